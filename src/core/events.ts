@@ -1,0 +1,85 @@
+import type { Environment } from './principal.ts'
+
+/**
+ * What happened, said once. A call emits exactly one `CallEvent` on every path; audit, metering, metrics and
+ * detectors read these and nothing else. An event carries every input of the decision, so that it can be replayed.
+ */
+export type OstiaryEvent = CallEvent | RefusalsEvent | KeyEvent | GatewayEvent
+
+export type CallOutcome = 'completed' | 'refused' | 'caller_hung_up' | 'upstream_failed' | 'failed'
+
+export interface CallEvent {
+  readonly type: 'call'
+  /** Request id, `req_…`, as answered in `x-request-id`. */
+  readonly id: string
+  /** Id the caller sent, if well-formed. */
+  readonly callerRequestId: string | null
+  /** Start, ms since the epoch. */
+  readonly at: number
+  readonly worker: number
+  readonly configGeneration: number
+  /** Address of the connection's peer. */
+  readonly source: string
+  readonly method: string
+  /** Canonical path without query, cut at 256 characters. */
+  readonly path: string
+  /** Id of the route, such as `openai.chat`; null = no such path. */
+  readonly route: string | null
+  readonly principal: { readonly kind: string; readonly id: string; readonly environment: Environment } | null
+  /** The part of the presented credential that may be shown, such as `sk_live_…a1b2`; null = none or garbage. */
+  readonly credentialHint: string | null
+  /** Model as the caller named it. */
+  readonly model: string | null
+  readonly target: { readonly provider: string; readonly model: string; readonly test: boolean } | null
+  readonly stream: boolean
+  readonly outcome: CallOutcome
+  /** Code of the problem answered or met; null = none. */
+  readonly problem: string | null
+  /** What the caller is not told: which check refused, or the upstream's error code. */
+  readonly reason: string | null
+  /** Status answered; 0 = the caller was gone before one. */
+  readonly status: number
+  readonly upstreamStatus: number | null
+  readonly bytesIn: number
+  readonly bytesOut: number
+  /** From the first byte of the head to the end of the answer, ms. */
+  readonly durationMs: number
+  /** Up to the upstream's head, ms; null = none came. */
+  readonly firstByteMs: number | null
+}
+
+/** Refused calls without a principal, counted per source, route and reason, so that a flood cannot fill the disk. */
+export interface RefusalsEvent {
+  readonly type: 'refusals'
+  readonly id: string
+  /** Of the first and last refusal, ms since the epoch. */
+  readonly at: number
+  readonly lastAt: number
+  readonly worker: number
+  /** Peer address; `*` = further sources beyond the bound. */
+  readonly source: string
+  readonly route: string | null
+  readonly problem: string
+  readonly reason: string | null
+  readonly count: number
+  /** Ids of the first few calls. */
+  readonly samples: readonly string[]
+}
+
+export interface KeyEvent {
+  readonly type: 'key.created' | 'key.revoked'
+  readonly id: string
+  readonly at: number
+  readonly actor: string
+  readonly key: string
+  readonly environment: Environment
+}
+
+export interface GatewayEvent {
+  readonly type: 'gateway.started' | 'gateway.stopped' | 'config.reloaded' | 'config.reload_refused' | 'worker.replaced'
+  readonly id: string
+  readonly at: number
+  readonly configGeneration: number
+  /** What changed or why it was refused; no secrets. */
+  readonly detail: string | null
+}
