@@ -26,8 +26,8 @@ export interface CallEvent {
   /** Id of the route, such as `openai.chat`; null = no such path. */
   readonly route: string | null
   readonly principal: { readonly kind: string; readonly id: string; readonly environment: Environment } | null
-  /** The part of the presented credential that may be shown, such as `sk_live_…a1b2`; null = none or garbage. */
-  readonly credentialHint: string | null
+  /** Id of the credential, also where it was refused as expired or revoked; null = none or unknown. */
+  readonly credential: string | null
   /** Model as the caller named it. */
   readonly model: string | null
   readonly target: { readonly provider: string; readonly model: string; readonly test: boolean } | null
@@ -61,6 +61,7 @@ export interface RefusalsEvent {
   readonly route: string | null
   readonly problem: string
   readonly reason: string | null
+  readonly credential: string | null
   readonly count: number
   /** Ids of the first few calls. */
   readonly samples: readonly string[]

@@ -207,6 +207,11 @@ const registry = {
     title: 'Another Ostiary runs on this database',
     help: 'One node may use a database until shared counters are configured.',
   },
+  'start.database_newer': {
+    status: null,
+    title: 'A newer Ostiary has changed this database',
+    help: 'Run that version, or restore a backup made before it.',
+  },
   'start.data_directory_incomplete': {
     status: null,
     title: 'The data directory lacks a file that belongs to its database',
@@ -233,6 +238,8 @@ interface ProblemOptions {
   readonly detail?: string
   /** Never shown to the caller: which check refused. A word, recorded in the event. */
   readonly reason?: string
+  /** Never shown to the caller: id of the credential that was recognised and refused. */
+  readonly credential?: string
   /** Never shown to the caller. */
   readonly cause?: unknown
   /** Further headers of the answer, such as `allow`. */
@@ -244,6 +251,7 @@ export class Problem extends Error {
   readonly code: ProblemCode
   readonly detail: string | undefined
   readonly reason: string | undefined
+  readonly credential: string | undefined
   readonly headers: Readonly<Record<string, string>> | undefined
 
   constructor(code: ProblemCode, options: ProblemOptions = {}) {
@@ -256,6 +264,7 @@ export class Problem extends Error {
     this.code = code
     this.detail = options.detail
     this.reason = options.reason
+    this.credential = options.credential
     this.headers = options.headers
   }
 
@@ -266,4 +275,10 @@ export class Problem extends Error {
   get title(): string {
     return problemTypes[this.code].title
   }
+}
+
+/** A problem as RFC 9457 says. `type` is an identifier (§3.1.1); its page is `docs/reference/problems/<code>.md`. */
+export function toProblemJson(problem: Problem, requestId?: string): object {
+  const { code, title, status, detail } = problem
+  return { type: `urn:ostiary:problem:${code}`, title, status, detail, code, request_id: requestId }
 }

@@ -1,0 +1,48 @@
+import { floods } from './floods.ts'
+import { cpuRatio, findRow, median } from './measure.ts'
+import type { Results } from './results.ts'
+
+export interface BudgetLine {
+  readonly budget: string
+  readonly measured: string
+  /** null = could not be measured in this run. */
+  readonly met: boolean | null
+}
+
+/** What the product promises, beside what this run measured. */
+export function judge(results: Results): BudgetLine[] {
+  const { soak, startUpMs } = results
+  return [
+    atMost('2 KB call ≤ 3.5 × HAProxy CPU', ratio(results, '2 KB', 'ostiary', 'haproxy'), 3.5),
+    atLeast('2 KB call ≥ 8 × less CPU than Portkey', ratio(results, '2 KB', 'portkey', 'ostiary'), 8),
+    atMost('made-up key ≤ 1.3 × bare node:http answer', ratio(results, floods.madeUp, 'ostiary', 'bare-node'), 1.3),
+    {
+      budget: 'RSS ≤ 250 MB with two workers, flat',
+      measured: soak === undefined ? '–' : `at most ${soak.max.toFixed(0)} MB, ${soak.flat ? 'flat' : 'growing'}`,
+      met: soak === undefined ? null : soak.max <= 250 && soak.flat,
+    },
+    {
+      budget: 'start to first answer ≤ 1.5 s',
+      measured: startUpMs === undefined ? '–' : `${(median(startUpMs) / 1000).toFixed(2)} s`,
+      met: startUpMs === undefined ? null : median(startUpMs) <= 1500,
+    },
+  ]
+}
+
+function ratio({ rows }: Results, load: string, peer: string, to: string): number | undefined {
+  const row = findRow(rows, load, peer)
+  const other = findRow(rows, load, to)
+  return row && other && cpuRatio(row, other)
+}
+
+function atMost(budget: string, measured: number | undefined, bound: number): BudgetLine {
+  return { budget, measured: times(measured), met: measured === undefined ? null : measured <= bound }
+}
+
+function atLeast(budget: string, measured: number | undefined, bound: number): BudgetLine {
+  return { budget, measured: times(measured), met: measured === undefined ? null : measured >= bound }
+}
+
+function times(value: number | undefined): string {
+  return value === undefined ? '–' : `${value.toFixed(2)} ×`
+}

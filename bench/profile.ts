@@ -1,0 +1,71 @@
+// Where the gateway's CPU time goes, to explain a missed ratio: runs one worker under load with V8's profiler and prints
+// the functions with the most self time of each thread. Usage: node bench/profile.ts [SIZE_KB] [SECONDS]
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { type BodySizeKb, bodySizesKb, chatBody } from './bodies.ts'
+import { runLoad } from './load.ts'
+import { startOstiary } from './ostiary.ts'
+import { cleanUp, cleanUpOnSignals, freePort, measuredCore, scratch } from './processes.ts'
+import { startUpstream } from './upstream.ts'
+
+/** The part used of V8's .cpuprofile. */
+interface CpuProfile {
+  readonly nodes: readonly {
+    readonly id: number
+    readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number }
+  }[]
+  readonly samples: readonly number[]
+  /** Before each sample, in µs. */
+  readonly timeDeltas: readonly number[]
+}
+
+const shown = 40
+
+async function profile(sizeKb: BodySizeKb, seconds: number): Promise<void> {
+  const directory = mkdtempSync(join(scratch, 'profile-'))
+  const { server, url, headers } = await startOstiary({
+    cores: measuredCore,
+    workers: 1,
+    port: await freePort(),
+    upstreamPort: await startUpstream(),
+    nodeOptions: ['--cpu-prof', `--cpu-prof-dir=${directory}`],
+  })
+  const { callsPerSecond } = await runLoad({ url, headers, body: chatBody(sizeKb) }, seconds, 200)
+  await server.stop()
+  console.log(`${sizeKb} KB, ${callsPerSecond.toFixed(0)} calls/s while profiled`)
+  for (const file of readdirSync(directory)) {
+    printTop(file, JSON.parse(readFileSync(join(directory, file), 'utf8')))
+  }
+}
+
+function printTop(file: string, { nodes, samples, timeDeltas }: CpuProfile): void {
+  const names = new Map(nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]))
+  const selfMicros = new Map<string, number>()
+  for (const [i, id] of samples.entries()) {
+    const name = names.get(id) ?? ''
+    selfMicros.set(name, (selfMicros.get(name) ?? 0) + (timeDeltas[i] ?? 0))
+  }
+  selfMicros.delete('(idle)')
+  const busy = [...selfMicros.values()].reduce((sum, each) => sum + each, 0)
+  console.log(`\n${file}: ${(busy / 1e6).toFixed(1)} s busy`)
+  for (const [name, micros] of [...selfMicros].sort((a, b) => b[1] - a[1]).slice(0, shown)) {
+    console.log(`${((100 * micros) / busy).toFixed(1).padStart(6)} %  ${name}`)
+  }
+}
+
+function nameOf({ functionName, url, lineNumber }: CpuProfile['nodes'][number]['callFrame']): string {
+  const place = url.startsWith('file:') ? relative(join(import.meta.dirname, '..'), new URL(url).pathname) : url
+  return place === '' ? functionName : `${functionName || '(anonymous)'} ${place}:${lineNumber + 1}`
+}
+
+const sizeKb = bodySizesKb.find(size => size === Number(process.argv[2] ?? 2))
+if (sizeKb === undefined) {
+  console.error(`Usage: node bench/profile.ts [${bodySizesKb.join('|')}] [SECONDS]`)
+  process.exit(2)
+}
+cleanUpOnSignals()
+try {
+  await profile(sizeKb, Number(process.argv[3] ?? 8))
+} finally {
+  await cleanUp()
+}

@@ -1,0 +1,109 @@
+import { cpus } from 'node:os'
+import type { BudgetLine } from './budget.ts'
+import { cpuRatio, type Duration, type Figures, findRow, median, type Row } from './measure.ts'
+import type { SoakResult } from './soak.ts'
+
+export interface Results {
+  readonly duration: Duration
+  readonly versions: ReadonlyMap<string, string>
+  /** Names of those that are not installed, and of parts left out. */
+  readonly skipped: readonly string[]
+  readonly rows: readonly Row[]
+  readonly soak: SoakResult | undefined
+  readonly startUpMs: readonly number[] | undefined
+}
+
+/** Everything as one Markdown page, aligned so that it reads well on a console too. */
+export function renderResults(results: Results, budget: readonly BudgetLine[]): string {
+  const { duration, rows } = results
+  const loads = [...new Set(rows.map(row => row.load))]
+  return [
+    '# Benchmark results',
+    `Written by \`npm run bench\`. ${cpus().length} CPUs, Node ${process.version}; ${versions(results)}.`,
+    `Each figure is the median of ${duration.rounds} interleaved runs of ${duration.seconds} s after ` +
+      `${duration.warmUpSeconds} s of warm-up, with 32 connections. Each peer has one core (\`ostiary (all cores)\`: all); ` +
+      'load generator and upstream share the second. CPU time a call is the figure to compare: calls a second and ' +
+      'latency also depend on how busy that second core is. `÷ haproxy` and `÷ portkey` are ratios of CPU time.',
+    ...(results.skipped.length === 0 ? [] : [`Not measured: ${results.skipped.join(', ')}.`]),
+    '## Budget',
+    table(
+      ['budget', 'measured', ''],
+      budget.map(({ budget, measured, met }) => [budget, measured, verdict(met)]),
+    ),
+    ...loads.flatMap(load => [`## ${load[0]?.toUpperCase()}${load.slice(1)}`, loadTable(rows, load)]),
+    ...memoryAndStart(results),
+    '',
+  ].join('\n\n')
+}
+
+function versions(results: Results): string {
+  return [...results.versions].map(([name, version]) => `${name} ${version}`).join(', ')
+}
+
+function verdict(met: boolean | null): string {
+  return met === null ? 'not measured' : met ? 'met' : '**not met**'
+}
+
+function loadTable(rows: readonly Row[], load: string): string {
+  const heads = [
+    '',
+    'CPU µs/call',
+    '÷ haproxy',
+    '÷ portkey',
+    '÷ bare-node',
+    'calls/s',
+    'p50 ms',
+    'p99 ms',
+    'RSS MB',
+    'peak MB',
+  ]
+  const lines = rows
+    .filter(row => row.load === load)
+    .map(row => [
+      row.peer,
+      figure(row, 'cpuMicrosPerCall', 1),
+      ...['haproxy', 'portkey', 'bare-node'].map(peer => ratioTo(row, findRow(rows, load, peer))),
+      figure(row, 'callsPerSecond', 0),
+      figure(row, 'p50Ms', 2),
+      figure(row, 'p99Ms', 2),
+      figure(row, 'rssMb', 0),
+      figure(row, 'peakMb', 0),
+    ])
+  return table(heads, lines)
+}
+
+function figure(row: Row, name: keyof Figures, digits: number): string {
+  return median(row.rounds.map(each => each[name])).toFixed(digits)
+}
+
+function ratioTo(row: Row, other: Row | undefined): string {
+  return other === undefined ? '–' : cpuRatio(row, other).toFixed(2)
+}
+
+function memoryAndStart({ soak, startUpMs }: Results): string[] {
+  const parts: string[] = []
+  if (soak !== undefined) {
+    const { start, median, end, max } = soak
+    const figures = [start, median, end, max].map(each => each.toFixed(0))
+    parts.push(
+      `## Memory of two workers under ${soak.minutes} min of load (2 KB)`,
+      table(['RSS MB', 'start', 'median', 'end', 'max', ''], [['ostiary', ...figures, soak.flat ? 'flat' : 'growing']]),
+    )
+  }
+  if (startUpMs !== undefined) {
+    parts.push(
+      '## Start-up',
+      `From spawn on an empty data directory to the first 200 for an authenticated call: ${median(startUpMs).toFixed(0)} ms ` +
+        `(median of ${startUpMs.length}; ${startUpMs.map(each => each.toFixed(0)).join(', ')}).`,
+    )
+  }
+  return parts
+}
+
+function table(heads: readonly string[], lines: readonly (readonly string[])[]): string {
+  const widths = heads.map((head, i) => Math.max(head.length, ...lines.map(line => line[i]?.length ?? 0), 3))
+  const render = (cells: readonly string[]) =>
+    `| ${cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join(' | ')} |`
+  const rule = `|${widths.map((width, i) => (i === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`
+  return [render(heads), rule, ...lines.map(render)].join('\n')
+}

@@ -1,0 +1,64 @@
+// The gateway beside its peers, on one machine in one run: `npm run bench -- --help`.
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { judge } from './budget.ts'
+import { measureFloods } from './floods.ts'
+import { type Options, readOptions } from './options.ts'
+import { ostiary, type Peer, peers } from './peers.ts'
+import { cleanUp, cleanUpOnSignals, loadCore } from './processes.ts'
+import { measureProxiedCalls } from './proxied-calls.ts'
+import { type Results, renderResults } from './results.ts'
+import { soak } from './soak.ts'
+import { measureStartUp } from './start-up.ts'
+import { startUpstream } from './upstream.ts'
+
+async function measureAll(options: Options): Promise<Results> {
+  const wanted = peers.filter(({ name }) => options.peers === undefined || options.peers.includes(name))
+  const versions = new Map<string, string>()
+  const present: Peer[] = []
+  for (const peer of wanted) {
+    const version = peer.version()
+    if (version === undefined) continue
+    versions.set(peer.name, version)
+    present.push(peer)
+  }
+  const upstreamPort = await startUpstream()
+  const rows = await measureProxiedCalls(present, upstreamPort, options)
+  const whole = options.peers === undefined && present.includes(ostiary)
+  if (whole) rows.push(...(await measureFloods(upstreamPort, options)))
+  return {
+    duration: options,
+    versions,
+    skipped: wanted.filter(peer => !present.includes(peer)).map(({ name }) => name),
+    rows,
+    soak: whole && options.soakMinutes > 0 ? await soak(upstreamPort, options.soakMinutes) : undefined,
+    startUpMs: whole ? await measureStartUp(upstreamPort) : undefined,
+  }
+}
+
+function requireTools(): void {
+  const missing = ['taskset', 'wrk', 'haproxy'].filter(tool => spawnSync(tool, ['--version']).error !== undefined)
+  if (process.platform === 'linux' && availableParallelism() >= 2 && missing.length === 0) return
+  console.error(
+    `The bench needs Linux, two cores, taskset, wrk and haproxy. Missing: ${missing.join(', ') || 'cores'}.`,
+  )
+  process.exit(1)
+}
+
+const options = readOptions()
+requireTools()
+cleanUpOnSignals()
+// The measured core is not for this process either.
+spawnSync('taskset', ['-acp', loadCore, `${process.pid}`])
+try {
+  const results = await measureAll(options)
+  const budget = judge(results)
+  const text = renderResults(results, budget)
+  console.log(text)
+  if (options.recorded) writeFileSync(join(import.meta.dirname, 'results.md'), text)
+  if (budget.some(line => line.met === false)) process.exitCode = 1
+} finally {
+  await cleanUp()
+}

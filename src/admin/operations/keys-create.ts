@@ -1,0 +1,37 @@
+import Type from 'typebox'
+import { keyView, viewKey } from '#admin/key-view.ts'
+import type { Routing } from '#admin/routing.ts'
+import type { Clock } from '#core/clock.ts'
+import type { Keys } from '#keys/keys.ts'
+
+const schema = {
+  summary: 'Mint an API key',
+  body: Type.Object(
+    {
+      name: Type.String({ minLength: 1, maxLength: 128, pattern: '\\S' }),
+      environment: Type.Optional(Type.Union([Type.Literal('live'), Type.Literal('test')])),
+      expires_in: Type.Optional(
+        Type.Union([Type.Integer({ minimum: 1, maximum: 3_153_600_000 }), Type.Null()], {
+          description: 'Lifetime in seconds; null = none; absent = the configured default.',
+        }),
+      ),
+    },
+    { additionalProperties: false },
+  ),
+  response: {
+    201: Type.Object({
+      key: keyView,
+      secret: Type.String({ description: 'The key’s whole text. It is shown here and never again.' }),
+    }),
+  },
+}
+
+/** `POST /api/keys` */
+export function keysCreate(routing: Routing, { keys, clock }: { keys: Keys; clock: Clock }, actor: string): void {
+  routing.post('/api/keys', { schema }, async (request, reply) => {
+    const { name, environment = 'live', expires_in: seconds } = request.body
+    const lifetimeMs = typeof seconds === 'number' ? seconds * 1000 : seconds
+    const { record, secret } = await keys.mint({ name, environment, lifetimeMs }, actor)
+    return reply.code(201).send({ key: viewKey(record, clock()), secret: secret.reveal() })
+  })
+}

@@ -1,0 +1,190 @@
+import type { AddressInfo } from 'node:net'
+import type { Logger } from 'pino'
+import { type AdminServer, createAdminServer } from '#admin/server.ts'
+import { compareConfigs, needsRestart } from '#config/changes.ts'
+import { type LoadedConfig, loadConfig } from '#config/load.ts'
+import { systemClock } from '#core/clock.ts'
+import type { GatewayEvent } from '#core/events.ts'
+import { newId } from '#core/ids.ts'
+import { Problem } from '#core/problems.ts'
+import type { Secret } from '#core/secret.ts'
+import { createKeyFormat } from '#keys/format.ts'
+import { createKeys, type Keys } from '#keys/keys.ts'
+import { type DataDirectory, findDataDirectory, openDataDirectory } from '#secrets/data-directory.ts'
+import type { Store } from '#store/ports.ts'
+import { lockDirectory } from '#store/sqlite/directory-lock.ts'
+import { type Database, openDatabase } from './database.ts'
+import { createLog } from './log.ts'
+import { type Supervisor, startSupervisor } from './supervisor.ts'
+import type { GenerationSeed } from './worker.ts'
+
+export interface OstiaryOptions {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Configuration file; undefined = `OSTIARY_CONFIG`, else `ostiary.yaml` if there is one. */
+  readonly configFile?: string | undefined
+}
+
+/** A running gateway. Disposing drains it. */
+export interface Ostiary extends AsyncDisposable {
+  readonly publicUrl: string
+  readonly adminUrl: string
+  readonly dataDirectory: DataDirectory
+  readonly config: LoadedConfig['config']
+  /** The key of the first start; null at every later one. */
+  readonly firstKey: { readonly secret: Secret; readonly expiresAt: number } | null
+  readonly store: Store
+  readonly keys: Keys
+  readonly supervisor: Supervisor
+  readonly database: Database
+  readonly log: Logger
+  /** Resolves if the gateway can no longer be what it was started as, with the reason: it must stop. */
+  readonly lost: Promise<Problem>
+  /** Applies the configuration as it is now, or throws `config.invalid` and changes nothing. */
+  reload(actor: string): Promise<{ readonly generation: number; readonly changes: readonly string[] }>
+}
+
+const FIRST_KEY_LIFETIME_MS = 24 * 3_600_000
+
+/** The composition root: opens everything in order; what was opened last closes first, also where a step fails. */
+export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
+  await using opened = new AsyncDisposableStack()
+  const loaded = loadConfig({ env: options.env, file: options.configFile })
+  const { config, secrets } = loaded
+  const log = createLog(config.log.level)
+  const dataDirectory = openDataDirectory(findDataDirectory(options.env))
+  opened.use(lockDirectory(dataDirectory.path))
+  const database = opened.use(await openDatabase({ config, secrets, file: dataDirectory.database, log }))
+  const { store } = database
+  const keys = createKeys({
+    format: createKeyFormat(config.keys.prefix, dataDirectory.deploymentSecret),
+    pepper: dataDirectory.pepper,
+    pepperId: dataDirectory.pepperId,
+    store: store.keys,
+    clock: systemClock,
+    defaultLifetimeDays: config.keys.defaultLifetimeDays,
+    maxLifetimeDays: config.keys.maxLifetimeDays,
+  })
+  const [newest] = await store.keys.list({ limit: 1 })
+  if (newest !== undefined && newest.pepperId !== dataDirectory.pepperId) {
+    throw new Problem('start.data_directory_incomplete', { detail: 'The pepper is not the one of the stored keys.' })
+  }
+
+  let current = loaded
+  let generation: GenerationSeed = seedOf(1, loaded)
+  const supervisor = opened.use(
+    await startSupervisor({
+      pepper: dataDirectory.pepper,
+      deploymentSecret: dataDirectory.deploymentSecret,
+      generation,
+      database: () => database.thread(),
+      onReplaced: (index, reason) => {
+        log.error({ worker: index, reason }, 'a worker ended and is being replaced')
+        void emit('worker.replaced', `worker ${index}: ${reason}`)
+      },
+    }),
+  )
+  database.onRestarted(() => supervisor.reconnectDatabase())
+
+  const emit = async (type: GatewayEvent['type'], detail: string | null) => {
+    const at = systemClock()
+    const event = { type, id: newId('evt', at), at, configGeneration: generation.number, detail } as const
+    await store.events.append([event]).catch(error => log.error({ err: error, type }, 'an event was not written'))
+  }
+  let reloading: Promise<unknown> = Promise.resolve()
+  const reload = (actor: string) => {
+    const turn = reloading.then(async () => {
+      try {
+        const next = loadConfig({ env: options.env, file: options.configFile })
+        const stuck = needsRestart(current, next)
+        if (stuck.length > 0) {
+          throw new Problem('config.invalid', { detail: `A restart is needed to change ${stuck.join(', ')}.` })
+        }
+        const changes = compareConfigs(current, next)
+        const seed = seedOf(generation.number + 1, next)
+        await supervisor.apply(seed)
+        current = next
+        generation = seed
+        await emit('config.reloaded', `${actor}: ${changes.join('; ') || 'no change'}`)
+        return { generation: seed.number, changes }
+      } catch (error) {
+        await emit('config.reload_refused', `${actor}: ${(error as Error).message}`)
+        throw error
+      }
+    })
+    reloading = turn.catch(() => {})
+    return turn
+  }
+
+  const admin = await openAdmin(opened, { config, dataDirectory, keys, reload, supervisor, store, log })
+  const firstKey = newest === undefined ? await mintFirstKey(keys) : null
+  opened.defer(() => emit('gateway.stopped', null))
+  await emit('gateway.started', null)
+  const closing = opened.move()
+  return {
+    publicUrl: urlOf(config.listeners.public, supervisor.port),
+    adminUrl: urlOf(config.listeners.admin, admin.port),
+    dataDirectory,
+    config,
+    firstKey,
+    store,
+    keys,
+    supervisor,
+    database,
+    log,
+    lost: database.lost,
+    reload,
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  }
+}
+
+function seedOf(number: number, { config, secrets }: LoadedConfig): GenerationSeed {
+  return { number, config, secrets: secrets.toTransferable() }
+}
+
+async function mintFirstKey(keys: Keys): Promise<Ostiary['firstKey']> {
+  const name = 'First key (sandbox, 24 h)'
+  const { record, secret } = await keys.mint({ name, environment: 'test', lifetimeMs: FIRST_KEY_LIFETIME_MS }, 'start')
+  return { secret, expiresAt: record.expiresAt as number }
+}
+
+interface AdminParts {
+  readonly config: LoadedConfig['config']
+  readonly dataDirectory: DataDirectory
+  readonly keys: Keys
+  readonly reload: Ostiary['reload']
+  readonly supervisor: Supervisor
+  readonly store: Store
+  readonly log: Logger
+}
+
+async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promise<{ port: number }> {
+  const { config, supervisor, store, log } = parts
+  const { host, port, url } = config.listeners.admin
+  const server: AdminServer = createAdminServer({
+    keys: parts.keys,
+    bootstrapToken: parts.dataDirectory.bootstrapToken,
+    origin: url,
+    notReady: async () => {
+      const missing = supervisor.workers.length === 0 ? ['workers'] : []
+      await store.ping().catch(() => missing.push('store'))
+      return missing
+    },
+    reload: parts.reload,
+    clock: systemClock,
+    logFailure: (request, error) => log.error({ err: error, request }, 'an admin operation failed by a defect'),
+  })
+  opened.defer(() => server.close())
+  try {
+    await server.listen({ host, port })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    throw new Problem('start.port_in_use', { detail: `${host}:${port}`, cause: error })
+  }
+  return { port: (server.server.address() as AddressInfo).port }
+}
+
+/** As configured; where the system chose the port, with that one. */
+function urlOf({ url, port }: { readonly url?: string | undefined; readonly port: number }, bound: number): string {
+  if (url === undefined) return `http://localhost:${bound}`
+  return port === 0 ? url.replace(/:0$/, `:${bound}`) : url
+}

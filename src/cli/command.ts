@@ -1,0 +1,13 @@
+/** What a command has of the world. */
+export interface Io {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stdout: Output
+  readonly stderr: Output
+}
+
+interface Output {
+  write(text: string): unknown
+}
+
+/** Resolves to the exit code: 0 done, 1 refused or failed, 2 wrong usage or configuration. */
+export type Command = (args: string[], io: Io) => Promise<number>

@@ -1,0 +1,84 @@
+import { relative } from 'node:path'
+import { parseArgs } from 'node:util'
+import { type LoadedConfig, loadConfig } from '#config/load.ts'
+import { showConfig } from '#config/redact.ts'
+import { makeJsonSchema } from '#config/reference.ts'
+import { Problem } from '#core/problems.ts'
+
+interface Output {
+  write(text: string): unknown
+}
+
+interface Io {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stdout: Output
+  readonly stderr: Output
+}
+
+const HELP = `Usage: ostiary config <command> [--config FILE]
+
+  check    names everything that is wrong, each with its line
+  show     prints the configuration in effect; secrets as their references
+  schema   prints the JSON Schema of ostiary.yaml
+
+The file is FILE, else the one that OSTIARY_CONFIG names, else ./ostiary.yaml if it exists.
+`
+
+/** `ostiary config …`. Resolves to the exit code: 0 done, 2 wrong usage or configuration. */
+export async function configCommand(args: string[], { env, stdout, stderr }: Io): Promise<number> {
+  const usage = parseUsage(args)
+  if (usage === 'help') {
+    stdout.write(HELP)
+    return 0
+  }
+  if (usage === 'wrong') {
+    stderr.write(HELP)
+    return 2
+  }
+  try {
+    stdout.write(run(usage.command, () => loadConfig({ env, file: usage.file })))
+    return 0
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error
+    stderr.write(`${error.detail ?? error.title}\n`)
+    return 2
+  }
+}
+
+const commands = ['check', 'show', 'schema'] as const
+type Command = (typeof commands)[number]
+
+function run(command: Command, load: () => LoadedConfig): string {
+  switch (command) {
+    case 'check':
+      return summarise(load())
+    case 'show':
+      return showConfig(load().config)
+    case 'schema':
+      return `${JSON.stringify(makeJsonSchema(), null, 2)}\n`
+  }
+}
+
+function parseUsage(
+  args: string[],
+): 'help' | 'wrong' | { readonly command: Command; readonly file: string | undefined } {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { config: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    })
+    if (values.help) return 'help'
+    const command = commands.find(name => name === positionals[0])
+    return command === undefined || positionals.length > 1 ? 'wrong' : { command, file: values.config }
+  } catch {
+    return 'wrong'
+  }
+}
+
+function summarise({ config, file }: LoadedConfig): string {
+  const source = file === null ? 'no file, built-in configuration' : relative(process.cwd(), file)
+  const providers = Object.keys(config.providers).join(', ') || 'none'
+  const models = Object.keys(config.models).length
+  return `ok\n${source}; store ${config.store.kind}; providers ${providers}; ${models} model ${models === 1 ? 'name' : 'names'}\n`
+}

@@ -1,0 +1,92 @@
+import { Problem } from '#core/problems.ts'
+
+/** Names of members from the top; positions in a list are decimal. */
+export type Path = readonly string[]
+
+interface Fault {
+  readonly path: Path
+  /** Never quotes a value: it could be a secret in the wrong place. */
+  readonly message: string
+  /** Set where the fault is in the text itself, not in a member. */
+  readonly place?: Place
+}
+
+/** Where a part of the configuration was written: a position in the file, or a variable. */
+export type Place = { readonly line: number; readonly column: number } | { readonly variable: string }
+
+const MAX_SHOWN = 50
+
+/** Gathers everything that is wrong, so that one run names all of it. */
+export class Faults {
+  readonly #faults: Fault[] = []
+  readonly #places = new Map<string, Place>()
+  readonly #file: string
+
+  /** `file` as it shall be shown. */
+  constructor(file: string) {
+    this.#file = file
+  }
+
+  add(path: Path, message: string): void {
+    this.#faults.push({ path, message })
+  }
+
+  addAt(place: Place, message: string): void {
+    this.#faults.push({ path: [], message, place })
+  }
+
+  setPlace(path: Path, place: Place): void {
+    this.#places.set(key(path), place)
+  }
+
+  throwIfAny(): void {
+    if (this.#faults.length === 0) return
+    const lines = this.#faults
+      .map(fault => ({ fault, place: fault.place ?? this.#findPlace(fault.path) }))
+      .sort((a, b) => order(a.place) - order(b.place))
+      .map(({ fault, place }) => this.#show(fault, place))
+    const shown = lines.slice(0, MAX_SHOWN)
+    if (lines.length > MAX_SHOWN) shown.push(`and ${lines.length - MAX_SHOWN} more`)
+    throw new Problem('config.invalid', { detail: shown.join('\n') })
+  }
+
+  /** A member that is absent stands where the one around it stands. */
+  #findPlace(path: Path): Place | undefined {
+    for (let length = path.length; length >= 0; length--) {
+      const place = this.#places.get(key(path.slice(0, length)))
+      if (place !== undefined) return place
+    }
+    return undefined
+  }
+
+  #show(fault: Fault, place: Place | undefined): string {
+    const where =
+      place === undefined
+        ? this.#file
+        : 'variable' in place
+          ? place.variable
+          : `${this.#file}:${place.line}:${place.column}`
+    return fault.path.length === 0
+      ? `${where}: ${fault.message}`
+      : `${where}: ${showPath(fault.path)}: ${fault.message}`
+  }
+}
+
+/** `models["gpt-4.1"].provider` */
+export function showPath(path: Path): string {
+  return path
+    .map((name, i) => {
+      if (/^[A-Za-z][\w-]*$/.test(name)) return i === 0 ? name : `.${name}`
+      return /^\d+$/.test(name) ? `[${name}]` : `[${JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name)}]`
+    })
+    .join('')
+}
+
+function key(path: Path): string {
+  return JSON.stringify(path)
+}
+
+function order(place: Place | undefined): number {
+  if (place === undefined) return 0
+  return 'variable' in place ? Number.MAX_SAFE_INTEGER : place.line * 1e7 + place.column
+}

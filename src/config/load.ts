@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs'
+import { dirname, relative, resolve } from 'node:path'
+import { isLoopback } from './addresses.ts'
+import { addBuiltIns } from './built-in.ts'
+import { complete, isObject, type SecretReference } from './complete.ts'
+import { Faults } from './faults.ts'
+import { parseYaml } from './parse.ts'
+import { checkRules, type Draft } from './rules.ts'
+import { type Config, configSchema } from './schema.ts'
+import { resolveSecrets, type SecretValues } from './secrets.ts'
+import { applyVariables, type Environment, refuseUnknownVariables } from './variables.ts'
+
+export interface LoadedConfig {
+  /** Complete, checked and deeply frozen; holds references to secrets, never their values. */
+  readonly config: Config
+  readonly secrets: SecretValues
+  /** Absolute path of the file; null = there is none, everything is default or variable. */
+  readonly file: string | null
+}
+
+/**
+ * Reads `file`, else the one that `OSTIARY_CONFIG` names, else `./ostiary.yaml` if it exists, and applies the variables.
+ * Throws `Problem('config.invalid')` whose detail has one line for each thing that is wrong.
+ */
+export function loadConfig({
+  env,
+  file,
+}: {
+  readonly env: Environment
+  readonly file?: string | undefined
+}): LoadedConfig {
+  const named = file ?? env.OSTIARY_CONFIG
+  const path = resolve(named ?? 'ostiary.yaml')
+  const faults = new Faults(showFile(path))
+  const text = readConfigFile(path, named !== undefined, faults)
+  const parsed = text === undefined ? {} : (parseYaml(text, faults) ?? {})
+  faults.throwIfAny()
+  if (!isObject(parsed)) faults.add([], 'must be a mapping of members')
+  const tree: Record<string, unknown> = isObject(parsed) ? parsed : {}
+
+  // Twice, because the first round says whether there is a sandbox, whose members the second may then change.
+  const done = new Set<string>()
+  applyVariables(tree, env, faults, done)
+  const passthrough = addBuiltIns(tree, env, faults)
+  applyVariables(tree, env, faults, done)
+
+  const references: SecretReference[] = []
+  const draft = complete(configSchema, tree, [], faults, references) as Draft
+  const referenced = references.filter(({ text }) => text.startsWith('env:')).map(({ text }) => text.slice(4))
+  refuseUnknownVariables(tree, env, new Set(referenced), faults)
+  checkRules(draft, isObject(tree.providers) ? Object.keys(tree.providers) : [], faults)
+  const secrets = resolveSecrets(references, env, dirname(path), faults)
+  faults.throwIfAny()
+  return { config: freeze(derive(draft as Config, passthrough)), secrets, file: text === undefined ? null : path }
+}
+
+function readConfigFile(path: string, named: boolean, faults: Faults): string | undefined {
+  try {
+    // Fatal, because a replaced character would be another text than the one that was reviewed.
+    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' && !named) return undefined
+    faults.add([], code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'is not UTF-8' : `cannot be read (${code})`)
+    return undefined
+  }
+}
+
+/** Fills in the defaults that follow from other members, and brings URLs to one form: no slash at the end. */
+function derive(config: Config, passthrough: Config['passthrough']): Config {
+  const listener = <L extends Config['listeners']['public']>(given: L): L => {
+    const host = given.host.includes(':') ? `[${given.host}]` : given.host
+    return { ...given, url: new URL(given.url ?? `http://${host}:${given.port}`).origin }
+  }
+  const providers = Object.entries(config.providers).map(([name, provider]) => {
+    if (provider.format === 'sandbox') return [name, provider] as const
+    const baseUrl = new URL(provider.baseUrl).href.replace(/\/+$/, '')
+    const allowPrivateNetwork = provider.allowPrivateNetwork ?? isLoopback(baseUrl)
+    return [name, { ...provider, baseUrl, allowPrivateNetwork }] as const
+  })
+  return {
+    ...config,
+    listeners: { public: listener(config.listeners.public), admin: listener(config.listeners.admin) },
+    providers: Object.fromEntries(providers),
+    passthrough,
+  }
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const member of Object.values(value)) freeze(member)
+    Object.freeze(value)
+  }
+  return value
+}
+
+/** Relative where that is shorter, so that an editor or terminal can open the place. */
+function showFile(path: string): string {
+  const near = relative(process.cwd(), path)
+  return near.startsWith('..') ? path : near
+}

@@ -1,0 +1,57 @@
+import type { Faults } from './faults.ts'
+import { suggest } from './nearest.ts'
+import type { Config } from './schema.ts'
+
+/** A configuration from which whatever does not fit its schema has been left out. */
+export type Draft = DeepPartial<Config>
+type DeepPartial<T> = T extends readonly unknown[]
+  ? T
+  : T extends object
+    ? { readonly [K in keyof T]?: DeepPartial<T[K]> | undefined }
+    : T
+
+/** Checks what one member means for another. `providerNames` are all that are written, well or not. */
+export function checkRules(draft: Draft, providerNames: readonly string[], faults: Faults): void {
+  checkPorts(draft, faults)
+  checkLifetimes(draft, faults)
+  for (const [name, provider] of Object.entries(draft.providers ?? {})) {
+    if (provider?.format === 'sandbox' && provider.tags !== undefined && !provider.tags.includes('test')) {
+      faults.add(['providers', name, 'tags'], 'must contain "test": a sandbox serves test keys')
+    }
+    if (
+      name === 'sandbox' &&
+      draft.sandbox !== false &&
+      provider?.format !== undefined &&
+      provider.format !== 'sandbox'
+    ) {
+      faults.add(['providers', name], 'is the name of the built-in sandbox; choose another or set `sandbox: false`')
+    }
+  }
+  for (const [alias, model] of Object.entries(draft.models ?? {})) {
+    if (model?.provider !== undefined && !providerNames.includes(model.provider)) {
+      const hint = suggest(model.provider, providerNames)
+      faults.add(['models', alias, 'provider'], `there is no provider of this name${hint}`)
+    }
+    if (model?.model !== undefined && alias.endsWith('*')) {
+      faults.add(
+        ['models', alias, 'model'],
+        'must not be set where the name ends in `*`: each model keeps its own name',
+      )
+    }
+  }
+}
+
+function checkPorts(draft: Draft, faults: Faults): void {
+  const { public: gateway, admin } = draft.listeners ?? {}
+  if (gateway?.port !== undefined && gateway.port !== 0 && gateway.port === admin?.port) {
+    faults.add(['listeners', 'admin', 'port'], 'must differ from listeners.public.port')
+  }
+}
+
+function checkLifetimes(draft: Draft, faults: Faults): void {
+  const { defaultLifetimeDays, maxLifetimeDays } = draft.keys ?? {}
+  if (defaultLifetimeDays === undefined || maxLifetimeDays === undefined || maxLifetimeDays === null) return
+  if (defaultLifetimeDays > maxLifetimeDays) {
+    faults.add(['keys', 'defaultLifetimeDays'], `must not exceed keys.maxLifetimeDays, which is ${maxLifetimeDays}`)
+  }
+}

@@ -1,0 +1,77 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Principal } from '#core/principal.ts'
+import type { Problem } from '#core/problems.ts'
+import type { ModelTarget } from '#providers/catalog.ts'
+import type { Route } from './routes.ts'
+
+/**
+ * One request's life: what each stage learned, in one object of fixed shape. Stages write here what the event must
+ * say and nothing else; what the next stage needs, they return.
+ */
+export class Call {
+  readonly id: string
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  /** Read at the start: a destroyed socket no longer knows it. */
+  readonly source: string
+  /** Wall clock, ms since the epoch. */
+  readonly at: number
+  /** Monotonic, ms, as all times below. */
+  readonly startedAt: number
+  readonly configGeneration: number
+  route: Route | null = null
+  principal: Principal | null = null
+  model: string | null = null
+  target: ModelTarget | null = null
+  stream = false
+  problem: Problem | null = null
+  upstreamStatus: number | null = null
+  bytesIn = 0
+  bytesOut = 0
+  /** Whole body received. */
+  inputAt = 0
+  /** Time from the head to the verified principal. */
+  authMs = 0
+  sentAt = 0
+  headAt = 0
+  hungUp = false
+  /** What to stop when the caller hangs up now. */
+  onHangUp: (() => void) | null = null
+  /** Who waits for the answer to have left. */
+  onClosed: (() => void) | null = null
+
+  constructor(id: string, req: IncomingMessage, res: ServerResponse, at: number, configGeneration: number) {
+    this.id = id
+    this.req = req
+    this.res = res
+    this.source = req.socket.remoteAddress ?? ''
+    this.at = at
+    this.startedAt = performance.now()
+    this.configGeneration = configGeneration
+    res.on('close', () => this.#closed())
+  }
+
+  routed(route: Route): Route {
+    this.route = route
+    return route
+  }
+
+  identified(principal: Principal): Principal {
+    this.principal = principal
+    this.authMs = performance.now() - this.startedAt
+    return principal
+  }
+
+  #closed(): void {
+    if (!this.res.writableFinished) {
+      this.hungUp = true
+      this.onHangUp?.()
+    }
+    this.onClosed?.()
+  }
+
+  /** The gateway's own share of the time up to the reply's head, ms: without the caller's upload and the provider's answer. */
+  overheadMs(): number {
+    return this.authMs + (this.sentAt - this.inputAt) + (performance.now() - this.headAt)
+  }
+}

@@ -1,0 +1,53 @@
+import type { CallEvent, CallOutcome } from '#core/events.ts'
+import type { Call } from './call.ts'
+
+export type Record = (event: CallEvent) => void
+
+/** Emits the call's one event. */
+export function finish(call: Call, worker: number, record: Record): void {
+  const { route, principal, target } = call
+  record({
+    type: 'call',
+    id: call.id,
+    callerRequestId: callerRequestId(call),
+    at: call.at,
+    worker,
+    configGeneration: call.configGeneration,
+    source: call.source,
+    method: call.req.method ?? '',
+    path: (route?.path ?? '').slice(0, 256),
+    route: route?.id ?? null,
+    principal: principal && { kind: principal.kind, id: principal.id, environment: principal.environment },
+    credential: principal?.id ?? call.problem?.credential ?? null,
+    model: call.model,
+    target: target && { provider: target.provider.name, model: target.providerModel, test: target.test },
+    stream: call.stream,
+    outcome: outcomeOf(call),
+    problem: call.problem?.code ?? null,
+    reason: call.problem?.reason ?? null,
+    status: call.res.headersSent ? call.res.statusCode : 0,
+    upstreamStatus: call.upstreamStatus,
+    bytesIn: call.bytesIn,
+    bytesOut: call.bytesOut,
+    durationMs: round(performance.now() - call.startedAt),
+    firstByteMs: call.headAt === 0 ? null : round(call.headAt - call.startedAt),
+  })
+}
+
+function outcomeOf(call: Call): CallOutcome {
+  const code = call.problem?.code
+  if (code?.startsWith('upstream.')) return 'upstream_failed'
+  if (call.hungUp || code === 'request.caller_hung_up') return 'caller_hung_up'
+  if (code === undefined) return 'completed'
+  return code === 'gateway.internal' || code === 'store.unavailable' ? 'failed' : 'refused'
+}
+
+/** Kept beside our own id if it is one: visible ASCII, at most 128 characters. */
+function callerRequestId(call: Call): string | null {
+  const sent = call.req.headers['x-request-id'] ?? call.req.headers['request-id']
+  return typeof sent === 'string' && /^[\x21-\x7e]{1,128}$/.test(sent) ? sent : null
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 100) / 100
+}

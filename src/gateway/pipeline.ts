@@ -1,0 +1,60 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Authenticate } from '#auth/authenticate.ts'
+import type { Clock } from '#core/clock.ts'
+import { newId } from '#core/ids.ts'
+import { Problem } from '#core/problems.ts'
+import { authorize } from '#policy/authorize.ts'
+import type { Catalog } from '#providers/catalog.ts'
+import { answerModels } from './answer-models.ts'
+import { Call } from './call.ts'
+import { finish, type Record } from './finish.ts'
+import { forward } from './forward.ts'
+import { type InputLimits, readInput } from './read-input.ts'
+import { refuse } from './refuse.ts'
+import { relay } from './relay.ts'
+import { findRoute } from './routes.ts'
+
+/** What one generation of the configuration gives the pipeline. A call keeps the one it began with. */
+export interface Generation {
+  readonly number: number
+  readonly authenticate: Authenticate
+  readonly catalog: Catalog
+  readonly limits: InputLimits
+}
+
+export interface PipelineOptions {
+  readonly current: () => Generation
+  /** Number of this worker. */
+  readonly worker: number
+  readonly record: Record
+  /** Throws `events.not_recordable`: what cannot be recorded is not forwarded. */
+  readonly ensureRecordable: () => void
+  readonly clock: Clock
+  readonly logFailure: (callId: string, error: unknown) => void
+}
+
+/** A request's life, from its head to its event. Beside each stage stand the statuses it may refuse with. */
+export function createPipeline(options: PipelineOptions) {
+  return async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const now = options.clock()
+    const { number, authenticate, catalog, limits } = options.current()
+    const call = new Call(newId('req', now), req, res, now, number)
+    try {
+      const route = call.routed(findRoute(req)) // a dead end waits until the caller is known
+      const principal = call.identified(await authenticate(req.headers, route.query)) // 400 401 503
+      if (route.serves === 'nothing') throw route.problem // 400 403 404 405
+      options.ensureRecordable() // 503: what cannot be recorded is not done
+      if (route.serves === 'models') return answerModels(call, route, principal, catalog) // 404
+      const input = await readInput(call, route, limits) // 400 403 413 415
+      const target = catalog.find(input.model, route.format) // 400 404
+      const grant = authorize(principal, target) // 403
+      const reply = await forward(call, route, grant, input) // 502 504
+      await relay(call, reply, limits.timeoutMs) // bytes through, until the answer has left
+    } catch (error) {
+      if (!(error instanceof Problem)) options.logFailure(call.id, error)
+      refuse(call, error instanceof Problem ? error : new Problem('gateway.internal', { cause: error }))
+    } finally {
+      finish(call, options.worker, options.record) // the one event, on every path
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import { readJsonBody } from '#http/bodies.ts'
+import { parseStrictJson, type StrictJson } from '#http/strict-json.ts'
+import { formats } from '#providers/formats.ts'
+import { refuseStateful } from '#providers/stateful.ts'
+import type { Call } from './call.ts'
+
+import type { OperationRoute } from './routes.ts'
+
+declare const read: unique symbol
+
+export interface InputLimits {
+  readonly maxBodyBytes: number
+  readonly maxJsonDepth: number
+  /** How long a caller may take to accept what is written to it, ms. */
+  readonly timeoutMs: number
+}
+
+/** A body that was read strictly and fits its operation. Made here only. */
+export type Input = {
+  /** The caller's bytes. */
+  readonly body: Buffer
+  /** Model as the caller named it, in the body or the path. */
+  readonly model: string
+  /** Where the body names the model; null = the path does. */
+  readonly modelRange: StrictJson['model']
+} & { readonly [read]: true }
+
+/** Reads and checks the body. Throws the 400s, 413 and 415 of `request.*` and `route.stateful_operation`. */
+export async function readInput(call: Call, route: OperationRoute, limits: InputLimits): Promise<Input> {
+  const body = await readJsonBody(call.req, call.res, limits.maxBodyBytes)
+  call.inputAt = performance.now()
+  call.bytesIn = body.length
+  const json = parseStrictJson(body, limits.maxJsonDepth)
+  route.operation.checkBody(json.value)
+  const model = route.model ?? (json.value.model as string)
+  call.model = model
+  call.stream = route.operation.streams ?? json.value.stream === true
+  refuseStateful(formats[route.format], json.value)
+  return { body, model, modelRange: route.model === null ? json.model : null } as Input
+}

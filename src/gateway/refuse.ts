@@ -1,0 +1,53 @@
+import { type Problem, problemTypes } from '#core/problems.ts'
+import type { Call } from './call.ts'
+import { renderProblem } from './render-problem.ts'
+
+/** Of a refused request's unread body, this much is read and dropped so that the caller sees the answer; then the connection ends. */
+const MAX_DISCARDED_BYTES = 8 * 1024 * 1024
+
+/** Answers a problem in the route's format. Says nothing where the caller is gone. */
+export function refuse(call: Call, problem: Problem): void {
+  const { res } = call
+  call.problem = problem
+  if (call.hungUp || res.headersSent || problemTypes[problem.code].status === null) {
+    res.destroy()
+    return
+  }
+  const format = call.route?.format ?? 'problem+json'
+  const { contentType, body } = renderProblem(format, problem, call.id)
+  call.bytesOut = Buffer.byteLength(body)
+  const headers = [
+    'content-type',
+    contentType,
+    'content-length',
+    String(call.bytesOut),
+    'cache-control',
+    'no-store',
+    'x-request-id',
+    call.id,
+  ]
+  if (format === 'anthropic') headers.push('request-id', call.id)
+  if (problem.status === 401) headers.push('www-authenticate', challengeOf(problem))
+  if (problem.status === 503) headers.push('retry-after', '1')
+  for (const [name, value] of Object.entries(problem.headers ?? {})) headers.push(name, value)
+  res.writeHead(problem.status, headers)
+  res.end(body)
+  if (!call.req.complete) discardBody(call)
+}
+
+/** RFC 6750 §3.1: no error code where no credential was sent. */
+function challengeOf(problem: Problem): string {
+  return problem.code === 'auth.missing_credential'
+    ? 'Bearer realm="ostiary"'
+    : 'Bearer realm="ostiary", error="invalid_token", error_description="The credential is not valid"'
+}
+
+function discardBody({ req }: Call): void {
+  const length = Number(req.headers['content-length'] ?? Number.POSITIVE_INFINITY)
+  if (length <= MAX_DISCARDED_BYTES) return // Node reads and drops the rest by itself
+  let discarded = 0
+  req.on('data', (chunk: Buffer) => {
+    discarded += chunk.length
+    if (discarded > MAX_DISCARDED_BYTES) req.socket.destroy()
+  })
+}

@@ -1,0 +1,73 @@
+import { Problem } from '#core/problems.ts'
+import type { Call } from './call.ts'
+import { EventHold } from './event-hold.ts'
+import type { Reply } from './forward.ts'
+import { renderStreamError } from './render-problem.ts'
+import { replyHeaders } from './reply-headers.ts'
+
+/**
+ * Passes the reply on as it comes, with back-pressure both ways; resolves when the answer has left or the caller is
+ * gone. A provider that fails from here on cannot change the status: an event stream ends with the format's own error
+ * event, anything else by breaking the connection, so that no caller takes a part for the whole.
+ */
+export function relay(call: Call, reply: Reply, stallMs: number): Promise<void> {
+  const { res } = call
+  const events = String(reply.headers['content-type'] ?? '').startsWith('text/event-stream')
+  res.writeHead(reply.status, replyHeaders(call, reply, events))
+  return new Promise(resolve => {
+    call.onHangUp = () => reply.exchange?.abort()
+    call.onClosed = resolve
+    const whole = reply.whole()
+    if (whole !== null) {
+      call.bytesOut = whole.length
+      res.end(whole)
+      return
+    }
+    // The head leaves before the first event: a caller sees at once that it was accepted.
+    if (events) res.flushHeaders()
+    new Relay(call, reply, events, stallMs)
+  })
+}
+
+class Relay {
+  readonly #call: Call
+  readonly #hold: EventHold | null
+  readonly #stallMs: number
+  #stalled: NodeJS.Timeout | undefined
+
+  constructor(call: Call, reply: Reply, events: boolean, stallMs: number) {
+    this.#call = call
+    this.#hold = events ? new EventHold() : null
+    this.#stallMs = stallMs
+    call.res.on('drain', () => {
+      clearTimeout(this.#stalled)
+      reply.exchange?.resume()
+    })
+    call.res.on('close', () => clearTimeout(this.#stalled))
+    reply.readBy(this)
+  }
+
+  onData(chunk: Buffer): boolean {
+    const ready = this.#hold === null ? chunk : this.#hold.push(chunk)
+    if (ready === null) return true
+    this.#call.bytesOut += ready.length
+    if (this.#call.res.write(ready)) return true
+    // A caller that reads nothing would hold the provider's connection for ever.
+    this.#stalled = setTimeout(() => this.#call.res.destroy(), this.#stallMs)
+    return false
+  }
+
+  onEnd(): void {
+    const rest = this.#hold?.rest() ?? null
+    this.#call.bytesOut += rest?.length ?? 0
+    this.#call.res.end(rest)
+  }
+
+  onError(error: Error): void {
+    const { res, route } = this.#call
+    const problem = error instanceof Problem ? error : new Problem('upstream.broken', { cause: error })
+    this.#call.problem = problem
+    if (this.#hold === null || this.#hold.midEvent || route === null) res.destroy()
+    else res.end(renderStreamError(route.format, problem, this.#call.id))
+  }
+}

@@ -1,0 +1,57 @@
+import type { Call } from './call.ts'
+import type { Reply } from './forward.ts'
+
+// Of the hop (RFC 9110 §7.6.1), or of the operator's account and not of the caller, or dangerous on our origin.
+const KEPT_BACK = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'date',
+  'server',
+  'via',
+  'alt-svc',
+  'set-cookie',
+  'set-cookie2',
+  'strict-transport-security',
+  'clear-site-data',
+  'service-worker-allowed',
+  'www-authenticate',
+  'x-request-id',
+  'request-id',
+  'openai-organization',
+  'openai-project',
+  'anthropic-organization-id',
+  'cf-ray',
+  'cf-cache-status',
+  'nel',
+  'report-to',
+])
+
+// The limits of the account that all tenants share.
+const KEPT_BACK_PREFIXES = ['x-ratelimit-', 'anthropic-ratelimit-', 'x-ostiary-', 'access-control-']
+
+/** The answer's headers: the provider's, less what is not the caller's to see, and ours. Flat list of names and values. */
+export function replyHeaders(call: Call, reply: Reply, events: boolean): string[] {
+  const headers: string[] = []
+  for (const name in reply.headers) {
+    const value = reply.headers[name]
+    if (value === undefined || isKeptBack(name)) continue
+    if (typeof value === 'string') headers.push(name, value)
+    else for (const item of value) headers.push(name, item)
+  }
+  if (events) headers.push('cache-control', 'no-store', 'x-accel-buffering', 'no')
+  headers.push('x-request-id', call.id, 'x-ostiary-overhead-ms', call.overheadMs().toFixed(2))
+  if (call.route?.format === 'anthropic') headers.push('request-id', call.id)
+  if (reply.status >= 400) headers.push('x-ostiary-upstream-status', String(reply.status))
+  return headers
+}
+
+function isKeptBack(name: string): boolean {
+  // A provider's own cache directive is replaced on event streams and harmless elsewhere, so it is judged by the caller of this.
+  return KEPT_BACK.has(name) || KEPT_BACK_PREFIXES.some(prefix => name.startsWith(prefix))
+}

@@ -1,0 +1,218 @@
+import type { IncomingMessage } from 'node:http'
+import Type, { type TSchema } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { Problem } from '#core/problems.ts'
+import { parseTarget } from '#http/paths.ts'
+import type { FormatName } from '#providers/wire-format.ts'
+
+/** How problems are rendered: the dialect of the route, or RFC 9457 where there is none. */
+export type ProblemFormat = FormatName | 'problem+json'
+
+interface Common {
+  readonly format: ProblemFormat
+  /** Canonical path and raw query of this request. */
+  readonly path: string
+  readonly query: string
+}
+
+/** Decided once per request, before anything else. A path that leads nowhere is a route too: its problem waits until the caller is known. */
+export type Route = OperationRoute | ModelsRoute | DeadEnd
+
+/** Forwards to a provider. */
+export interface OperationRoute extends Common {
+  readonly serves: 'operation'
+  readonly id: string
+  readonly format: FormatName
+  readonly operation: Operation
+  /** Model named by the path; null = the body names it. */
+  readonly model: string | null
+}
+
+/** Answers from the catalog. */
+export interface ModelsRoute extends Common {
+  readonly serves: 'models'
+  readonly id: string
+  readonly format: FormatName
+  /** null = the list. */
+  readonly model: string | null
+}
+
+interface DeadEnd extends Common {
+  readonly serves: 'nothing'
+  readonly id: string | null
+  readonly problem: Problem
+}
+
+/** An operation that is forwarded to a provider. */
+export interface Operation {
+  readonly format: FormatName
+  /** Path at the provider; `{model}` = the provider's name of the model. */
+  readonly upstreamPath: string
+  /** null = the body's `stream` member says. */
+  readonly streams: boolean | null
+  readonly checkBody: (body: unknown) => void
+}
+
+const model = Type.String({ minLength: 1, maxLength: 256 })
+const stream = Type.Optional(Type.Union([Type.Boolean(), Type.Null()]))
+const text = Type.Union([Type.String(), Type.Array(Type.Unknown())])
+const list = Type.Array(Type.Unknown())
+
+const chat = operation('openai', '/v1/chat/completions', Type.Object({ model, stream, messages: list }))
+const responses = operation('openai', '/v1/responses', Type.Object({ model, stream, input: Type.Optional(text) }))
+const embeddings = operation('openai', '/v1/embeddings', Type.Object({ model, input: text }))
+const messages = operation('anthropic', '/v1/messages', Type.Object({ model, stream, messages: list }))
+const contents = Type.Object({ contents: Type.Union([list, Type.Object({})]) })
+const generate = operation('gemini', '/v1beta/models/{model}:generateContent', contents, false)
+const streamGenerate = operation('gemini', '/v1beta/models/{model}:streamGenerateContent', contents, true)
+
+interface Row {
+  readonly id: string
+  readonly method: 'GET' | 'POST'
+  readonly format: FormatName
+  /** One `{model}` at most, which matches the rest of its segment and further ones. */
+  readonly path: string
+  readonly operation?: Operation
+}
+
+/** Every endpoint of the gateway. */
+const rows: readonly Row[] = [
+  { id: 'openai.chat', method: 'POST', format: 'openai', path: '/v1/chat/completions', operation: chat },
+  { id: 'openai.responses', method: 'POST', format: 'openai', path: '/v1/responses', operation: responses },
+  { id: 'openai.embeddings', method: 'POST', format: 'openai', path: '/v1/embeddings', operation: embeddings },
+  { id: 'openai.models', method: 'GET', format: 'openai', path: '/v1/models' },
+  { id: 'openai.model', method: 'GET', format: 'openai', path: '/v1/models/{model}' },
+  { id: 'anthropic.messages', method: 'POST', format: 'anthropic', path: '/v1/messages', operation: messages },
+  {
+    id: 'anthropic.messages',
+    method: 'POST',
+    format: 'anthropic',
+    path: '/anthropic/v1/messages',
+    operation: messages,
+  },
+  { id: 'anthropic.models', method: 'GET', format: 'anthropic', path: '/anthropic/v1/models' },
+  { id: 'anthropic.model', method: 'GET', format: 'anthropic', path: '/anthropic/v1/models/{model}' },
+  {
+    id: 'gemini.generate',
+    method: 'POST',
+    format: 'gemini',
+    path: '/v1beta/models/{model}:generateContent',
+    operation: generate,
+  },
+  {
+    id: 'gemini.stream',
+    method: 'POST',
+    format: 'gemini',
+    path: '/v1beta/models/{model}:streamGenerateContent',
+    operation: streamGenerate,
+  },
+  { id: 'gemini.models', method: 'GET', format: 'gemini', path: '/v1beta/models' },
+  { id: 'gemini.model', method: 'GET', format: 'gemini', path: '/v1beta/models/{model}' },
+]
+
+/** Paths at which the providers keep objects of the account (threat: tenants share one). */
+const stateful: readonly (readonly [FormatName, RegExp])[] = [
+  [
+    'openai',
+    /^\/v1\/(?:responses\/(?!$)|files|batches|conversations|containers|uploads|vector_stores|assistants|threads|fine_tuning|evals|chat\/completions\/)/,
+  ],
+  ['anthropic', /^(?:\/anthropic)?\/v1\/(?:messages\/batches|skills|organizations)|^\/anthropic\/v1\/files/],
+  [
+    'gemini',
+    /^\/(?:upload\/)?v1beta\/(?:files|cachedContents|tunedModels|corpora|batches|fileSearchStores|operations)/,
+  ],
+]
+
+const exact = new Map<string, Row[]>()
+const patterns: { row: Row; prefix: string; suffix: string }[] = []
+for (const row of rows) {
+  const [prefix, suffix] = row.path.split('{model}')
+  if (suffix === undefined) exact.set(row.path, [...(exact.get(row.path) ?? []), row])
+  else patterns.push({ row, prefix: prefix as string, suffix })
+}
+// The endpoint with a verb after the name is more particular than the bare one.
+patterns.sort((a, b) => b.suffix.length - a.suffix.length)
+
+/** Where a request leads. Never refuses by itself: a dead end carries its problem until the caller is known. */
+export function findRoute(req: IncomingMessage): Route {
+  const { method = '', url = '' } = req
+  // Both dialects list their models at one path; only Anthropic's clients name a version.
+  const anthropic = req.headers['anthropic-version'] !== undefined
+  let path = ''
+  let query = ''
+  try {
+    ;({ path, query } = parseTarget(url))
+    const found = exact.get(path)
+    if (found !== undefined) return choose(found, null, method, path, query, anthropic)
+    return findPattern(method, path, query, anthropic)
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem
+    return nothing(null, formatOf(path), problem, path, query)
+  }
+}
+
+function findPattern(method: string, path: string, query: string, anthropic: boolean): Route {
+  for (const { row, prefix, suffix } of patterns) {
+    if (path.startsWith(prefix) && path.endsWith(suffix) && path.length > prefix.length + suffix.length) {
+      return choose([row], path.slice(prefix.length, path.length - suffix.length), method, path, query, anthropic)
+    }
+  }
+  const kept = stateful.find(([, pattern]) => pattern.test(path))
+  if (kept !== undefined)
+    return nothing(`${kept[0]}.stateful`, kept[0], new Problem('route.stateful_operation'), path, query)
+  return nothing(null, formatOf(path), new Problem('route.not_found'), path, query)
+}
+
+function choose(
+  found: readonly Row[],
+  model: string | null,
+  method: string,
+  path: string,
+  query: string,
+  anthropic: boolean,
+): Route {
+  const row = found.find(candidate => candidate.method === method)
+  if (row === undefined) {
+    const [first] = found as [Row]
+    const allow = found.map(candidate => candidate.method).join(', ')
+    return nothing(first.id, first.format, new Problem('route.method_not_allowed', { headers: { allow } }), path, query)
+  }
+  if (row.operation !== undefined) {
+    return { serves: 'operation', id: row.id, format: row.format, operation: row.operation, model, path, query }
+  }
+  const format = row.format === 'openai' && anthropic ? 'anthropic' : row.format
+  return { serves: 'models', id: row.id, format, model, path, query }
+}
+
+function nothing(id: string | null, format: ProblemFormat, problem: Problem, path: string, query: string): Route {
+  return { serves: 'nothing', id, format, problem, path, query }
+}
+
+/** Unknown paths answer in the dialect that their prefix promises: an SDK with a mistaken path still shows the message. */
+function formatOf(path: string): ProblemFormat {
+  if (path.startsWith('/v1beta/')) return 'gemini'
+  if (path.startsWith('/anthropic/') || path.startsWith('/v1/messages')) return 'anthropic'
+  return path.startsWith('/v1/') ? 'openai' : 'problem+json'
+}
+
+function operation(
+  format: FormatName,
+  upstreamPath: string,
+  schema: TSchema,
+  streams: boolean | null = null,
+): Operation {
+  const validator = Compile(schema)
+  return {
+    format,
+    upstreamPath,
+    streams,
+    checkBody(body) {
+      if (validator.Check(body)) return
+      const [error] = validator.Errors(body)
+      const where = error?.instancePath.slice(1).replaceAll('/', '.')
+      throw new Problem('request.invalid_body', {
+        detail: `${where ? `\`${where}\` ` : 'The body '}${error?.message}.`,
+      })
+    },
+  }
+}

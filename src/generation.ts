@@ -1,0 +1,58 @@
+import { createAuthenticate } from '#auth/authenticate.ts'
+import type { Config, ProviderConfig } from '#config/schema.ts'
+import type { SecretValues } from '#config/secrets.ts'
+import type { Generation } from '#gateway/pipeline.ts'
+import { createUpstream } from '#http/upstream.ts'
+import type { VerifyKey } from '#keys/verifier.ts'
+import { createCatalog, type Provider } from '#providers/catalog.ts'
+import { createSandbox } from '#providers/sandbox/sandbox.ts'
+
+/** A generation and what it holds open. Disposing waits for its running exchanges. */
+export type OpenGeneration = Generation & AsyncDisposable
+
+/** Compiles one generation of the configuration into what the pipeline uses: nothing of it is parsed again per call. */
+export function compileGeneration(
+  number: number,
+  config: Config,
+  secrets: SecretValues,
+  verifyKey: VerifyKey,
+): OpenGeneration {
+  const open = new AsyncDisposableStack()
+  const providers = Object.entries(config.providers).map(([name, provider]) =>
+    compileProvider(name, provider, secrets, open),
+  )
+  const models = Object.entries(config.models).map(([alias, { provider, model }]) => ({
+    alias,
+    model: model ?? null,
+    provider,
+  }))
+  const passthrough = config.passthrough.map(({ provider }) => ({ alias: '*', model: null, provider }))
+  return {
+    number,
+    authenticate: createAuthenticate([verifyKey]),
+    catalog: createCatalog(providers, [...models, ...passthrough]),
+    limits: config.requests,
+    [Symbol.asyncDispose]: () => open.disposeAsync(),
+  }
+}
+
+function compileProvider(
+  name: string,
+  config: ProviderConfig,
+  secrets: SecretValues,
+  open: AsyncDisposableStack,
+): Provider {
+  if (config.format === 'sandbox') {
+    return { name, format: null, test: true, credential: null, basePath: '', send: createSandbox(config) }
+  }
+  const { origin, pathname } = new URL(config.baseUrl)
+  const upstream = open.use(createUpstream({ ...config, origin }))
+  return {
+    name,
+    format: config.format,
+    test: config.tags.includes('test'),
+    credential: config.credential === undefined ? null : secrets.get(config.credential),
+    basePath: pathname.replace(/\/+$/, ''),
+    send: upstream.send,
+  }
+}

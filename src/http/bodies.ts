@@ -1,0 +1,42 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Problem } from '#core/problems.ts'
+
+/**
+ * Reads a JSON request's body whole, at most `maxBytes`.
+ * Rejects with `request.unsupported_media_type`, `request.too_large` or `request.caller_hung_up`.
+ */
+export function readJsonBody(req: IncomingMessage, res: ServerResponse, maxBytes: number): Promise<Buffer> {
+  checkDeclaration(req, maxBytes)
+  // Only now is the body wanted: a caller that asked first (RFC 9110 §10.1.1) has been authenticated.
+  if (req.headers.expect !== undefined) res.writeContinue()
+  return new Promise((resolve, reject) => {
+    let first: Buffer | undefined
+    let chunks: Buffer[] | undefined
+    let size = 0
+    req.on('data', (chunk: Buffer) => {
+      size += chunk.length
+      if (size > maxBytes) {
+        req.removeAllListeners('data')
+        reject(new Problem('request.too_large'))
+      } else if (first === undefined) first = chunk
+      else if (chunks === undefined) chunks = [first, chunk]
+      else chunks.push(chunk)
+    })
+    req.on('end', () => resolve(chunks === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(chunks, size)))
+    req.on('error', cause => reject(new Problem('request.caller_hung_up', { cause })))
+    req.on('close', () => {
+      if (!req.complete) reject(new Problem('request.caller_hung_up'))
+    })
+  })
+}
+
+const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset[ \t]*=[ \t]*"?utf-8"?[ \t]*)?$/i
+
+function checkDeclaration(req: IncomingMessage, maxBytes: number): void {
+  const { 'content-type': type, 'content-encoding': encoding, 'content-length': length } = req.headers
+  if (type !== 'application/json' && !JSON_TYPE.test(type ?? '')) throw new Problem('request.unsupported_media_type')
+  if (encoding !== undefined && encoding !== 'identity') {
+    throw new Problem('request.unsupported_media_type', { detail: 'A content encoding is not accepted.' })
+  }
+  if (length !== undefined && Number(length) > maxBytes) throw new Problem('request.too_large')
+}

@@ -1,0 +1,189 @@
+import { lookup } from 'node:dns'
+import { BlockList, isIP, type LookupFunction } from 'node:net'
+import { type Dispatcher, Pool } from 'undici'
+import type { Exchange, ProviderRequest, ReplyHeaders, ReplySink, Send } from '#core/exchange.ts'
+import { Problem } from '#core/problems.ts'
+
+export interface UpstreamOptions {
+  /** Scheme, host and port. */
+  readonly origin: string
+  /** Connections kept to the origin at most. */
+  readonly connections: number
+  readonly connectTimeoutMs: number
+  /** Up to the reply's head. */
+  readonly timeoutMs: number
+  /** Between two chunks of the reply. */
+  readonly idleTimeoutMs: number
+  /** Whether the origin's name may resolve to a private address. An address or `localhost` in the origin itself is named by config and allowed. */
+  readonly allowPrivateNetwork: boolean
+}
+
+export interface Upstream extends AsyncDisposable {
+  readonly send: Send
+}
+
+/**
+ * The one outbound client: a connection pool to one origin. Follows no redirect, resumes no cookie, and connects to
+ * public addresses only unless told otherwise: the address is checked as resolved, at connect, not by name before.
+ */
+export function createUpstream(options: UpstreamOptions): Upstream {
+  const pool = new Pool(options.origin, {
+    connections: options.connections,
+    pipelining: 1,
+    allowH2: false,
+    headersTimeout: options.timeoutMs,
+    bodyTimeout: options.idleTimeoutMs,
+    keepAliveTimeout: 30_000,
+    connect: { timeout: options.connectTimeoutMs, lookup: lookupFor(options) },
+  })
+  return {
+    send(request, sink) {
+      const exchange = new UpstreamExchange(sink)
+      pool.dispatch(toDispatch(request), exchange)
+      return exchange
+    },
+    // Waits for running exchanges, so a reload lets the calls of the old generation end.
+    [Symbol.asyncDispose]: () => pool.close(),
+  }
+}
+
+function toDispatch(request: ProviderRequest): Dispatcher.DispatchOptions {
+  return { method: request.method, path: request.path, headers: request.headers, body: request.body }
+}
+
+class UpstreamExchange implements Exchange, Dispatcher.DispatchHandler {
+  readonly #sink: ReplySink
+  #controller: Dispatcher.DispatchController | undefined
+  #over = false
+
+  constructor(sink: ReplySink) {
+    this.#sink = sink
+  }
+
+  resume(): void {
+    if (!this.#over) this.#controller?.resume()
+  }
+
+  abort(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#controller?.abort(new Error('The exchange was stopped'))
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#over) controller.abort(new Error('The exchange was stopped'))
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
+    if (this.#over || status < 200) return
+    if (status >= 300 && status < 400 && status !== 304) {
+      // Passed on, a redirect would have the caller's client carry its key wherever the reply points.
+      const problem = new Problem('upstream.broken', { reason: 'redirect' })
+      this.abort()
+      this.#sink.onError(problem)
+    } else {
+      this.#sink.onHead(status, headers)
+    }
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.#over && !this.#sink.onData(chunk)) controller.pause()
+  }
+
+  onResponseEnd(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#sink.onEnd()
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#over) return
+    this.#over = true
+    this.#sink.onError(toProblem(error))
+  }
+}
+
+function toProblem(error: Error & { code?: string }): Problem {
+  const reason = error.code ?? error.name
+  switch (reason) {
+    case 'UND_ERR_HEADERS_TIMEOUT':
+    case 'UND_ERR_BODY_TIMEOUT':
+    case 'UND_ERR_CONNECT_TIMEOUT':
+    case 'ETIMEDOUT':
+      return new Problem('upstream.timeout', { cause: error, reason })
+    case 'ECONNREFUSED':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return new Problem('upstream.unreachable', { cause: error, reason })
+    case PRIVATE_ADDRESS:
+      return new Problem('upstream.address_refused', { cause: error, reason: 'private_address' })
+    default:
+      return new Problem('upstream.broken', { cause: error, reason })
+  }
+}
+
+const PRIVATE_ADDRESS = 'OSTIARY_PRIVATE_ADDRESS'
+
+// IANA special-purpose registries (RFC 6890): nothing on the public internet answers from these.
+const privateAddresses = new BlockList()
+for (const [network, bits] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 3],
+] as const) {
+  privateAddresses.addSubnet(network, bits, 'ipv4')
+}
+for (const [network, bits] of [
+  ['::', 96],
+  ['64:ff9b::', 96],
+  ['64:ff9b:1::', 48],
+  ['100::', 64],
+  ['2001::', 23],
+  ['2001:db8::', 32],
+  ['2002::', 16],
+  ['fc00::', 7],
+  ['fe80::', 10],
+  ['ff00::', 8],
+] as const) {
+  privateAddresses.addSubnet(network, bits, 'ipv6')
+}
+
+/** Whether an address belongs to no host of the public internet. IPv4-mapped addresses count as IPv4. */
+export function isPrivateAddress(address: string): boolean {
+  const family = isIP(address)
+  if (family === 0) return true
+  return privateAddresses.check(address, family === 4 ? 'ipv4' : 'ipv6')
+}
+
+function lookupFor(options: UpstreamOptions): LookupFunction {
+  const named = new URL(options.origin).hostname
+  const mayBePrivate = options.allowPrivateNetwork || named === 'localhost'
+  return (hostname, hints, callback) => {
+    lookup(hostname, { ...hints, all: true }, (error, addresses) => {
+      if (error) return callback(error, '', 0)
+      const usable = mayBePrivate ? addresses : addresses.filter(({ address }) => !isPrivateAddress(address))
+      const first = usable[0]
+      if (first === undefined) {
+        const refusal: NodeJS.ErrnoException = new Error(`${hostname} resolves to a private address`)
+        refusal.code = PRIVATE_ADDRESS
+        return callback(refusal, '', 0)
+      }
+      if (hints.all) callback(null, usable)
+      else callback(null, first.address, first.family)
+    })
+  }
+}

@@ -1,0 +1,78 @@
+import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto'
+import type { Clock } from '#core/clock.ts'
+import type { VerifiedIdentity } from '#core/principal.ts'
+import { Problem } from '#core/problems.ts'
+import type { ChangeFeed, KeyRecord, KeyStore } from '#store/ports.ts'
+import type { KeyFormat } from './format.ts'
+import { KeyCache } from './key-cache.ts'
+
+/** Resolves to who presented the key; throws `auth.invalid_credential` with the reason, or `store.unavailable`. */
+export type VerifyKey = (presented: string) => VerifiedIdentity | Promise<VerifiedIdentity>
+
+/**
+ * Longest time in ms that a revoked key may still be accepted anywhere: the change feed tells of a revocation at once,
+ * and a worker whose feed has been silent for this long asks the store for every key.
+ */
+export const REVOCATION_BOUND_MS = 5000
+
+interface KeyVerifierOptions {
+  readonly format: KeyFormat
+  readonly pepper: Buffer
+  readonly keys: KeyStore
+  readonly changes: ChangeFeed
+  readonly cacheSize: number
+  readonly clock: Clock
+}
+
+/** Checks in the order of cost: shape, checksum, tag, cache, store. A made-up key never reaches a look-up. */
+export function createKeyVerifier(options: KeyVerifierOptions): VerifyKey {
+  const { format, keys, clock } = options
+  const digestOf = createDigest(options.pepper)
+  const cache = new KeyCache({
+    size: options.cacheSize,
+    changes: options.changes,
+    trustMs: REVOCATION_BOUND_MS,
+    find: digest => keys.findByDigest(digest),
+  })
+
+  return presented => {
+    const fault = format.check(presented)
+    if (fault !== null) throw new Problem('auth.invalid_credential', { reason: fault })
+    const digest = digestOf(presented)
+    const cached = cache.get(digest)
+    return cached === undefined
+      ? cache.load(digest).then(record => admit(record, digest, clock()))
+      : admit(cached, digest, clock())
+  }
+}
+
+/** The one way from a key's text to what the store keeps: HMAC-SHA-256 under the pepper, in hexadecimal. */
+export function createDigest(pepper: Buffer): (text: string) => string {
+  const key = createSecretKey(pepper)
+  return text => createHmac('sha256', key).update(text).digest('hex')
+}
+
+const ABSENT: KeyRecord = {
+  id: '',
+  name: '',
+  environment: 'test',
+  digest: '0'.repeat(64),
+  pepperId: '',
+  hint: '',
+  createdAt: 0,
+  expiresAt: null,
+  revokedAt: null,
+}
+
+/** Unknown, revoked and expired keys do the same work and throw the same problem; only the recorded reason differs. */
+function admit(found: KeyRecord | null, digest: string, now: number): VerifiedIdentity {
+  const record = found ?? ABSENT
+  const matches = timingSafeEqual(Buffer.from(record.digest, 'latin1'), Buffer.from(digest, 'latin1'))
+  const revoked = record.revokedAt !== null
+  const expired = record.expiresAt !== null && record.expiresAt <= now
+  if (!matches || revoked || expired) {
+    const reason = !matches ? 'unknown' : revoked ? 'revoked' : 'expired'
+    throw new Problem('auth.invalid_credential', { reason, credential: record.id })
+  }
+  return { kind: 'api_key', id: record.id, environment: record.environment, expiresAt: record.expiresAt }
+}

@@ -1,0 +1,102 @@
+import type { Send } from '#core/exchange.ts'
+import { Problem } from '#core/problems.ts'
+import type { Secret } from '#core/secret.ts'
+import type { FormatName } from './wire-format.ts'
+
+/** A configured provider, ready to be sent to. */
+export interface Provider {
+  readonly name: string
+  /** null = the sandbox, which speaks them all. */
+  readonly format: FormatName | null
+  /** Tagged `test`: test keys may use it. */
+  readonly test: boolean
+  readonly credential: Secret | null
+  /** Path below which the provider's API lies; empty or without a slash at its end. */
+  readonly basePath: string
+  readonly send: Send
+}
+
+/** Where a call to a model goes. */
+export interface ModelTarget {
+  /** As the caller named it. */
+  readonly model: string
+  /** As the provider names it. */
+  readonly providerModel: string
+  readonly provider: Provider
+  readonly test: boolean
+  readonly sandbox: boolean
+}
+
+export interface ModelEntry {
+  /** Public name; with `*` at its end any name that begins so. */
+  readonly alias: string
+  /** Name at the provider; null = the same. */
+  readonly model: string | null
+  readonly provider: string
+}
+
+/** Models by public name: what `model` in a request may be. */
+export interface Catalog {
+  /** Throws `model.not_found` or `model.wrong_format`. */
+  find(model: string, format: FormatName): ModelTarget
+  /** The models with a name of their own, in the order of the configuration. */
+  readonly named: readonly ModelTarget[]
+}
+
+export function createCatalog(providers: readonly Provider[], models: readonly ModelEntry[]): Catalog {
+  const byName = new Map(providers.map(provider => [provider.name, provider]))
+  const targetOf = (entry: ModelEntry, model: string): ModelTarget => {
+    const provider = byName.get(entry.provider)
+    if (provider === undefined) throw new Error(`model ${entry.alias} names no provider: ${entry.provider}`)
+    return {
+      model,
+      providerModel: entry.model ?? model,
+      provider,
+      test: provider.test,
+      sandbox: provider.format === null,
+    }
+  }
+  const named = models.filter(entry => !entry.alias.endsWith('*')).map(entry => targetOf(entry, entry.alias))
+  const exact = new Map(named.map(target => [target.model, target]))
+  const patterns = models
+    .filter(entry => entry.alias.endsWith('*'))
+    .map(entry => ({ entry, prefix: entry.alias.slice(0, -1) }))
+    // The longest prefix is the most particular.
+    .sort((a, b) => b.prefix.length - a.prefix.length)
+
+  return {
+    named,
+    find(model, format) {
+      const target = exact.get(model)
+      if (target !== undefined) {
+        if (speaks(target.provider, format)) return target
+        throw wrongFormat(target)
+      }
+      const matching = patterns.filter(({ prefix }) => model.startsWith(prefix))
+      for (const { entry } of matching) {
+        const candidate = targetOf(entry, model)
+        if (speaks(candidate.provider, format)) return candidate
+      }
+      throw new Problem('model.not_found', {
+        detail: `The model ${JSON.stringify(model.slice(0, 128))} does not exist.`,
+      })
+    },
+  }
+}
+
+function speaks(provider: Provider, format: FormatName): boolean {
+  return provider.format === null || provider.format === format
+}
+
+const ENDPOINTS: Record<FormatName, string> = {
+  openai: '/v1/chat/completions or /v1/responses',
+  anthropic: '/v1/messages',
+  gemini: '/v1beta/models/{model}:generateContent',
+}
+
+function wrongFormat(target: ModelTarget): Problem {
+  const { format } = target.provider
+  return new Problem('model.wrong_format', {
+    detail: `The model ${target.model} is called at ${format === null ? 'any endpoint' : ENDPOINTS[format]}.`,
+  })
+}

@@ -1,0 +1,31 @@
+import type { Kysely } from 'kysely'
+import type { OstiaryEvent } from '#core/events.ts'
+import type { EventStore } from './ports.ts'
+import type { EventsTable, Tables } from './tables.ts'
+
+/** The queries on events that every database shares; how a batch is appended is each database's own. */
+export function listEvents(db: Kysely<Tables>): EventStore['list'] {
+  return async ({ limit, type }) => {
+    const newest = db.selectFrom('events').select('data').orderBy('seq', 'desc').limit(limit)
+    const page = type === undefined ? newest : newest.where('type', '=', type as OstiaryEvent['type'])
+    return (await page.execute()).map(row => JSON.parse(row.data) as OstiaryEvent)
+  }
+}
+
+export function eventRow(event: OstiaryEvent): Omit<EventsTable, 'seq'> {
+  return { id: event.id, at: event.at, type: event.type, data: eventJson(event) }
+}
+
+/**
+ * The event as JSON that every database takes. PostgreSQL's jsonb refuses NUL and lone surrogates, and a caller may
+ * put them into the name of a model: one such event must not make its whole batch unrecordable.
+ */
+function eventJson(event: OstiaryEvent): string {
+  const json = JSON.stringify(event)
+  // JSON.stringify escapes as \u only control characters and lone surrogates, so that this is rare.
+  return json.includes('\\u') ? JSON.stringify(event, storable) : json
+}
+
+function storable(_name: string, value: unknown): unknown {
+  return typeof value === 'string' ? value.toWellFormed().replaceAll('\0', '\ufffd') : value
+}

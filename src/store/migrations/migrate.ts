@@ -1,0 +1,52 @@
+import type { Kysely, Transaction } from 'kysely'
+import { type Migration, Migrator } from 'kysely/migration'
+import { Problem } from '#core/problems.ts'
+import { keysEventsChanges } from './0001-keys-events-changes.ts'
+import type { Columns } from './columns.ts'
+
+const TABLE = 'migrations'
+
+/** Every step of the schema by the name it is recorded under; steps are added, never changed, and only lead forward. */
+function migrations(columns: Columns): Record<string, Migration> {
+  return {
+    '0001-keys-events-changes': keysEventsChanges(columns),
+  }
+}
+
+/**
+ * Brings the database to this program's schema: all steps or none, one program at a time.
+ * Rejects with `Problem('start.database_newer')` if a later version has been here.
+ */
+export async function migrate(
+  db: Kysely<unknown>,
+  columns: Columns,
+  lock: (transaction: Transaction<unknown>) => Promise<void>,
+): Promise<void> {
+  await db.transaction().execute(async transaction => {
+    await lock(transaction)
+    const known = migrations(columns)
+    await refuseNewer(transaction, known)
+    const migrator = new Migrator({
+      db: transaction,
+      provider: { getMigrations: async () => known },
+      migrationTableName: TABLE,
+      migrationLockTableName: 'migrations_lock',
+    })
+    const { error } = await migrator.migrateToLatest()
+    if (error !== undefined) throw error
+  })
+}
+
+async function refuseNewer(transaction: Transaction<unknown>, known: Record<string, Migration>): Promise<void> {
+  const tables = await transaction.introspection.getTables({ withInternalKyselyTables: true })
+  if (!tables.some(table => table.name === TABLE)) return
+  const rows = await transaction
+    .withTables<{ migrations: { name: string } }>()
+    .selectFrom(TABLE)
+    .select('name')
+    .execute()
+  const unknown = rows.map(row => row.name).filter(name => !(name in known))
+  if (unknown.length > 0) {
+    throw new Problem('start.database_newer', { detail: `The database has steps unknown here: ${unknown.join(', ')}.` })
+  }
+}

@@ -1,0 +1,87 @@
+import { once } from 'node:events'
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { Kysely } from 'kysely'
+import { recordChange } from '#store/changes.ts'
+import { eventRow, listEvents } from '#store/events.ts'
+import { keyStore } from '#store/keys.ts'
+import { sqliteColumns } from '#store/migrations/columns.ts'
+import { migrate } from '#store/migrations/migrate.ts'
+import type { Store } from '#store/ports.ts'
+import type { Tables } from '#store/tables.ts'
+import { SqliteClient, type SqliteClientOptions } from './client.ts'
+import { sqliteDialect } from './dialect.ts'
+import type { Notice, Order } from './messages.ts'
+import { sqliteProblem } from './problems.ts'
+
+const MIGRATION_TIMEOUT_MS = 600_000
+
+export interface SqliteStore extends Store {
+  /** Speaks with a new database thread, after the one before has died. */
+  reattach(port: MessagePort): void
+}
+
+/**
+ * The store over a port of `DatabaseThread.connect`. A request takes at most `timeoutMs` (2000), a transaction holds
+ * the database for at most `leaseMs` (5000).
+ */
+export function openSqliteStore(port: MessagePort, options: Partial<SqliteClientOptions> = {}): SqliteStore {
+  const client = new SqliteClient(port, { timeoutMs: 2000, leaseMs: 5000, ...options })
+  const db = new Kysely<Tables>({ dialect: sqliteDialect(client) })
+  return {
+    keys: keyStore(db, recordChange),
+    events: {
+      append: events => client.append(events.map(eventRow)),
+      list: listEvents(db),
+    },
+    changes: client.changes,
+    async ping() {
+      await client.read({ sql: 'select 1', parameters: [] })
+    },
+    reattach: next => client.attach(next),
+    async [Symbol.asyncDispose]() {
+      client.close()
+    },
+  }
+}
+
+/** Brings the database to this program's schema. Closes the port. Rejects with `Problem('start.database_newer')`. */
+export async function migrateSqlite(port: MessagePort): Promise<void> {
+  const client = new SqliteClient(port, { timeoutMs: MIGRATION_TIMEOUT_MS, leaseMs: MIGRATION_TIMEOUT_MS })
+  try {
+    // The lease is the lock.
+    await migrate(new Kysely({ dialect: sqliteDialect(client) }), sqliteColumns, async () => {})
+  } finally {
+    client.close()
+  }
+}
+
+/** Disposing it writes the log back into the database file and closes it. */
+export interface DatabaseThread extends AsyncDisposable {
+  /** A new client's end; give it to the thread that needs it or to `openSqliteStore`. */
+  connect(): MessagePort
+  /** Resolves when the thread has ended, with the error that it died of, if any. */
+  readonly exited: Promise<Error | undefined>
+}
+
+/** Starts the thread that holds the database file. Rejects with `Problem('store.unavailable')` if it cannot be opened. */
+export async function startDatabaseThread(file: string): Promise<DatabaseThread> {
+  const worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData: { file } })
+  const exited = new Promise<Error | undefined>(resolve => {
+    worker.once('error', resolve)
+    worker.once('exit', () => resolve(undefined))
+  })
+  const [notice] = (await once(worker, 'message')) as [Notice]
+  if (notice.type === 'failed') throw sqliteProblem(notice)
+  return {
+    exited,
+    connect() {
+      const { port1, port2 } = new MessageChannel()
+      worker.postMessage({ type: 'attach', port: port2 } satisfies Order, [port2])
+      return port1
+    },
+    async [Symbol.asyncDispose]() {
+      worker.postMessage({ type: 'stop' } satisfies Order)
+      await exited
+    },
+  }
+}

@@ -1,0 +1,41 @@
+import type { Generated } from 'kysely'
+import type { OstiaryEvent } from '#core/events.ts'
+import type { Environment } from '#core/principal.ts'
+import type { Change } from './ports.ts'
+
+/** Rows as both databases give them: times in ms since the epoch, JSON as text. */
+export interface Tables {
+  keys: KeysTable
+  events: EventsTable
+  changes: ChangesTable
+}
+
+export interface KeysTable {
+  id: string
+  name: string
+  environment: Environment
+  digest: string
+  pepper_id: string
+  hint: string
+  created_at: number
+  expires_at: number | null
+  revoked_at: number | null
+}
+
+export interface EventsTable {
+  /** Order of insertion. */
+  seq: Generated<number>
+  id: string
+  at: number
+  type: OstiaryEvent['type']
+  /** The whole event as JSON. */
+  data: string
+}
+
+export interface ChangesTable {
+  /** Order of commit. */
+  seq: Generated<number>
+  topic: Change['topic']
+  subject: string
+  at: number
+}

@@ -1,0 +1,172 @@
+import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import type { Config } from '#config/schema.ts'
+import { Problem } from '#core/problems.ts'
+import { claimPort } from '#http/listener.ts'
+import type { DatabaseThread } from '#store/sqlite/open.ts'
+import type { GenerationSeed, WorkerNotice, WorkerOrder, WorkerSeed } from './worker.ts'
+
+/** Where SO_REUSEPORT spreads connections over threads; elsewhere one worker serves alone. */
+const SPREADS_CONNECTIONS = process.platform === 'linux' || process.platform === 'freebsd'
+const REPLACE_DELAY_MS = 100
+const MAX_REPLACE_DELAY_MS = 5000
+
+interface SupervisorOptions {
+  readonly pepper: Buffer
+  readonly deploymentSecret: Buffer
+  readonly generation: GenerationSeed
+  /** The running database thread; null with PostgreSQL. */
+  readonly database: () => DatabaseThread | null
+  /** Told of a worker that died and is being replaced. */
+  readonly onReplaced: (index: number, reason: string) => void
+}
+
+/** The workers: starts them on one port, replaces what dies, brings new generations to all of them or to none. */
+export interface Supervisor extends AsyncDisposable {
+  readonly port: number
+  /** Threads that serve now. */
+  readonly workers: readonly Worker[]
+  /** Rejects with `config.invalid`, and changes nothing, unless every worker can compile the generation. */
+  apply(generation: GenerationSeed): Promise<void>
+  /** Gives every worker a line to a new database thread. */
+  reconnectDatabase(): void
+}
+
+export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
+  const { listeners } = options.generation.config
+  const port = await claimPort(listeners.public.host, listeners.public.port)
+  const supervisor = new ThreadSupervisor(options, port)
+  await supervisor.start()
+  return supervisor
+}
+
+function workerCount(config: Config): number {
+  if (!SPREADS_CONNECTIONS) return 1
+  return config.workers === 'auto' ? availableParallelism() : config.workers
+}
+
+class ThreadSupervisor implements Supervisor {
+  readonly port: number
+  readonly #options: SupervisorOptions
+  readonly #threads = new Map<number, Worker>()
+  #generation: GenerationSeed
+  #stopping = false
+  #failures = 0
+
+  constructor(options: SupervisorOptions, port: number) {
+    this.#options = options
+    this.#generation = options.generation
+    this.port = port
+  }
+
+  get workers(): readonly Worker[] {
+    return [...this.#threads.values()]
+  }
+
+  async start(): Promise<void> {
+    const count = workerCount(this.#generation.config)
+    const starts = Array.from({ length: count }, (_, i) => this.#startWorker(i + 1, count > 1))
+    const results = await Promise.allSettled(starts)
+    const failed = results.find(result => result.status === 'rejected')
+    if (failed === undefined) return
+    await this[Symbol.asyncDispose]()
+    throw failed.reason
+  }
+
+  async #startWorker(index: number, reusePort: boolean): Promise<void> {
+    const database = this.#options.database()?.connect() ?? null
+    const seed: WorkerSeed = {
+      index,
+      port: this.port,
+      reusePort,
+      pepper: this.#options.pepper,
+      deploymentSecret: this.#options.deploymentSecret,
+      generation: this.#generation,
+      database,
+    }
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      workerData: seed,
+      transferList: database === null ? [] : [database],
+      // A small young generation: short-lived garbage of calls is collected often and cheaply, and memory stays flat.
+      resourceLimits: { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 1024 },
+    })
+    worker.setMaxListeners(0)
+    const ended = new Promise<string>(resolve => {
+      worker.once('error', error => resolve(String(error)))
+      worker.once('exit', code => resolve(`exit code ${code}`))
+    })
+    const started = await Promise.race([heard(worker, 'ready'), ended])
+    if (typeof started === 'string') throw new Problem('gateway.internal', { detail: `worker ${index}: ${started}` })
+    if (this.#stopping) return void worker.terminate()
+    this.#threads.set(index, worker)
+    if (seed.generation !== this.#generation) await this.#prepare([worker], this.#generation)
+    void ended.then(reason => this.#replace(index, reusePort, reason))
+  }
+
+  async #replace(index: number, reusePort: boolean, reason: string): Promise<void> {
+    this.#threads.delete(index)
+    if (this.#stopping) return
+    this.#options.onReplaced(index, reason)
+    const delay = Math.min(REPLACE_DELAY_MS * 2 ** this.#failures, MAX_REPLACE_DELAY_MS)
+    await new Promise(resolve => setTimeout(resolve, this.#failures === 0 ? 0 : delay))
+    try {
+      await this.#startWorker(index, reusePort)
+      this.#failures = 0
+    } catch (error) {
+      this.#failures++
+      void this.#replace(index, reusePort, String(error))
+    }
+  }
+
+  async apply(generation: GenerationSeed): Promise<void> {
+    await this.#prepare(this.workers, generation)
+    this.#generation = generation
+  }
+
+  /** All compile first; only then do they all change over. */
+  async #prepare(workers: readonly Worker[], generation: GenerationSeed): Promise<void> {
+    const answers = workers.map(worker => heard(worker, 'prepared'))
+    for (const worker of workers) order(worker, { type: 'prepare', generation })
+    for (const answer of await Promise.all(answers)) {
+      if (answer?.type === 'prepared' && answer.error !== null) {
+        throw new Problem('config.invalid', { detail: answer.error })
+      }
+    }
+    for (const worker of workers) order(worker, { type: 'commit' })
+  }
+
+  reconnectDatabase(): void {
+    const database = this.#options.database()
+    if (database === null) return
+    for (const worker of this.workers) {
+      const port = database.connect()
+      worker.postMessage({ type: 'database', port } satisfies WorkerOrder, [port])
+    }
+  }
+
+  /** Drains: running calls end within the configured bound. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping = true
+    const ends = this.workers.map(worker => once(worker, 'exit'))
+    for (const worker of this.workers) order(worker, { type: 'drain' })
+    await Promise.all(ends)
+  }
+}
+
+function order(worker: Worker, message: WorkerOrder): void {
+  worker.postMessage(message)
+}
+
+/** The worker's next notice of a type; undefined if it ends before. */
+function heard<T extends WorkerNotice['type']>(worker: Worker, type: T): Promise<WorkerNotice | undefined> {
+  return new Promise(resolve => {
+    const listen = (notice: WorkerNotice) => {
+      if (notice.type !== type) return
+      worker.off('message', listen)
+      resolve(notice)
+    }
+    worker.on('message', listen)
+    worker.once('exit', () => resolve(undefined))
+  })
+}

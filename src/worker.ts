@@ -1,0 +1,150 @@
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { createRecorder } from '#audit/recorder.ts'
+import type { Config } from '#config/schema.ts'
+import { SecretValues } from '#config/secrets.ts'
+import { systemClock } from '#core/clock.ts'
+import { newId } from '#core/ids.ts'
+import { createPipeline } from '#gateway/pipeline.ts'
+import { type Listener, openListener } from '#http/listener.ts'
+import { createKeyFormat } from '#keys/format.ts'
+import { createKeyVerifier } from '#keys/verifier.ts'
+import type { Store } from '#store/ports.ts'
+import { openPostgresStore } from '#store/postgres/open.ts'
+import { openSqliteStore, type SqliteStore } from '#store/sqlite/open.ts'
+import { compileGeneration, type OpenGeneration } from './generation.ts'
+import { createLog } from './log.ts'
+
+/** One configuration on its way into a thread; secrets in the clear, because `Secret` does not survive a clone. */
+export interface GenerationSeed {
+  readonly number: number
+  readonly config: Config
+  readonly secrets: ReturnType<SecretValues['toTransferable']>
+}
+
+/** All that a worker begins with. */
+export interface WorkerSeed {
+  readonly index: number
+  /** Port that all workers share. */
+  readonly port: number
+  readonly reusePort: boolean
+  readonly pepper: Uint8Array
+  readonly deploymentSecret: Uint8Array
+  readonly generation: GenerationSeed
+  /** Line to the database thread; null with PostgreSQL. */
+  readonly database: MessagePort | null
+}
+
+export type WorkerOrder =
+  | { readonly type: 'prepare'; readonly generation: GenerationSeed }
+  | { readonly type: 'commit' }
+  | { readonly type: 'database'; readonly port: MessagePort }
+  | { readonly type: 'drain' }
+
+export type WorkerNotice =
+  | { readonly type: 'ready' }
+  | { readonly type: 'prepared'; readonly number: number; readonly error: string | null }
+  | { readonly type: 'drained' }
+
+/** Thread of one worker: the public listener and the pipeline behind it. */
+async function run(seed: WorkerSeed): Promise<void> {
+  const { config } = seed.generation
+  const log = createLog(config.log.level).child({ worker: seed.index })
+  const store = await openStore(seed)
+  const recorder = createRecorder({
+    events: store.events,
+    worker: seed.index,
+    clock: systemClock,
+    onTrouble: error =>
+      error === null
+        ? log.info('events are written again')
+        : log.error(
+            { err: error },
+            'events cannot be written; calls are refused once the bound of waiting ones is reached',
+          ),
+  })
+  const verifyKey = createKeyVerifier({
+    format: createKeyFormat(config.keys.prefix, Buffer.from(seed.deploymentSecret)),
+    pepper: Buffer.from(seed.pepper),
+    keys: store.keys,
+    changes: store.changes,
+    cacheSize: config.keys.cacheSize,
+    clock: systemClock,
+  })
+  const compile = ({ number, config, secrets }: GenerationSeed) =>
+    compileGeneration(number, config, SecretValues.fromTransferable(secrets), verifyKey)
+  let current = compile(seed.generation)
+  const listener = await openListener({
+    host: config.listeners.public.host,
+    port: seed.port,
+    reusePort: seed.reusePort,
+    maxConnections: config.requests.maxConnections,
+    headTimeoutMs: config.requests.headTimeoutMs,
+    timeoutMs: config.requests.timeoutMs,
+    handle: createPipeline({
+      current: () => current,
+      worker: seed.index,
+      record: event => recorder.record(event),
+      ensureRecordable: () => recorder.ensureRecordable(),
+      clock: systemClock,
+      logFailure: (call, error) => log.error({ err: error, call }, 'a call failed by a defect'),
+    }),
+    onMalformed: (source, problem) =>
+      recorder.refused({
+        id: newId('req', Date.now()),
+        at: Date.now(),
+        source,
+        route: null,
+        problem: problem.code,
+        reason: problem.reason ?? null,
+        credential: null,
+      }),
+  })
+  let prepared: OpenGeneration | undefined
+  const swap = () => {
+    if (prepared === undefined) return
+    const old = current
+    current = prepared
+    prepared = undefined
+    // Not awaited: its running exchanges may take as long as they do.
+    void old[Symbol.asyncDispose]()
+  }
+  parentPort?.on('message', (order: WorkerOrder) => {
+    switch (order.type) {
+      case 'prepare':
+        try {
+          prepared = compile(order.generation)
+          return tell({ type: 'prepared', number: order.generation.number, error: null })
+        } catch (error) {
+          return tell({ type: 'prepared', number: order.generation.number, error: String(error) })
+        }
+      case 'commit':
+        return swap()
+      case 'database':
+        return (store as SqliteStore).reattach(order.port)
+      case 'drain':
+        return void drain(listener, config.drainTimeoutMs, [recorder, current, store])
+    }
+  })
+  tell({ type: 'ready' })
+}
+
+/** Lets the running calls end, writes their events, then ends the thread. */
+async function drain(listener: Listener, timeoutMs: number, open: readonly AsyncDisposable[]): Promise<void> {
+  await listener.drain(timeoutMs)
+  for (const resource of open) await resource[Symbol.asyncDispose]()
+  tell({ type: 'drained' })
+  parentPort?.close()
+}
+
+async function openStore(seed: WorkerSeed): Promise<Store> {
+  const { config, secrets } = seed.generation
+  if (config.store.kind === 'sqlite') return openSqliteStore(seed.database as MessagePort)
+  const url = SecretValues.fromTransferable(secrets).get(config.store.url)
+  return openPostgresStore({ url: url.reveal(), poolSize: config.store.poolSize })
+}
+
+function tell(notice: WorkerNotice): void {
+  parentPort?.postMessage(notice)
+}
+
+await run(workerData as WorkerSeed)
