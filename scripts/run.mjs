@@ -14,6 +14,7 @@ const commands = {
   mutations: { needs: 'develop', run: ['scripts/mutations.ts'] },
   soak: { needs: 'develop', run: ['scripts/test.ts', '--soak'] },
   bench: { needs: 'develop', run: ['bench/run.ts'] },
+  pack: { needs: 'develop', run: ['scripts/pack.ts'] },
   generate: { needs: 'develop', run: ['scripts/generate.ts'] },
 }
 

@@ -77,6 +77,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       deploymentSecret: dataDirectory.deploymentSecret,
       generation,
       database: () => database.thread(),
+      onLog: (worker, { level, fields, message }) => log[level]({ worker, ...fields }, message),
       onReplaced: (index, reason) => {
         log.error({ worker: index, reason }, 'a worker ended and is being replaced')
         void emit('worker.replaced', `worker ${index}: ${reason}`)

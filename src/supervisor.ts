@@ -18,6 +18,8 @@ interface SupervisorOptions {
   readonly generation: GenerationSeed
   /** The running database thread; null with PostgreSQL. */
   readonly database: () => DatabaseThread | null
+  /** What a worker has to say; the supervisor's thread writes the one log. */
+  readonly onLog: (index: number, notice: Extract<WorkerNotice, { type: 'log' }>) => void
   /** Told of a worker that died and is being replaced. */
   readonly onReplaced: (index: number, reason: string) => void
 }
@@ -92,6 +94,9 @@ class ThreadSupervisor implements Supervisor {
       resourceLimits: { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 1024 },
     })
     worker.setMaxListeners(0)
+    worker.on('message', (notice: WorkerNotice) => {
+      if (notice.type === 'log') this.#options.onLog(index, notice)
+    })
     const ended = new Promise<string>(resolve => {
       worker.once('error', error => resolve(String(error)))
       worker.once('exit', code => resolve(`exit code ${code}`))

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { createRecorder } from '#audit/recorder.ts'
 import type { Config } from '#config/schema.ts'
@@ -12,7 +13,6 @@ import type { Store } from '#store/ports.ts'
 import { openPostgresStore } from '#store/postgres/open.ts'
 import { openSqliteStore, type SqliteStore } from '#store/sqlite/open.ts'
 import { compileGeneration, type OpenGeneration } from './generation.ts'
-import { createLog } from './log.ts'
 
 /** One configuration on its way into a thread; secrets in the clear, because `Secret` does not survive a clone. */
 export interface GenerationSeed {
@@ -44,11 +44,13 @@ export type WorkerNotice =
   | { readonly type: 'ready' }
   | { readonly type: 'prepared'; readonly number: number; readonly error: string | null }
   | { readonly type: 'drained' }
+  | { readonly type: 'log'; readonly level: LogLevel; readonly fields: object | null; readonly message: string }
+
+type LogLevel = 'info' | 'error'
 
 /** Thread of one worker: the public listener and the pipeline behind it. */
 async function run(seed: WorkerSeed): Promise<void> {
   const { config } = seed.generation
-  const log = createLog(config.log.level).child({ worker: seed.index })
   const store = await openStore(seed)
   const recorder = createRecorder({
     events: store.events,
@@ -56,9 +58,10 @@ async function run(seed: WorkerSeed): Promise<void> {
     clock: systemClock,
     onTrouble: error =>
       error === null
-        ? log.info('events are written again')
-        : log.error(
-            { err: error },
+        ? log('info', null, 'events are written again')
+        : log(
+            'error',
+            { error },
             'events cannot be written; calls are refused once the bound of waiting ones is reached',
           ),
   })
@@ -86,7 +89,7 @@ async function run(seed: WorkerSeed): Promise<void> {
       record: event => recorder.record(event),
       ensureRecordable: () => recorder.ensureRecordable(),
       clock: systemClock,
-      logFailure: (call, error) => log.error({ err: error, call }, 'a call failed by a defect'),
+      logFailure: (call, error) => log('error', { call, error }, 'a call failed by a defect'),
     }),
     onMalformed: (source, problem) =>
       recorder.refused({
@@ -141,6 +144,11 @@ async function openStore(seed: WorkerSeed): Promise<Store> {
   if (config.store.kind === 'sqlite') return openSqliteStore(seed.database as MessagePort)
   const url = SecretValues.fromTransferable(secrets).get(config.store.url)
   return openPostgresStore({ url: url.reveal(), poolSize: config.store.poolSize })
+}
+
+/** There is one log, and the supervisor writes it. */
+function log(level: LogLevel, fields: { call?: string; error: unknown } | null, message: string): void {
+  tell({ type: 'log', level, fields: fields && { ...fields, error: inspect(fields.error) }, message })
 }
 
 function tell(notice: WorkerNotice): void {

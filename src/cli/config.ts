@@ -4,27 +4,22 @@ import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { showConfig } from '#config/redact.ts'
 import { makeJsonSchema } from '#config/reference.ts'
 import { Problem } from '#core/problems.ts'
-
-interface Output {
-  write(text: string): unknown
-}
-
-interface Io {
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly stdout: Output
-  readonly stderr: Output
-}
+import { callAdmin } from './admin-client.ts'
+import type { Io } from './command.ts'
 
 const HELP = `Usage: ostiary config <command> [--config FILE]
 
   check    names everything that is wrong, each with its line
   show     prints the configuration in effect; secrets as their references
   schema   prints the JSON Schema of ostiary.yaml
+  reload   has the running gateway apply its file as it is now, all of it or nothing
+
+Example: ostiary config check --config /etc/ostiary.yaml
 
 The file is FILE, else the one that OSTIARY_CONFIG names, else ./ostiary.yaml if it exists.
 `
 
-/** `ostiary config …`. Resolves to the exit code: 0 done, 2 wrong usage or configuration. */
+/** `ostiary config …`. Resolves to the exit code: 0 done, 1 refused, 2 wrong usage or configuration. */
 export async function configCommand(args: string[], { env, stdout, stderr }: Io): Promise<number> {
   const usage = parseUsage(args)
   if (usage === 'help') {
@@ -35,6 +30,7 @@ export async function configCommand(args: string[], { env, stdout, stderr }: Io)
     stderr.write(HELP)
     return 2
   }
+  if (usage.command === 'reload') return reload({ env, stdout, stderr })
   try {
     stdout.write(run(usage.command, () => loadConfig({ env, file: usage.file })))
     return 0
@@ -45,10 +41,17 @@ export async function configCommand(args: string[], { env, stdout, stderr }: Io)
   }
 }
 
-const commands = ['check', 'show', 'schema'] as const
+const commands = ['check', 'show', 'schema', 'reload'] as const
 type Command = (typeof commands)[number]
 
-function run(command: Command, load: () => LoadedConfig): string {
+async function reload(io: Io): Promise<number> {
+  const answer = (await callAdmin(io, 'POST', '/api/config/reload')) as { generation: number; changes: string[] }
+  const changes = answer.changes.length === 0 ? 'nothing changed' : answer.changes.join('\n')
+  io.stdout.write(`Generation ${answer.generation} is in effect.\n${changes}\n`)
+  return 0
+}
+
+function run(command: Exclude<Command, 'reload'>, load: () => LoadedConfig): string {
   switch (command) {
     case 'check':
       return summarise(load())

@@ -1,3 +1,6 @@
+export const URL_PATTERN = '^https?://[^\\s\\\\]+$'
+export const URL_MESSAGE = 'must be a URL that begins with https://'
+
 /** What is wrong with a provider's base URL; undefined = nothing. */
 export function checkBaseUrl(text: string): string | undefined {
   return checkUrl(text)
@@ -22,7 +25,7 @@ export function isLoopback(url: string): boolean {
 }
 
 function checkUrl(text: string): string | undefined {
-  if (!/^https?:\/\/[^\s\\]+$/i.test(text) || !URL.canParse(text)) return 'must be a URL that begins with https://'
+  if (!URL.canParse(text)) return URL_MESSAGE
   const url = new URL(text)
   if (url.username !== '' || url.password !== '') return 'must not contain a user name or password'
   if (text.includes('?')) return 'must not have a query'

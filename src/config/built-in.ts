@@ -12,9 +12,11 @@ export const usualVariables: Readonly<Record<WireFormat, string>> = {
 
 /**
  * Adds the sandbox and the providers of usual variables to what the file says; what the file names itself stays as it is.
- * Returns the formats whose every model is thereby open.
+ * Returns the formats whose every model is thereby open: none where the file lists models, because then that list is
+ * what callers may name.
  */
 export function addBuiltIns(tree: Record<string, unknown>, env: Environment, faults: Faults): Config['passthrough'] {
+  const open = tree.models === undefined
   const providers = copy(tree.providers ?? {})
   const models = copy(tree.models ?? {})
   if (providers === undefined || models === undefined) return []
@@ -31,7 +33,7 @@ export function addBuiltIns(tree: Record<string, unknown>, env: Environment, fau
     if (!env[variable] || Object.hasOwn(providers, format) || used.has(`env:${variable}`)) continue
     providers[format] = { format, credential: `env:${variable}` }
     faults.setPlace(['providers', format], { variable })
-    passthrough.push({ format, provider: format })
+    if (open) passthrough.push({ format, provider: format })
   }
   return passthrough
 }

@@ -1,19 +1,7 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { compareConfigs, needsRestart } from './changes.ts'
-import { loadConfig } from './load.ts'
-
-const folder = mkdtempSync(join(tmpdir(), 'ostiary-changes-'))
-after(() => rmSync(folder, { recursive: true }))
-
-function load(yaml: string, env: Record<string, string> = {}) {
-  const file = join(folder, 'ostiary.yaml')
-  writeFileSync(file, yaml)
-  return loadConfig({ env, file })
-}
+import { load } from './load-for-test.ts'
 
 describe('compareConfigs', () => {
   it('finds nothing between equals', () => {
@@ -62,6 +50,7 @@ describe('needsRestart', () => {
       'store.kind: "sqlite" → "postgres"',
       'store.url: "env:DB" (new)',
       'store.poolSize: 10 (new)',
+      'log.level: "info" → "warn"',
     ])
   })
 })

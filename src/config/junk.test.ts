@@ -1,23 +1,15 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { stringify } from 'yaml'
 import { Problem } from '#core/problems.ts'
-import { loadConfig } from './load.ts'
-
-const folder = mkdtempSync(join(tmpdir(), 'ostiary-junk-'))
-const file = join(folder, 'ostiary.yaml')
-after(() => rmSync(folder, { recursive: true }))
+import { load } from './load-for-test.ts'
 
 function loadAnything(text: string, env: Record<string, string> = {}): void {
-  writeFileSync(file, text)
   try {
-    loadConfig({ env, file })
+    load(text, env)
   } catch (error) {
-    assert.ok(error instanceof Problem && error.code === 'config.invalid', (error as Error).stack)
+    assert.ok(error instanceof Problem && error.code === 'config.invalid', String((error as Error).stack))
     assert.ok(error.detail)
   }
 }

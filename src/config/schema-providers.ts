@@ -1,4 +1,4 @@
-import { checkBaseUrl } from './addresses.ts'
+import { checkBaseUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
 import { map, section } from './shape.ts'
 
 const tags = (initial: readonly string[], description: string) =>
@@ -25,6 +25,8 @@ const remote = <const F extends string>(format: F, baseUrl: string, variable: st
       baseUrl: {
         type: 'string',
         maxLength: 2048,
+        pattern: URL_PATTERN,
+        patternErrorMessage: URL_MESSAGE,
         check: checkBaseUrl,
         default: baseUrl,
         description:

@@ -95,7 +95,7 @@ describe('our validator', () => {
         assert.equal(ours, Value.Check(schema, file))
         if (ours) accepted++
       }),
-      { numRuns: 3000 },
+      { numRuns: 5000 },
     )
     assert.ok(accepted > 100, `only ${accepted} of the files were valid`)
   })
@@ -111,13 +111,6 @@ function findFaults(node: SchemaNode, value: unknown): string[] {
   } catch (error) {
     return (error as Error).message.split('\n')
   }
-}
-
-/** A file near the schema: right members with right or wrong values, some left out, some unknown. */
-const arbitraryFile = arbitraryFor(configSchema)
-
-function arbitraryFor(node: SchemaNode): fc.Arbitrary<unknown> {
-  return fc.oneof({ weight: 60, arbitrary: fitting(node) }, { weight: 1, arbitrary: junk })
 }
 
 const junk = fc.constantFrom<unknown>(
@@ -136,6 +129,13 @@ const junk = fc.constantFrom<unknown>(
   {},
   { a: 1 },
 )
+
+/** A file near the schema: right members with right or wrong values, some left out, some unknown. */
+const arbitraryFile = arbitraryFor(configSchema)
+
+function arbitraryFor(node: SchemaNode): fc.Arbitrary<unknown> {
+  return fc.oneof({ weight: 60, arbitrary: fitting(node) }, { weight: 1, arbitrary: junk })
+}
 
 function fitting(node: SchemaNode): fc.Arbitrary<unknown> {
   if (node.properties !== undefined) {

@@ -1,4 +1,4 @@
-import { checkOrigin, checkPostgresUrl } from './addresses.ts'
+import { checkOrigin, checkPostgresUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
 import { modelsSchema } from './schema-models.ts'
 import { providersSchema } from './schema-providers.ts'
 import { type Loaded, section } from './shape.ts'
@@ -39,6 +39,8 @@ const listener = <const P extends number>(serves: string, port: P) =>
     url: {
       type: 'string',
       maxLength: 2048,
+      pattern: URL_PATTERN,
+      patternErrorMessage: URL_MESSAGE,
       check: checkOrigin,
       'x-default': '`http://<host>:<port>`',
       description:
@@ -185,7 +187,7 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
     description: 'How long a stopping gateway waits for running calls before it cuts them.',
     examples: [120_000],
   },
-  log: section('The gateway’s log, JSON lines on standard output.', {
+  log: section('The gateway’s log, JSON lines on standard error.', {
     level: {
       type: 'string',
       enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],

@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http'
-import Type, { type TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { Problem } from '#core/problems.ts'
 import { parseTarget } from '#http/paths.ts'
+import type { JsonObject } from '#http/strict-json.ts'
 import type { FormatName } from '#providers/wire-format.ts'
 
 /** How problems are rendered: the dialect of the route, or RFC 9457 where there is none. */
@@ -50,21 +49,23 @@ export interface Operation {
   readonly upstreamPath: string
   /** null = the body's `stream` member says. */
   readonly streams: boolean | null
-  readonly checkBody: (body: unknown) => void
+  /** Throws `request.invalid_body`. */
+  readonly checkBody: (body: JsonObject) => void
 }
 
-const model = Type.String({ minLength: 1, maxLength: 256 })
-const stream = Type.Optional(Type.Union([Type.Boolean(), Type.Null()]))
-const text = Type.Union([Type.String(), Type.Array(Type.Unknown())])
-const list = Type.Array(Type.Unknown())
+const model: Member = { name: 'model', expected: 'a string of 1 to 256 characters', fits: isModelName }
+const stream: Member = { name: 'stream', expected: 'true or false', fits: isSwitch }
+const messageList: Member = { name: 'messages', expected: 'an array', fits: Array.isArray }
+const input: Member = { name: 'input', expected: 'a string or an array', fits: isText }
+const optionalInput: Member = { ...input, fits: value => value === undefined || isText(value) }
+const contents: Member = { name: 'contents', expected: 'an array or an object', fits: isObject }
 
-const chat = operation('openai', '/v1/chat/completions', Type.Object({ model, stream, messages: list }))
-const responses = operation('openai', '/v1/responses', Type.Object({ model, stream, input: Type.Optional(text) }))
-const embeddings = operation('openai', '/v1/embeddings', Type.Object({ model, input: text }))
-const messages = operation('anthropic', '/v1/messages', Type.Object({ model, stream, messages: list }))
-const contents = Type.Object({ contents: Type.Union([list, Type.Object({})]) })
-const generate = operation('gemini', '/v1beta/models/{model}:generateContent', contents, false)
-const streamGenerate = operation('gemini', '/v1beta/models/{model}:streamGenerateContent', contents, true)
+const chat = operation('openai', '/v1/chat/completions', [model, stream, messageList])
+const responses = operation('openai', '/v1/responses', [model, stream, optionalInput])
+const embeddings = operation('openai', '/v1/embeddings', [model, input])
+const messages = operation('anthropic', '/v1/messages', [model, stream, messageList])
+const generate = operation('gemini', '/v1beta/models/{model}:generateContent', [contents], false)
+const streamGenerate = operation('gemini', '/v1beta/models/{model}:streamGenerateContent', [contents], true)
 
 interface Row {
   readonly id: string
@@ -195,24 +196,44 @@ function formatOf(path: string): ProblemFormat {
   return path.startsWith('/v1/') ? 'openai' : 'problem+json'
 }
 
+/** What the gateway itself reads of a body; everything else is the provider's to judge. */
+interface Member {
+  readonly name: string
+  readonly expected: string
+  fits(value: unknown): boolean
+}
+
+function isModelName(value: unknown): boolean {
+  return typeof value === 'string' && value.length > 0 && value.length <= 256
+}
+
+function isSwitch(value: unknown): boolean {
+  return value === undefined || value === null || typeof value === 'boolean'
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' || Array.isArray(value)
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
+}
+
 function operation(
   format: FormatName,
   upstreamPath: string,
-  schema: TSchema,
+  members: readonly Member[],
   streams: boolean | null = null,
 ): Operation {
-  const validator = Compile(schema)
   return {
     format,
     upstreamPath,
     streams,
     checkBody(body) {
-      if (validator.Check(body)) return
-      const [error] = validator.Errors(body)
-      const where = error?.instancePath.slice(1).replaceAll('/', '.')
-      throw new Problem('request.invalid_body', {
-        detail: `${where ? `\`${where}\` ` : 'The body '}${error?.message}.`,
-      })
+      for (const { name, expected, fits } of members) {
+        if (fits(body[name])) continue
+        throw new Problem('request.invalid_body', { detail: `\`${name}\` must be ${expected}.` })
+      }
     },
   }
 }

@@ -1,6 +1,8 @@
 import { lookup } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
-import { type Dispatcher, Pool } from 'undici'
+import type { Dispatcher } from 'undici'
+// The pool alone: the package's index also loads fetch, WebSocket and caches, 12 MB a worker that nothing here uses.
+import Pool from 'undici/lib/dispatcher/pool.js'
 import type { Exchange, ProviderRequest, ReplyHeaders, ReplySink, Send } from '#core/exchange.ts'
 import { Problem } from '#core/problems.ts'
 

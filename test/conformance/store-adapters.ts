@@ -112,7 +112,7 @@ export function callEvent(id: string, over: Partial<CallEvent> = {}): CallEvent 
     path: '/v1/chat/completions',
     route: 'openai.chat',
     principal: { kind: 'api_key', id: 'key_01jx2m3n4p5q6r7s8t9vwxyz01', environment: 'test' },
-    credentialHint: 'sk_test_…abcd',
+    credential: 'key_01jx2m3n4p5q6r7s8t9vwxyz01',
     model: 'gpt-5',
     target: { provider: 'sandbox', model: 'echo', test: true },
     stream: true,

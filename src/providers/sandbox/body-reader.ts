@@ -7,6 +7,7 @@ export function bodyReader<S extends TSchema>(schema: S): (body: unknown) => Sta
   const validator = Compile(schema)
   return body => {
     if (validator.Check(body)) return body as Static<S>
+    if (!isSmall(body)) throw new InvalidRequest('The body is not what this operation takes.')
     const errors = [...validator.Errors(body)]
     const [first] = errors
     const place = (first?.instancePath ?? '').slice(1).split('/').filter(Boolean)
@@ -24,3 +25,19 @@ export function bodyReader<S extends TSchema>(schema: S): (body: unknown) => Sta
 
 /** May be absent or null, as the formats treat them alike. */
 export const optional = <S extends TSchema>(schema: S) => Type.Optional(Type.Union([schema, Type.Null()]))
+
+const SMALL = 5000
+
+/** TypeBox looks for errors to the very end, at some microseconds a value: a large wrong body would hold up every other call. */
+function isSmall(body: unknown): boolean {
+  const rest = [body]
+  for (let seen = 0; rest.length > 0; ) {
+    const value = rest.pop()
+    if (typeof value !== 'object' || value === null) continue
+    const members = Object.values(value)
+    seen += members.length
+    if (seen > SMALL) return false
+    rest.push(...members)
+  }
+  return true
+}

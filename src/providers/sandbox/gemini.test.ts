@@ -27,10 +27,7 @@ test('usage grows and ends as that of the plain answer', async () => {
   const plain = (await ask(path('generateContent'), { contents })).json()
   const streamed = (await ask(path('streamGenerateContent?alt=sse'), { contents })).events()
   const counts = streamed.map(event => event.usageMetadata.candidatesTokenCount)
-  assert.deepEqual(
-    counts,
-    counts.toSorted((a, b) => a - b),
-  )
+  assert.ok(counts.slice(0, -1).every((count, i) => count > (counts[i - 1] ?? 0)))
   assert.deepEqual(streamed.at(-1).usageMetadata, plain.usageMetadata)
   const text = streamed.map(event => event.candidates[0].content.parts[0].text).join('')
   assert.equal(text, plain.candidates[0].content.parts[0].text)

@@ -138,6 +138,18 @@ test('an abort leaves nothing that would keep the process alive', async () => {
   assert.equal(timers(), before)
 })
 
+test('an abort from within onData starts no further timer', t => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setImmediate'] })
+  const started = t.mock.method(globalThis, 'setTimeout')
+  const { sink } = recorder(() => {
+    exchange.abort()
+    return true
+  })
+  const exchange = play(counted(9), { latencyMs: 0, chunkDelayMs: 10 }, sink)
+  t.mock.timers.tick(0)
+  assert.equal(started.mock.callCount(), 0)
+})
+
 for (const within of ['onHead', 'onData'] as const) {
   test(`an abort from within ${within} is the last the sink hears`, async () => {
     const { calls, sink } = recorder()

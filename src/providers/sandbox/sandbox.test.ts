@@ -153,6 +153,12 @@ test('names the member at fault', async () => {
   assert.equal(missing.json().error.message, "Missing required parameter: 'max_tokens'.")
 })
 
+test('refuses a large wrong body without looking for every error', async () => {
+  const started = performance.now()
+  assert.equal((await ask('/v1/chat/completions', { model: 'm', messages: Array(1e6).fill(1) })).status, 400)
+  assert.ok(performance.now() - started < 1000)
+})
+
 test('the header overrides the settings of the sandbox for one call', async () => {
   const failing = createSandbox({ ...settings, failure: 'error' }, () => NOW)
   assert.equal((await ask('/v1/messages', { ...chat, max_tokens: 9 }, 'fail=none', failing)).status, 200)

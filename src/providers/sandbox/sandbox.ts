@@ -13,9 +13,9 @@ import type { Script } from './script.ts'
 import { parseSettings, type SandboxSettings } from './settings.ts'
 
 /** Answers a body that is JSON, in so many chunks, at a time in ms since the epoch. */
-type Answer = (body: unknown, chunks: number, now: number) => Script
+type Operation = (body: unknown, chunks: number, now: number) => Script
 
-const openai: Readonly<Record<string, Answer>> = {
+const openai: Readonly<Record<string, Operation>> = {
   '/v1/chat/completions': answerChat,
   '/v1/responses': answerResponses,
   '/v1/embeddings': (body, _chunks, now) => answerEmbeddings(body, now),
@@ -40,15 +40,15 @@ export function createSandbox(settings: SandboxSettings, clock: Clock = systemCl
 
 /** What to play for a request, and how. */
 function direct(request: ProviderRequest, defaults: SandboxSettings, now: number) {
-  const { format, answer } = findOperation(request)
+  const { format, operation } = findOperation(request)
   let settings = defaults
   try {
     settings = parseSettings(request.headers['x-ostiary-sandbox'], defaults)
-    if (answer === null) {
-      const message = `The sandbox has no operation ${request.method} ${request.path}.`
+    if (operation === null) {
+      const message = `The sandbox has no operation ${request.method} ${request.path.split('?', 1)[0]}.`
       return { script: errorScript(format, 404, message, now), settings }
     }
-    const script = answer(parseBody(request.body), settings.chunks, now)
+    const script = operation(parseBody(request.body), settings.chunks, now)
     return { script: failing(script, settings.failure, format, now), settings }
   } catch (error) {
     if (!(error instanceof InvalidRequest)) throw error
@@ -56,24 +56,24 @@ function direct(request: ProviderRequest, defaults: SandboxSettings, now: number
   }
 }
 
-function findOperation(request: ProviderRequest): { format: Format; answer: Answer | null } {
+function findOperation(request: ProviderRequest): { format: Format; operation: Operation | null } {
   const [path = '', query = ''] = request.path.split('?', 2)
   const post = request.method === 'POST'
-  if (path === '/v1/messages') return { format: 'anthropic', answer: post ? answerMessages : null }
-  if (path.startsWith('/v1/messages/')) return { format: 'anthropic', answer: null }
+  if (path === '/v1/messages') return { format: 'anthropic', operation: post ? answerMessages : null }
+  if (path.startsWith('/v1/messages/')) return { format: 'anthropic', operation: null }
   if (!GEMINI_LIKE.test(path)) {
-    return { format: 'openai', answer: post && Object.hasOwn(openai, path) ? (openai[path] as Answer) : null }
+    return { format: 'openai', operation: post && Object.hasOwn(openai, path) ? (openai[path] as Operation) : null }
   }
   const match = GEMINI_PATH.exec(path)
-  if (match === null || !post) return { format: 'gemini', answer: null }
+  if (match === null || !post) return { format: 'gemini', operation: null }
   const [, model = '', method] = match
   if (method === 'generateContent') {
-    return { format: 'gemini', answer: (...args) => answerGenerateContent(model, 'plain', ...args) }
+    return { format: 'gemini', operation: (...args) => answerGenerateContent(model, 'plain', ...args) }
   }
   const sse = new URLSearchParams(query).get('alt') === 'sse'
   return {
     format: sse ? 'gemini' : 'gemini-array',
-    answer: (...args) => answerGenerateContent(model, sse ? 'sse' : 'array', ...args),
+    operation: (...args) => answerGenerateContent(model, sse ? 'sse' : 'array', ...args),
   }
 }
 

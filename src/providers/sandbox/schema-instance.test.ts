@@ -60,6 +60,22 @@ test('bounds depth, items and text', () => {
   assert.ok((schemaInstance({ type: 'string', minLength: 1e9 }) as string).length <= 1000)
 })
 
+test('bounds size and work where a large part is used many times', () => {
+  const many = (items: object) => ({ type: 'array', minItems: 100, items: { type: 'array', minItems: 100, items } })
+  const properties = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`p${i}`, { const: i }]))
+  const required = Object.keys(properties)
+  const large: object[] = [
+    many({ const: 'x'.repeat(1e6) }),
+    many({ properties, required }),
+    many({ allOf: Array(1000).fill({ properties, required }) }),
+    { properties, required, anyOf: Array(1000).fill({ properties: { p0: false } }) },
+    { $defs: { a: { properties: { p0: false }, required } }, anyOf: Array(1000).fill({ $ref: '#/$defs/a' }) },
+  ]
+  const started = performance.now()
+  for (const schema of large) assert.equal(schemaInstance(schema), null)
+  assert.ok(performance.now() - started < 2000)
+})
+
 test('is never the member __proto__', () => {
   const instance = schemaInstance(
     JSON.parse('{"required":["__proto__","a"],"properties":{"__proto__":{"const":{"x":1}}}}'),

@@ -11,9 +11,12 @@ export function schemaInstance(schema: unknown): unknown {
 }
 
 const IMPOSSIBLE = Symbol('impossible')
-const MAX_NODES = 2000
 const MAX_DEPTH = 64
 const MAX_ITEMS = 100
+
+/** What an instance may cost: about one for every character of it and every keyword looked at. */
+const MAX_COST = 50_000
+const NODE_COST = 16
 
 /** Keywords that say nothing of the value. */
 const ANNOTATIONS = new Set(['$schema', '$id', '$defs', 'definitions', 'title', 'description', 'default', 'examples'])
@@ -24,17 +27,17 @@ class Generator {
   readonly #root: unknown
   /** References being followed: meeting one again means that this branch never ends. */
   readonly #following = new Set<string>()
-  #nodes = 0
+  #cost = 0
 
   constructor(root: unknown) {
     this.#root = root
   }
 
   generate(schema: unknown, depth: number): unknown {
-    if (schema === false || ++this.#nodes > MAX_NODES || depth > MAX_DEPTH) return IMPOSSIBLE
+    if (schema === false || depth > MAX_DEPTH || !this.#afford(NODE_COST)) return IMPOSSIBLE
     if (!isObject(schema)) return 'sandbox'
-    if ('const' in schema) return schema.const
-    if (Array.isArray(schema.enum) && schema.enum.length > 0) return schema.enum[0]
+    if ('const' in schema) return this.#literal(schema.const)
+    if (Array.isArray(schema.enum) && schema.enum.length > 0) return this.#literal(schema.enum[0])
     if (typeof schema.$ref === 'string') return this.#follow(schema.$ref, depth)
     if (Array.isArray(schema.allOf)) {
       const { allOf: _, ...beside } = schema
@@ -43,6 +46,15 @@ class Generator {
     const branches = schema.anyOf ?? schema.oneOf
     if (Array.isArray(branches)) return this.#first(schema, branches, depth)
     return this.#ofType(schema, depth)
+  }
+
+  #afford(cost: number): boolean {
+    this.#cost += cost
+    return this.#cost <= MAX_COST
+  }
+
+  #literal(value: unknown): unknown {
+    return this.#afford(JSON.stringify(value).length) ? value : IMPOSSIBLE
   }
 
   #ofType(schema: Keywords, depth: number): unknown {
@@ -60,7 +72,7 @@ class Generator {
       case 'null':
         return null
       default:
-        return textInstance(schema)
+        return this.#literal(textInstance(schema))
     }
   }
 
@@ -86,8 +98,9 @@ class Generator {
     const properties = isObject(schema.properties) ? schema.properties : {}
     const required = Array.isArray(schema.required) ? schema.required : []
     const instance: Record<string, unknown> = {}
-    for (const name of new Set(required)) {
-      if (typeof name !== 'string' || name === '__proto__') continue
+    for (const name of required) {
+      if (typeof name !== 'string' || name === '__proto__' || Object.hasOwn(instance, name)) continue
+      if (!this.#afford(name.length)) return IMPOSSIBLE
       const value = this.generate(
         Object.hasOwn(properties, name) ? properties[name] : schema.additionalProperties,
         depth + 1,
@@ -118,7 +131,7 @@ class Generator {
     const merged: Record<string, unknown> = Object.fromEntries(beside)
     for (const part of parts) {
       const next = isObject(part) && typeof part.$ref === 'string' ? this.#resolve(part.$ref) : part
-      if (next === false) return false
+      if (next === false || !this.#afford(1) || !this.#afford(sizeOf(merged) + sizeOf(next))) return false
       if (!isObject(next)) continue
       for (const [keyword, value] of Object.entries(next)) {
         const before = merged[keyword]
@@ -142,4 +155,13 @@ class Generator {
     }
     return found
   }
+}
+
+/** Keywords of a schema, with the properties and required names that a merge copies. */
+function sizeOf(schema: unknown): number {
+  if (!isObject(schema)) return 1
+  const { properties, required } = schema
+  const names =
+    (isObject(properties) ? Object.keys(properties).length : 0) + (Array.isArray(required) ? required.length : 0)
+  return Object.keys(schema).length + names
 }

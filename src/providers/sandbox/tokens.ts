@@ -2,6 +2,12 @@ const WORD = 0
 const SPACE = 1
 const SIGN = 2
 
+/** Kind of each ASCII character. */
+const kinds = Uint8Array.from({ length: 128 }, (_, code) => {
+  if (code <= 0x20) return SPACE
+  return /[A-Za-z0-9]/.test(String.fromCharCode(code)) ? WORD : SIGN
+})
+
 /** The longest run that is one token: letters and digits, white space, other signs. */
 const LONGEST = [6, 8, 3] as const
 
@@ -42,21 +48,17 @@ export function splitTokens(text: string, count: number): string[] {
 /** Where the token that begins at `from` ends. */
 function tokenEnd(text: string, from: number): number {
   let at = from
-  if (text.charCodeAt(at) === 0x20 && kindAt(text, at + 1) === WORD) at += 1
+  if (text.charCodeAt(at) === 0x20 && at + 1 < text.length && kindAt(text, at + 1) === WORD) at += 1
   const kind = kindAt(text, at)
-  const limit = Math.min(text.length, at + (LONGEST[kind ?? WORD] as number))
+  const limit = Math.min(text.length, at + (LONGEST[kind] as number))
   at += 1
   while (at < limit && kindAt(text, at) === kind) at += 1
   // A pair of surrogates is one character; cut between them, neither half is.
   return isHighSurrogate(text, at - 1) && isLowSurrogate(text, at) ? at + 1 : at
 }
 
-function kindAt(text: string, at: number): 0 | 1 | 2 | undefined {
-  const code = text.charCodeAt(at)
-  if (Number.isNaN(code)) return undefined
-  if (code <= 0x20) return SPACE
-  const letter = (code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a
-  return code >= 0x80 || letter || (code >= 0x30 && code <= 0x39) ? WORD : SIGN
+function kindAt(text: string, at: number): number {
+  return kinds[text.charCodeAt(at)] ?? WORD
 }
 
 function isHighSurrogate(text: string, at: number): boolean {

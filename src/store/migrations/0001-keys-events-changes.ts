@@ -39,8 +39,13 @@ async function createEvents(db: Kysely<unknown>, { id, integer, json, sequence, 
     .addColumn('data', json, column => column.notNull())
     .modifyEnd(tableEnd)
     .execute()
-  // Rare types must be found without reading millions of calls.
-  await db.schema.createIndex('events_type_seq').on('events').columns(['type', 'seq']).execute()
+  // Rare types must be found without reading millions of calls, and calls must not pay for it.
+  await db.schema
+    .createIndex('events_rare_type_seq')
+    .on('events')
+    .columns(['type', 'seq'])
+    .where(sql.ref('type'), '<>', sql.lit('call'))
+    .execute()
 }
 
 async function createChanges(db: Kysely<unknown>, { id, integer, sequence, tableEnd }: Columns): Promise<void> {

@@ -1,14 +1,8 @@
 import type { MessagePort } from 'node:worker_threads'
 import { Problem } from '#core/problems.ts'
 import { ReceivedChanges } from '#store/changes.ts'
-import {
-  type EventRow,
-  type Message,
-  monotonicMs,
-  type Request,
-  type Statement,
-  type StatementResult,
-} from './messages.ts'
+import type { eventRow } from '#store/events.ts'
+import { type Message, monotonicMs, type Request, type Statement, type StatementResult } from './messages.ts'
 import { sqliteProblem } from './problems.ts'
 
 /** How much longer the client waits than the thread, so that the thread's own reason arrives. */
@@ -60,9 +54,10 @@ export class SqliteClient {
     return this.#ask(deadline, id => ({ type: 'write', id, deadline, ...statement }))
   }
 
-  async append(rows: readonly EventRow[]): Promise<void> {
+  async append(rows: readonly ReturnType<typeof eventRow>[]): Promise<void> {
     const deadline = this.#deadline()
-    await this.#ask(deadline, id => ({ type: 'append', id, deadline, rows }))
+    const values = rows.flatMap(row => [row.id, row.at, row.type, row.data])
+    await this.#ask(deadline, id => ({ type: 'append', id, deadline, values }))
   }
 
   async begin(): Promise<Lease> {

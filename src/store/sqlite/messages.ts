@@ -1,6 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Change } from '#store/ports.ts'
-import type { EventsTable } from '#store/tables.ts'
 
 /**
  * What a client asks of the database thread. `id` is chosen by the client and names the reply; `deadline`
@@ -9,7 +8,8 @@ import type { EventsTable } from '#store/tables.ts'
 export type Request =
   | ({ readonly type: 'read'; readonly id: number; readonly deadline: number } & Statement)
   | ({ readonly type: 'write'; readonly id: number; readonly deadline: number } & Statement)
-  | { readonly type: 'append'; readonly id: number; readonly deadline: number; readonly rows: readonly EventRow[] }
+  /** `values` are id, at, type and data of one event after the other: a flat list is the cheapest to send. */
+  | { readonly type: 'append'; readonly id: number; readonly deadline: number; readonly values: readonly unknown[] }
   | { readonly type: 'begin'; readonly id: number; readonly deadline: number; readonly leaseMs: number }
   /** `lease` is the id of the request that began it. */
   | ({ readonly type: 'run'; readonly id: number; readonly lease: number } & Statement)
@@ -23,8 +23,6 @@ export interface Statement {
   readonly sql: string
   readonly parameters: readonly unknown[]
 }
-
-export type EventRow = Omit<EventsTable, 'seq'>
 
 export type Message =
   | { readonly type: 'done'; readonly id: number; readonly result: StatementResult }

@@ -1,7 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Connection } from './connections.ts'
 import {
-  type EventRow,
   type Message,
   monotonicMs,
   type Request,
@@ -14,7 +13,14 @@ import { isBusy, sqliteFailure } from './problems.ts'
 const RETRY_MS = 10
 const NOTHING: StatementResult = { rows: [], changes: 0 }
 const TOO_LATE: SqliteFailure = { message: 'the turn to write came too late', code: null }
-const APPEND = 'insert into events (id, at, type, data) values (?, ?, ?, ?) on conflict (id) do nothing'
+
+// A statement of many rows costs a third less than as many statements.
+const COLUMNS = 4
+const MANY = 20
+const append = (rows: number) =>
+  `insert into events (id, at, type, data) values ${Array(rows).fill('(?, ?, ?, ?)').join()} on conflict (id) do nothing`
+const APPEND_ONE = append(1)
+const APPEND_MANY = append(MANY)
 
 type Write = Extract<Request, { type: 'write' | 'append' | 'begin' }>
 
@@ -120,7 +126,7 @@ export class WriteQueue {
         this.#rollback()
         break
       case 'append':
-        this.#answer(port, request.id, () => this.#append(request.rows))
+        this.#answer(port, request.id, () => this.#append(request.values))
         this.#rollback()
         break
     }
@@ -132,8 +138,13 @@ export class WriteQueue {
     return result
   }
 
-  #append(rows: readonly EventRow[]): StatementResult {
-    for (const row of rows) this.#writer.run({ sql: APPEND, parameters: [row.id, row.at, row.type, row.data] })
+  #append(values: readonly unknown[]): StatementResult {
+    for (let at = 0; at < values.length; ) {
+      const rows = values.length - at >= MANY * COLUMNS ? MANY : 1
+      const parameters = values.slice(at, at + rows * COLUMNS)
+      this.#writer.run({ sql: rows === MANY ? APPEND_MANY : APPEND_ONE, parameters })
+      at += rows * COLUMNS
+    }
     this.#writer.run({ sql: 'commit', parameters: [] })
     return NOTHING
   }

@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { refuse } from './load-for-test.ts'
+
+const REFERENCE =
+  'must be a reference to a secret, `env:NAME` or `file:PATH`; secrets are not written into the configuration'
+const LOOPBACK =
+  'must be `localhost`, `::1` or an address in 127.0.0.0/8: plaintext is served on loopback only; put a proxy that ends TLS on the same machine in front'
+const provider = (member: string) => `providers: { a: { format: openai, ${member} } }`
+
+/** What is written, and every line of its refusal. */
+const refusals: [yaml: string, ...lines: string[]][] = [
+  // Members and types
+  ['lisners: {}', 'ostiary.yaml:1:1: lisners: unknown member; did you mean "listeners"?'],
+  [
+    'listeners:\n  public:\n    prot: 9',
+    'ostiary.yaml:3:5: listeners.public.prot: unknown member; did you mean "port"?',
+  ],
+  ['constructor: 1', 'ostiary.yaml:1:1: constructor: unknown member'],
+  ['__proto__: { workers: 1 }', 'ostiary.yaml:1:1: ["__proto__"]: unknown member'],
+  ['<<: { workers: 1 }', 'ostiary.yaml:1:1: ["<<"]: unknown member'],
+  ['- 1', 'ostiary.yaml: must be a mapping of members'],
+  ['text', 'ostiary.yaml: must be a mapping of members'],
+  ['listeners:', 'ostiary.yaml:1:1: listeners: must be a mapping of members'],
+  ['listeners: []', 'ostiary.yaml:1:1: listeners: must be a mapping of members'],
+  [
+    'listeners: { public: { port: 65536 }, admin: { port: "1" } }',
+    'ostiary.yaml:1:24: listeners.public.port: must be an integer from 0 to 65535',
+    'ostiary.yaml:1:48: listeners.admin.port: must be an integer from 0 to 65535',
+  ],
+  ['listeners: { public: { host: 0.0.0.0 } }', `ostiary.yaml:1:24: listeners.public.host: ${LOOPBACK}`],
+  ['listeners: { public: { host: 127.0.0.256 } }', `ostiary.yaml:1:24: listeners.public.host: ${LOOPBACK}`],
+  ['listeners: { admin: { host: "::" } }', `ostiary.yaml:1:23: listeners.admin.host: ${LOOPBACK}`],
+  [
+    'listeners: { public: { url: "http://example.com" } }',
+    'ostiary.yaml:1:24: listeners.public.url: must begin with https://; http:// is for loopback hosts only',
+  ],
+  [
+    'listeners: { public: { url: "https://example.com/ai" } }',
+    'ostiary.yaml:1:24: listeners.public.url: must not have a path',
+  ],
+  [
+    'listeners: { public: { port: 8401 } }',
+    'ostiary.yaml:1:1: listeners.admin.port: must differ from listeners.public.port',
+  ],
+  ['workers: 0', 'ostiary.yaml:1:1: workers: must be an integer from 1 to 64 or "auto"'],
+  ['workers: many', 'ostiary.yaml:1:1: workers: must be an integer from 1 to 64 or "auto"'],
+  ['workers: 1.5', 'ostiary.yaml:1:1: workers: must be an integer from 1 to 64 or "auto"'],
+  ['drainTimeoutMs: .inf', 'ostiary.yaml:1:1: drainTimeoutMs: must be an integer from 0 to 3600000'],
+  ['sandbox: yes', 'ostiary.yaml:1:1: sandbox: must be true or false'],
+  [
+    'log: { level: inf }',
+    'ostiary.yaml:1:8: log.level: must be one of "fatal", "error", "warn", "info", "debug", "trace", "silent"; did you mean "info"?',
+  ],
+  [
+    'keys: { prefix: SK }',
+    'ostiary.yaml:1:9: keys.prefix: must be 2 to 12 lower-case letters and digits, a letter first',
+  ],
+  [
+    'keys: { defaultLifetimeDays: 91 }',
+    'ostiary.yaml:1:9: keys.defaultLifetimeDays: must not exceed keys.maxLifetimeDays, which is 90',
+  ],
+  [
+    'keys: { maxLifetimeDays: 0 }',
+    'ostiary.yaml:1:9: keys.maxLifetimeDays: must be an integer from 1 to 36500 or null',
+  ],
+  ['requests: { maxJsonDepth: 1 }', 'ostiary.yaml:1:13: requests.maxJsonDepth: must be an integer from 8 to 1000'],
+  // Store
+  ['store: { kind: mysql }', 'ostiary.yaml:1:10: store.kind: must be one of "sqlite", "postgres"'],
+  ['store: sqlite', 'ostiary.yaml:1:1: store: must be a mapping of members'],
+  ['store: { kind: sqlite, url: env:X }', 'ostiary.yaml:1:24: store.url: unknown member'],
+  ['store: { kind: postgres }', `ostiary.yaml:1:1: store.url: is missing: ${REFERENCE}`],
+  ['store: { kind: postgres, url: env:KEY }', 'ostiary.yaml:1:26: store.url: env:KEY must begin with postgres://'],
+  // Providers
+  [
+    'providers: { a: {} }',
+    'ostiary.yaml:1:14: providers.a.format: is missing: must be one of "openai", "anthropic", "gemini", "sandbox"',
+  ],
+  [
+    'providers: { a: { format: opnai } }',
+    'ostiary.yaml:1:19: providers.a.format: must be one of "openai", "anthropic", "gemini", "sandbox"; did you mean "openai"?',
+  ],
+  [
+    'providers: { A_b: { format: openai } }',
+    'ostiary.yaml:1:14: providers.A_b: not a name: a provider’s name is 1 to 32 lower-case letters, digits and hyphens, a letter first',
+  ],
+  ['providers: { a: null }', 'ostiary.yaml:1:14: providers.a: must be a mapping of members'],
+  [
+    provider('baseUrl: "http://10.0.0.1"'),
+    'ostiary.yaml:1:35: providers.a.baseUrl: must begin with https://; http:// is for loopback hosts only',
+  ],
+  [
+    provider('baseUrl: "http://localhost.example.com"'),
+    'ostiary.yaml:1:35: providers.a.baseUrl: must begin with https://; http:// is for loopback hosts only',
+  ],
+  [
+    provider('baseUrl: "ftp://x.example.com"'),
+    'ostiary.yaml:1:35: providers.a.baseUrl: must be a URL that begins with https://',
+  ],
+  [
+    provider('baseUrl: "https://me:pw@x.example.com"'),
+    'ostiary.yaml:1:35: providers.a.baseUrl: must not contain a user name or password',
+  ],
+  [provider('baseUrl: "https://x.example.com/?k=1"'), 'ostiary.yaml:1:35: providers.a.baseUrl: must not have a query'],
+  [provider('baseUrl: "https://x.example.com/#k"'), 'ostiary.yaml:1:35: providers.a.baseUrl: must not have a fragment'],
+  [provider('tags: test'), 'ostiary.yaml:1:35: providers.a.tags: must be a list'],
+  [provider('tags: [a, a]'), 'ostiary.yaml:1:35: providers.a.tags: must not name an entry twice'],
+  [
+    provider('tags: [a, B]'),
+    'ostiary.yaml:1:45: providers.a.tags[1]: must be 1 to 32 lower-case letters, digits and hyphens, a letter first',
+  ],
+  [provider('latencyMs: 1'), 'ostiary.yaml:1:35: providers.a.latencyMs: unknown member'],
+  [provider('timeoutMs: 0'), 'ostiary.yaml:1:35: providers.a.timeoutMs: must be an integer from 1 to 3600000'],
+  [
+    'providers: { a: { format: sandbox, tags: [] } }',
+    'ostiary.yaml:1:36: providers.a.tags: must contain "test": a sandbox serves test keys',
+  ],
+  [
+    'providers: { sandbox: { format: openai } }',
+    'ostiary.yaml:1:14: providers.sandbox: is the name of the built-in sandbox; choose another or set `sandbox: false`',
+  ],
+  // Models
+  [
+    'models: { a: { provider: sandbx } }',
+    'ostiary.yaml:1:16: models.a.provider: there is no provider of this name; did you mean "sandbox"?',
+  ],
+  ['models: { a: {} }', 'ostiary.yaml:1:11: models.a.provider: is missing: must be the name of a provider'],
+  [
+    'models: { "gpt-4.*": { provider: sandbox, model: x } }',
+    'ostiary.yaml:1:43: models["gpt-4.*"].model: must not be set where the name ends in `*`: each model keeps its own name',
+  ],
+  [
+    'models: { a*b: { provider: sandbox } }',
+    'ostiary.yaml:1:11: models["a*b"]: not a name: a model name is 1 to 128 letters, digits and `._:/@-`, a letter or digit first, with at most one `*` at its end',
+  ],
+  // Secrets
+  [provider('credential: sk-inline-secret'), `ostiary.yaml:1:35: providers.a.credential: ${REFERENCE}`],
+  [provider('credential: 123456'), `ostiary.yaml:1:35: providers.a.credential: ${REFERENCE}`],
+  [provider('credential: "env:"'), `ostiary.yaml:1:35: providers.a.credential: ${REFERENCE}`],
+  [provider('credential: "env:A B"'), `ostiary.yaml:1:35: providers.a.credential: ${REFERENCE}`],
+  [provider('credential: "vault:x"'), `ostiary.yaml:1:35: providers.a.credential: ${REFERENCE}`],
+  [provider('credential: env:NONE'), 'ostiary.yaml:1:35: providers.a.credential: the variable NONE is not set'],
+  [provider('credential: env:EMPTY'), 'ostiary.yaml:1:35: providers.a.credential: env:EMPTY is empty'],
+  [
+    provider('credential: env:BROKEN'),
+    'ostiary.yaml:1:35: providers.a.credential: env:BROKEN contains a space, a line break or a character that is not ASCII',
+  ],
+  [provider('credential: file:none'), 'ostiary.yaml:1:35: providers.a.credential: file:none cannot be read (ENOENT)'],
+  [provider('credential: file:.'), 'ostiary.yaml:1:35: providers.a.credential: file:. is not a regular file'],
+  // YAML
+  ['workers: 1\nworkers: 2', 'ostiary.yaml:2:1: the member is written twice'],
+  ['workers: 1\n---\nworkers: 2', 'ostiary.yaml:2:1: only one YAML document is allowed'],
+  ['? [a]\n: 1', 'ostiary.yaml:1:3: names of members must be plain text'],
+  ['1: 2', 'ostiary.yaml:1:1: [1]: unknown member'],
+  ['a: *none', 'ostiary.yaml:1:4: there is no anchor "none" before this alias'],
+  ['workers: !!js/function "x"', 'ostiary.yaml:1:10: not valid YAML: Unresolved tag'],
+  ['a: "sk-secret', 'ostiary.yaml:1:14: not valid YAML: Missing closing'],
+]
+
+describe('refusals', () => {
+  for (const [yaml, ...lines] of refusals) {
+    it(`of ${JSON.stringify(yaml)}`, () => {
+      const secrets = { KEY: 'sk-known-secret', EMPTY: '', BROKEN: 'sk-secret\nx' }
+      const found = refuse(yaml, secrets)
+      assert.deepEqual(found, lines)
+      assert.doesNotMatch(found.join(), /secret\b(?!,| to| is|s)|123456|me:pw/)
+    })
+  }
+
+  it('name everything that is wrong, in the order of the file', () => {
+    const lines = refuse('workers: 0\nlog: { level: x }\nkeys: { prefix: "" }\nmodels: { a: { provider: b } }', {
+      OSTIARY_X: '1',
+    })
+    const places = ['ostiary.yaml:1:1', 'ostiary.yaml:2:8', 'ostiary.yaml:3:9', 'ostiary.yaml:4:16', 'OSTIARY_X']
+    assert.deepEqual(
+      lines.map(line => line.split(': ')[0]),
+      places,
+    )
+  })
+
+  it('show at most fifty', () => {
+    const lines = refuse(Array.from({ length: 60 }, (_, i) => `m${i}: 1`).join('\n'))
+    assert.equal(lines.length, 51)
+    assert.equal(lines.at(-1), 'and 10 more')
+  })
+
+  it('of a file that is too large, too deep, not UTF-8 or a bomb', () => {
+    assert.deepEqual(refuse(`#${'x'.repeat(1024 * 1024)}`), ['ostiary.yaml: is larger than 1 MiB'])
+    assert.ok(refuse('['.repeat(20_000)).length <= 51)
+    const level = (i: number) =>
+      `a${i}: &a${i} [${Array(9)
+        .fill(i === 0 ? 'x' : `*a${i - 1}`)
+        .join(', ')}]`
+    const bomb = Array.from({ length: 30 }, (_, i) => level(i)).join('\n')
+    assert.deepEqual(refuse(bomb), ['ostiary.yaml: has more than 100 aliases'])
+    assert.deepEqual(refuse(Buffer.from([0x61, 0xff])), ['ostiary.yaml: is not UTF-8'])
+  })
+})

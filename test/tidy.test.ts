@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { cpSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { describe, it } from 'node:test'
+
+const sources = globSync('src/**/*.ts').filter(file => !file.endsWith('.test.ts'))
+const read = (file: string) => readFileSync(file, 'utf8')
+
+describe('layers', () => {
+  const rooms = readdirSync('src', { withFileTypes: true })
+    .filter(entry => entry.isDirectory())
+    .map(entry => entry.name)
+
+  it('refuses an upward import, a sideways import and a path out of the folder', () => {
+    assert.match(lint('src/core', "import '#store/ports.ts'"), /src\/core may import from no other folder/)
+    assert.match(lint('src/store', "import '#gateway/pipeline.ts'"), /src\/store may import from core/)
+    assert.match(lint('src/store', "import '#http/paths.ts'"), /src\/store may import from core/)
+    assert.match(lint('src/gateway', "import '#config/load.ts'"), /src\/gateway may import from/)
+    assert.match(lint('src/gateway', "import '#app.ts'"), /src\/gateway may import from/)
+    assert.match(lint('src/auth', "import '../core/ids.ts'"), /import by #folder\/file\.ts/)
+  })
+
+  it('refuses them in re-exports and dynamic imports too', () => {
+    assert.match(lint('src/core', "export * from '#store/ports.ts'"), /src\/core may import/)
+    assert.match(lint('src/core', "export const late = import('#store/ports.ts')"), /src\/core may import/)
+  })
+
+  it('allows a downward import', () => {
+    assert.doesNotMatch(lint('src/gateway', "import '#core/ids.ts'"), /may import/)
+  })
+
+  it('has a rule for every room', () => {
+    const config = JSON.parse(read('biome.json')) as { overrides: { includes: string[] }[] }
+    const ruled = config.overrides.flatMap(override => override.includes)
+    assert.deepEqual(
+      rooms.map(room => `src/${room}/**`).filter(room => !ruled.includes(room)),
+      [],
+    )
+  })
+})
+
+describe('files', () => {
+  it('have at most 400 lines', () => {
+    assert.deepEqual(
+      sources.filter(file => read(file).split('\n').length > 401),
+      [],
+    )
+  })
+
+  it('have no name that says nothing', () => {
+    const vague = /(?:^|[/-])(?:utils?|helpers?|common|manager|misc)(?:[/.-]|$)/
+    assert.deepEqual(
+      sources.filter(file => vague.test(file)),
+      [],
+    )
+  })
+
+  it('keep the request’s life on one screen', () => {
+    assert.ok(read('src/gateway/pipeline.ts').split('\n').length <= 65)
+  })
+})
+
+describe('habits', () => {
+  it('reveal secrets in the few places that need their value', () => {
+    const places = sources.filter(file => /\.reveal\(\)/.test(read(file)))
+    assert.deepEqual(places.sort(), [
+      'src/admin/operations/keys-create.ts', // shown once
+      'src/cli/start.ts', // the first key, shown once
+      'src/config/changes.ts', // compared
+      'src/config/secrets.ts', // handed to another thread
+      'src/database.ts', // the connection
+      'src/gateway/forward.ts', // the provider's credential
+      'src/worker.ts', // the connection
+    ])
+  })
+
+  it('never switch a test off or leave it alone on', () => {
+    const tests = [...globSync('src/**/*.test.ts'), ...globSync('test/**/*.test.ts')].filter(
+      file => !file.includes('node_modules') && file !== join('test', 'tidy.test.ts'),
+    )
+    assert.deepEqual(
+      tests.filter(file => /\b(?:it|test|describe)\.(?:only|todo)\(/.test(read(file))),
+      [],
+    )
+  })
+
+  it('make a Principal in one place only', () => {
+    assert.deepEqual(
+      sources.filter(file => /\bas Principal\b/.test(read(file))),
+      ['src/auth/authenticate.ts'],
+    )
+    assert.deepEqual(
+      sources.filter(file => /\bas Grant\b/.test(read(file))),
+      ['src/policy/authorize.ts'],
+    )
+    assert.deepEqual(
+      sources.filter(file => /\bas Input\b/.test(read(file))),
+      ['src/gateway/read-input.ts'],
+    )
+  })
+})
+
+/** What the linter says, under the project's rules, of a file in a folder; in a tree of its own, so that nobody else meets the file. */
+function lint(folder: string, code: string): string {
+  const tree = mkdtempSync(join(tmpdir(), 'ostiary-tidy-'))
+  try {
+    cpSync('biome.json', join(tree, 'biome.json'))
+    mkdirSync(join(tree, folder), { recursive: true })
+    writeFileSync(join(tree, folder, 'x.ts'), `${code}\n`)
+    const biome = resolve('node_modules', '.bin', 'biome')
+    const { stdout, stderr } = spawnSync(biome, ['lint', 'src'], { cwd: tree, encoding: 'utf8' })
+    return stdout + stderr
+  } finally {
+    rmSync(tree, { recursive: true })
+  }
+}
