@@ -55,7 +55,7 @@ function printTop(file: string, { nodes, samples, timeDeltas }: CpuProfile): voi
 
 function nameOf({ functionName, url, lineNumber }: CpuProfile['nodes'][number]['callFrame']): string {
   const place = url.startsWith('file:') ? relative(join(import.meta.dirname, '..'), new URL(url).pathname) : url
-  return place === '' ? functionName : `${functionName || '(anonymous)'} ${place}:${lineNumber + 1}`
+  return place === '' ? functionName || '(native)' : `${functionName || '(anonymous)'} ${place}:${lineNumber + 1}`
 }
 
 const sizeKb = bodySizesKb.find(size => size === Number(process.argv[2] ?? 2))

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { Problem } from '#core/problems.ts'
 import { parseTarget } from '#http/paths.ts'
 import type { JsonObject } from '#http/strict-json.ts'
@@ -64,8 +64,11 @@ const chat = operation('openai', '/v1/chat/completions', [model, stream, message
 const responses = operation('openai', '/v1/responses', [model, stream, optionalInput])
 const embeddings = operation('openai', '/v1/embeddings', [model, input])
 const messages = operation('anthropic', '/v1/messages', [model, stream, messageList])
-const generate = operation('gemini', '/v1beta/models/{model}:generateContent', [contents], false)
-const streamGenerate = operation('gemini', '/v1beta/models/{model}:streamGenerateContent', [contents], true)
+// Google serves both versions; its SDK asks for the one or the other by release. What was asked for is asked upstream.
+const generate = operation('gemini', '/v1/models/{model}:generateContent', [contents], false)
+const generateBeta = operation('gemini', '/v1beta/models/{model}:generateContent', [contents], false)
+const streamGenerate = operation('gemini', '/v1/models/{model}:streamGenerateContent', [contents], true)
+const streamGenerateBeta = operation('gemini', '/v1beta/models/{model}:streamGenerateContent', [contents], true)
 
 interface Row {
   readonly id: string
@@ -78,38 +81,31 @@ interface Row {
 
 /** Every endpoint of the gateway. */
 const rows: readonly Row[] = [
-  { id: 'openai.chat', method: 'POST', format: 'openai', path: '/v1/chat/completions', operation: chat },
-  { id: 'openai.responses', method: 'POST', format: 'openai', path: '/v1/responses', operation: responses },
-  { id: 'openai.embeddings', method: 'POST', format: 'openai', path: '/v1/embeddings', operation: embeddings },
-  { id: 'openai.models', method: 'GET', format: 'openai', path: '/v1/models' },
-  { id: 'openai.model', method: 'GET', format: 'openai', path: '/v1/models/{model}' },
-  { id: 'anthropic.messages', method: 'POST', format: 'anthropic', path: '/v1/messages', operation: messages },
-  {
-    id: 'anthropic.messages',
-    method: 'POST',
-    format: 'anthropic',
-    path: '/anthropic/v1/messages',
-    operation: messages,
-  },
-  { id: 'anthropic.models', method: 'GET', format: 'anthropic', path: '/anthropic/v1/models' },
-  { id: 'anthropic.model', method: 'GET', format: 'anthropic', path: '/anthropic/v1/models/{model}' },
-  {
-    id: 'gemini.generate',
-    method: 'POST',
-    format: 'gemini',
-    path: '/v1beta/models/{model}:generateContent',
-    operation: generate,
-  },
-  {
-    id: 'gemini.stream',
-    method: 'POST',
-    format: 'gemini',
-    path: '/v1beta/models/{model}:streamGenerateContent',
-    operation: streamGenerate,
-  },
-  { id: 'gemini.models', method: 'GET', format: 'gemini', path: '/v1beta/models' },
-  { id: 'gemini.model', method: 'GET', format: 'gemini', path: '/v1beta/models/{model}' },
+  ...endpoint('openai.chat', chat),
+  ...endpoint('openai.responses', responses),
+  ...endpoint('openai.embeddings', embeddings),
+  ...endpoint('anthropic.messages', messages),
+  ...endpoint('anthropic.messages', messages, '/anthropic/v1/messages'),
+  ...endpoint('gemini.generate', generate),
+  ...endpoint('gemini.generate', generateBeta),
+  ...endpoint('gemini.stream', streamGenerate),
+  ...endpoint('gemini.stream', streamGenerateBeta),
+  ...models('openai', '/v1/models'),
+  ...models('anthropic', '/anthropic/v1/models'),
+  ...models('gemini', '/v1beta/models'),
 ]
+
+function endpoint(id: string, operation: Operation, path = operation.upstreamPath): Row[] {
+  return [{ id, method: 'POST', format: operation.format, path, operation }]
+}
+
+/** The list and, below it, each model. */
+function models(format: FormatName, path: string): Row[] {
+  return [
+    { id: `${format}.models`, method: 'GET', format, path },
+    { id: `${format}.model`, method: 'GET', format, path: `${path}/{model}` },
+  ]
+}
 
 /** Paths at which the providers keep objects of the account (threat: tenants share one). */
 const stateful: readonly (readonly [FormatName, RegExp])[] = [
@@ -137,25 +133,24 @@ patterns.sort((a, b) => b.suffix.length - a.suffix.length)
 /** Where a request leads. Never refuses by itself: a dead end carries its problem until the caller is known. */
 export function findRoute(req: IncomingMessage): Route {
   const { method = '', url = '' } = req
-  // Both dialects list their models at one path; only Anthropic's clients name a version.
-  const anthropic = req.headers['anthropic-version'] !== undefined
+  const dialect = dialectOf(req.headers)
   let path = ''
   let query = ''
   try {
     ;({ path, query } = parseTarget(url))
     const found = exact.get(path)
-    if (found !== undefined) return choose(found, null, method, path, query, anthropic)
-    return findPattern(method, path, query, anthropic)
+    if (found !== undefined) return choose(found, null, method, path, query, dialect)
+    return findPattern(method, path, query, dialect)
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem
     return nothing(null, formatOf(path), problem, path, query)
   }
 }
 
-function findPattern(method: string, path: string, query: string, anthropic: boolean): Route {
+function findPattern(method: string, path: string, query: string, dialect: FormatName): Route {
   for (const { row, prefix, suffix } of patterns) {
     if (path.startsWith(prefix) && path.endsWith(suffix) && path.length > prefix.length + suffix.length) {
-      return choose([row], path.slice(prefix.length, path.length - suffix.length), method, path, query, anthropic)
+      return choose([row], path.slice(prefix.length, path.length - suffix.length), method, path, query, dialect)
     }
   }
   const kept = stateful.find(([, pattern]) => pattern.test(path))
@@ -170,7 +165,7 @@ function choose(
   method: string,
   path: string,
   query: string,
-  anthropic: boolean,
+  dialect: FormatName,
 ): Route {
   const row = found.find(candidate => candidate.method === method)
   if (row === undefined) {
@@ -181,12 +176,18 @@ function choose(
   if (row.operation !== undefined) {
     return { serves: 'operation', id: row.id, format: row.format, operation: row.operation, model, path, query }
   }
-  const format = row.format === 'openai' && anthropic ? 'anthropic' : row.format
+  const format = row.format === 'openai' ? dialect : row.format
   return { serves: 'models', id: row.id, format, model, path, query }
 }
 
 function nothing(id: string | null, format: ProblemFormat, problem: Problem, path: string, query: string): Route {
   return { serves: 'nothing', id, format, problem, path, query }
+}
+
+/** Three dialects list their models at one path; the headers of Anthropic's and Google's clients tell them apart. */
+function dialectOf(headers: IncomingHttpHeaders): FormatName {
+  if (headers['anthropic-version'] !== undefined) return 'anthropic'
+  return headers['x-goog-api-client'] !== undefined || headers['x-goog-api-key'] !== undefined ? 'gemini' : 'openai'
 }
 
 /** Unknown paths answer in the dialect that their prefix promises: an SDK with a mistaken path still shows the message. */

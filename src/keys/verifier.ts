@@ -1,9 +1,10 @@
-import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '#core/clock.ts'
+import { createHmacSha256 } from '#core/hmac.ts'
 import type { VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import type { ChangeFeed, KeyRecord, KeyStore } from '#store/ports.ts'
-import type { KeyFormat } from './format.ts'
+import { type KeyFormat, MAX_KEY_LENGTH } from './format.ts'
 import { KeyCache } from './key-cache.ts'
 
 /** Resolves to who presented the key; throws `auth.invalid_credential` with the reason, or `store.unavailable`. */
@@ -48,8 +49,7 @@ export function createKeyVerifier(options: KeyVerifierOptions): VerifyKey {
 
 /** The one way from a key's text to what the store keeps: HMAC-SHA-256 under the pepper, in hexadecimal. */
 export function createDigest(pepper: Buffer): (text: string) => string {
-  const key = createSecretKey(pepper)
-  return text => createHmac('sha256', key).update(text).digest('hex')
+  return createHmacSha256(pepper, MAX_KEY_LENGTH)
 }
 
 const ABSENT: KeyRecord = {

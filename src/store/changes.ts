@@ -4,12 +4,11 @@ import type { Tables } from './tables.ts'
 
 const KEPT_MS = 24 * 60 * 60 * 1000
 
-/** Writes a change and removes those that every node has long seen. The newest row always stays: it holds the sequence. */
-export async function recordChange(
-  transaction: Transaction<Tables>,
-  change: Omit<Change, 'seq'>,
-  at: number,
-): Promise<void> {
+/** Writes a change inside the transaction of what changed, at `at` (ms since the epoch). */
+export type RecordChange = (transaction: Transaction<Tables>, change: Omit<Change, 'seq'>, at: number) => Promise<void>
+
+/** Also removes the changes that every node has long seen; the newest row always stays: it holds the sequence. */
+export const recordChange: RecordChange = async (transaction, change, at) => {
   await transaction.insertInto('changes').values({ topic: change.topic, subject: change.subject, at }).execute()
   await transaction
     .deleteFrom('changes')

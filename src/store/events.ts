@@ -4,7 +4,7 @@ import type { EventStore } from './ports.ts'
 import type { EventsTable, Tables } from './tables.ts'
 
 /** Nearly every event is a call, so that the index by type leaves them out (migration 0001). */
-export const COMMON_TYPE = 'call'
+const COMMON_TYPE = 'call'
 
 /** The queries on events that every database shares; how a batch is appended is each database's own. */
 export function listEvents(db: Kysely<Tables>): EventStore['list'] {

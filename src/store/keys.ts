@@ -1,10 +1,8 @@
-import type { Kysely, Selectable, Transaction } from 'kysely'
+import type { Kysely, Selectable } from 'kysely'
+import type { RecordChange } from './changes.ts'
 import { eventRow } from './events.ts'
-import type { Change, KeyRecord, KeyStore } from './ports.ts'
+import type { KeyRecord, KeyStore } from './ports.ts'
 import type { KeysTable, Tables } from './tables.ts'
-
-/** Writes a change inside the transaction of what changed. */
-export type RecordChange = (transaction: Transaction<Tables>, change: Omit<Change, 'seq'>, at: number) => Promise<void>
 
 /** The queries on keys, the same for every database. */
 export function keyStore(db: Kysely<Tables>, recordChange: RecordChange): KeyStore {

@@ -20,7 +20,7 @@ export interface StoreUnderTest extends AsyncDisposable {
   recover(): Promise<void>
 }
 
-export async function sqliteUnderTest(): Promise<StoreUnderTest> {
+async function sqliteUnderTest(): Promise<StoreUnderTest> {
   const directory = mkdtempSync(join(tmpdir(), 'ostiary-store-'))
   const file = join(directory, 'ostiary.db')
   let thread = await startDatabaseThread(file)
@@ -53,7 +53,7 @@ export async function sqliteUnderTest(): Promise<StoreUnderTest> {
   }
 }
 
-export async function postgresUnderTest(server: TestPostgres): Promise<StoreUnderTest> {
+async function postgresUnderTest(server: TestPostgres): Promise<StoreUnderTest> {
   const url = await server.createDatabase()
   const stores: Store[] = []
   return {

@@ -219,9 +219,13 @@ function holdDirectory(directory: string): ChildProcess {
   const program = `
     import { lockDirectory } from '#store/sqlite/directory-lock.ts'
     lockDirectory(${JSON.stringify(directory)})
+    // The lock must not depend on who still refers to it.
+    globalThis.gc()
     console.log('held')
     setInterval(() => {}, 1000)`
-  return spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'ignore'] })
+  return spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
 }
 
 test('answers store.unavailable on a full disk, loses nothing acknowledged, and goes on when there is room', async t => {

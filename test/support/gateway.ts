@@ -1,4 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { type IncomingMessage, type RequestOptions, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -105,4 +106,35 @@ export async function until<T>(
     if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`)
     await pause(10)
   }
+}
+
+/** An answer as it arrived. */
+export interface Reply {
+  readonly status: number
+  readonly headers: IncomingMessage['headers']
+  /** Names and values in turn, as sent. */
+  readonly rawHeaders: readonly string[]
+  readonly body: Buffer
+  readonly text: string
+  /** False where the connection broke before the answer's end. */
+  readonly whole: boolean
+}
+
+/** One POST, or what `options` says, over a connection of its own; headers and body go out exactly as given. */
+export function ask(url: string, options: RequestOptions & { body?: string | Buffer } = {}): Promise<Reply> {
+  const { body = '', ...rest } = options
+  return new Promise((resolve, reject) => {
+    const req = request(url, { method: 'POST', agent: false, ...rest }, res => {
+      const chunks: Buffer[] = []
+      res.on('data', chunk => chunks.push(chunk))
+      res.on('error', () => {})
+      res.on('close', () => {
+        const { statusCode = 0, headers, rawHeaders, complete } = res
+        const body = Buffer.concat(chunks)
+        resolve({ status: statusCode, headers, rawHeaders, body, text: body.toString(), whole: complete })
+      })
+    })
+    req.on('error', reject)
+    req.end(body)
+  })
 }

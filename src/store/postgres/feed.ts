@@ -5,6 +5,7 @@ import { clientConfig, type PostgresOptions } from './connections.ts'
 
 export const CHANNEL = 'ostiary_changes'
 const POLL_MS = 1000
+const RECONNECT_MS = 250
 const NEWEST = 'select coalesce(max(seq), 0) as seq from changes'
 const AFTER = 'select seq, topic, subject from changes where seq > $1 order by seq'
 
@@ -30,10 +31,9 @@ export class PostgresFeed implements AsyncDisposable {
 
   async #run(started: () => void, failed: (error: unknown) => void): Promise<void> {
     while (!this.#closed) {
-      const pause = this.#pause()
-      // A session that failed is begun anew; `heardAt` tells the listeners meanwhile.
+      // What becomes of a session need not be told: `heardAt` tells the listeners.
       await this.#session(started).catch(failed)
-      if (!this.#closed) await pause
+      if (!this.#closed) await this.#pause(RECONNECT_MS)
     }
   }
 
@@ -51,7 +51,7 @@ export class PostgresFeed implements AsyncDisposable {
       await client.query(`listen ${CHANNEL}`)
       while (alive && !this.#closed) {
         // Armed before reading, so that a notification that comes meanwhile is not slept through.
-        const pause = this.#pause()
+        const pause = this.#pause(POLL_MS)
         await this.#catchUp(client)
         started()
         await pause
@@ -75,10 +75,10 @@ export class PostgresFeed implements AsyncDisposable {
     this.changes.heard(askedAt, seq)
   }
 
-  /** Resolves after the time between polls or at the next wake, whichever is first. */
-  #pause(): Promise<void> {
+  /** Resolves after the time or at the next wake, whichever is first. */
+  #pause(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, POLL_MS)
+    const timer = setTimeout(resolve, ms)
     this.#wake = () => {
       clearTimeout(timer)
       resolve()

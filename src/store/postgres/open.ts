@@ -1,5 +1,5 @@
-import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
-import { recordChange } from '#store/changes.ts'
+import { Kysely, PostgresDialect, sql } from 'kysely'
+import { type RecordChange, recordChange } from '#store/changes.ts'
 import { eventRow, listEvents } from '#store/events.ts'
 import { keyStore } from '#store/keys.ts'
 import { postgresColumns } from '#store/migrations/columns.ts'
@@ -36,7 +36,8 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     },
     async [Symbol.asyncDispose]() {
       await feed[Symbol.asyncDispose]()
-      await db.destroy()
+      // A server that fell silent takes no leave.
+      await within(timeoutMs, db.destroy()).catch(() => {})
     },
   }
 }
@@ -71,10 +72,7 @@ function appendEvents(db: Kysely<Tables>): EventStore['append'] {
 }
 
 /** The lock ends with the transaction, and the notification is sent by its commit. */
-async function notifyChange(
-  transaction: Transaction<Tables>,
-  ...[change, at]: [Parameters<typeof recordChange>[1], number]
-): Promise<void> {
+const notifyChange: RecordChange = async (transaction, change, at) => {
   const [namespace, lock] = advisoryLocks.changes
   await sql`select pg_advisory_xact_lock(${namespace}, ${lock})`.execute(transaction)
   await recordChange(transaction, change, at)

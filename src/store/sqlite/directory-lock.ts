@@ -19,7 +19,14 @@ export function lockDirectory(directory: string): Disposable {
     database.close()
     throw isBusy(error) ? new Problem('start.data_directory_in_use', { detail: directory, cause: error }) : error
   }
+  held.add(database)
   return {
-    [Symbol.dispose]: () => database.close(),
+    [Symbol.dispose]() {
+      held.delete(database)
+      database.close()
+    },
   }
 }
+
+// A connection that nobody refers to is collected and closed, and the lock would silently end with it.
+const held = new Set<DatabaseSync>()
