@@ -13,8 +13,9 @@ export const measuredCore = '0'
 export const loadCore = '1'
 export const allCores = `0-${availableParallelism() - 1}`
 
-/** Configs, logs and data of this run; removed at the end. Traversable by nginx's worker, which may be another user. */
+/** Configs, logs and data of this run; removed at the end. */
 export const scratch = mkdtempSync(join(tmpdir(), 'ostiary-bench-'))
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
 
 /** A started process with its children. */
 export interface Server {
@@ -93,11 +94,10 @@ export async function runCommand(cores: string, command: readonly string[]): Pro
   }
 }
 
-/** Ends every process that is still running and removes what they left. */
+/** Ends every process that is still running. */
 export async function cleanUp(): Promise<void> {
   ending.abort()
   await Promise.all([...running].map(server => server.stop()))
-  rmSync(scratch, { recursive: true, force: true })
 }
 
 /** Ends and cleans up when the user interrupts; `npm run` may deliver the signal twice. */

@@ -5,7 +5,7 @@ import type { Generation } from '#gateway/pipeline.ts'
 import { createUpstream } from '#http/upstream.ts'
 import type { VerifyKey } from '#keys/verifier.ts'
 import { createCatalog, type Provider } from '#providers/catalog.ts'
-import { createSandbox } from '#providers/sandbox/sandbox.ts'
+import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
 
 /** A generation and what it holds open. Disposing waits for its running exchanges. */
 export type OpenGeneration = Generation & AsyncDisposable
@@ -43,7 +43,7 @@ function compileProvider(
   open: AsyncDisposableStack,
 ): Provider {
   if (config.format === 'sandbox') {
-    return { name, format: null, test: true, credential: null, basePath: '', send: createSandbox(config) }
+    return { name, format: null, test: true, credential: null, basePath: '', send: lazySandbox(config) }
   }
   const { origin, pathname } = new URL(config.baseUrl)
   const upstream = open.use(createUpstream({ ...config, origin }))

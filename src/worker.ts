@@ -9,9 +9,8 @@ import { createPipeline } from '#gateway/pipeline.ts'
 import { type Listener, openListener } from '#http/listener.ts'
 import { createKeyFormat } from '#keys/format.ts'
 import { createKeyVerifier } from '#keys/verifier.ts'
-import type { Store } from '#store/ports.ts'
-import { openPostgresStore } from '#store/postgres/open.ts'
-import { openSqliteStore, type SqliteStore } from '#store/sqlite/open.ts'
+import type { CallStore } from '#store/ports.ts'
+import { openClient, type SqliteCallStore, sqliteCallStore } from '#store/sqlite/call-store.ts'
 import { compileGeneration, type OpenGeneration } from './generation.ts'
 
 /** One configuration on its way into a thread; secrets in the clear, because `Secret` does not survive a clone. */
@@ -123,7 +122,7 @@ async function run(seed: WorkerSeed): Promise<void> {
       case 'commit':
         return swap()
       case 'database':
-        return (store as SqliteStore).reattach(order.port)
+        return (store as SqliteCallStore).reattach(order.port)
       case 'drain':
         return void drain(listener, config.drainTimeoutMs, [recorder, current, store])
     }
@@ -139,11 +138,13 @@ async function drain(listener: Listener, timeoutMs: number, open: readonly Async
   parentPort?.close()
 }
 
-async function openStore(seed: WorkerSeed): Promise<Store> {
+async function openStore(seed: WorkerSeed): Promise<CallStore> {
   const { config, secrets } = seed.generation
-  if (config.store.kind === 'sqlite') return openSqliteStore(seed.database as MessagePort)
+  if (config.store.kind === 'sqlite') return sqliteCallStore(openClient(seed.database as MessagePort))
   const url = SecretValues.fromTransferable(secrets).get(config.store.url)
-  return openPostgresStore({ url: url.reveal(), poolSize: config.store.poolSize })
+  // Loaded where it is used: a worker on SQLite has no need of it.
+  const { openPostgresCallStore } = await import('#store/postgres/call-store.ts')
+  return openPostgresCallStore({ url: url.reveal(), poolSize: config.store.poolSize })
 }
 
 /** There is one log, and the supervisor writes it. */

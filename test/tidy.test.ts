@@ -4,6 +4,7 @@ import { cpSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rm
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { describe, it } from 'node:test'
+import { problemTypes } from '#core/problems.ts'
 
 const sources = globSync('src/**/*.ts').filter(file => !file.endsWith('.test.ts'))
 const read = (file: string) => readFileSync(file, 'utf8')
@@ -74,6 +75,17 @@ describe('habits', () => {
       'src/gateway/forward.ts', // the provider's credential
       'src/worker.ts', // the connection
     ])
+  })
+
+  it('use every registered problem', () => {
+    const elsewhere = sources
+      .filter(file => file !== join('src', 'core', 'problems.ts'))
+      .map(read)
+      .join('\n')
+    assert.deepEqual(
+      Object.keys(problemTypes).filter(code => !elsewhere.includes(`'${code}'`)),
+      [],
+    )
   })
 
   it('never switch a test off or leave it alone on', () => {

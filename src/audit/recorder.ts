@@ -2,13 +2,13 @@ import type { Clock } from '#core/clock.ts'
 import type { CallEvent, OstiaryEvent, RefusalsEvent } from '#core/events.ts'
 import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
-import type { EventStore } from '#store/ports.ts'
+import type { EventWriter } from '#store/ports.ts'
 
 /** Events that may wait for the store, per worker. From here on calls are refused rather than done unrecorded. */
 const MAX_WAITING = 5000
-const MAX_BATCH = 500
+const MAX_BATCH = 100
 /** Longest that an event waits for others to share a write with, ms: also the most that a crash loses. */
-const BATCH_DELAY_MS = 100
+const BATCH_DELAY_MS = 25
 const RETRY_DELAY_MS = 500
 /** How long refusals without a principal are counted before they are written, ms. */
 const REFUSALS_DELAY_MS = 2000
@@ -30,7 +30,7 @@ export interface Recorder extends AsyncDisposable {
 }
 
 interface RecorderOptions {
-  readonly events: EventStore
+  readonly events: EventWriter
   readonly worker: number
   readonly clock: Clock
   /** Told once when writing begins to fail, and once when it works again (null). */
@@ -155,7 +155,8 @@ class BatchRecorder implements Recorder {
     this.#stopping = true
     clearTimeout(this.#groupTimer)
     this.#closeGroups()
-    await this.#writing
+    // While stopping, each batch that ends begins the next: two writers would each cut what the other wrote.
+    while (this.#writing !== undefined) await this.#writing
     while (this.#waiting.length > 0) {
       await this.#writeBatch()
       if (this.#troubled) break

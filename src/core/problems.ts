@@ -152,11 +152,6 @@ const registry = {
     title: 'Calls cannot be recorded',
     help: 'No call is forwarded that cannot be recorded. The operator frees disk space or repairs the store; service resumes by itself.',
   },
-  'gateway.draining': {
-    status: 503,
-    title: 'The gateway is stopping',
-    help: 'Try again: another instance or the restarted one will answer.',
-  },
   'gateway.internal': {
     status: 500,
     title: 'The gateway failed',

@@ -57,7 +57,10 @@ function renameModel(input: Input, providerModel: string): Buffer {
   return Buffer.concat([body.subarray(0, modelRange.start), name, body.subarray(modelRange.end)])
 }
 
-/** A reply under way. Until somebody reads it, it keeps the one chunk that came with the head and stops the provider. */
+/** What a reply keeps until somebody reads it; then the provider is stopped. */
+const MAX_EARLY_BYTES = 64 * 1024
+
+/** A reply under way. */
 export class Reply implements ReplySink {
   status = 0
   headers: ReplyHeaders = {}
@@ -83,7 +86,8 @@ export class Reply implements ReplySink {
   onData(chunk: Buffer): boolean {
     if (this.#reader !== null) return this.#reader.onData(chunk)
     this.#early = this.#early === null ? chunk : Buffer.concat([this.#early, chunk])
-    return false
+    // A short reply is whole before anybody can read it: to stop the provider for it would cost more than it saves.
+    return this.#early.length < MAX_EARLY_BYTES
   }
 
   onEnd(): void {

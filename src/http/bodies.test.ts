@@ -16,7 +16,10 @@ interface Server {
 }
 
 /** A real server whose one request is read by `handle` and answered with what came of it. */
-async function serve(t: TestContext, handle: Handle = async (req, res) => readJsonBody(req, res, MAX)): Promise<Server> {
+async function serve(
+  t: TestContext,
+  handle: Handle = async (req, res) => readJsonBody(req, res, MAX),
+): Promise<Server> {
   const { promise: outcome, resolve } = Promise.withResolvers<string>()
   const answer = async (req: IncomingMessage, res: ServerResponse) => {
     const text = await handle(req, res).then(String, error => error.code)

@@ -30,7 +30,7 @@ const refused: Partial<Record<ProblemCode, Readonly<Record<string, string | Buff
     'at the top': '{"__proto__":{}}',
     'with a harmless value': '{"__proto__":null}',
     'in an array': '{"a":[{"__proto__":{"x":1}}]}',
-    'escaped': '{"\\u005f_proto\\u005F_":{}}',
+    escaped: '{"\\u005f_proto\\u005F_":{}}',
   },
   'request.too_deep': {
     'of objects': '{"a":'.repeat(DEPTH + 1) + '1' + '}'.repeat(DEPTH + 1),
@@ -143,7 +143,7 @@ for (const [body, expected] of models) {
   })
 }
 
-for (const body of ['{"model":"a","Model":"b"}', '{"MODEL":"b","model":"a"}', '{"model":"a","mod\\u0045l":"b"}']) {
+for (const body of ['{"model":"a","Model":"b"}', '{"MODEL":"b","model":"a"}', '{"model":"a","mod\\u0045l":"b"}', '{"meſſages":[]}']) {
   test(`refuses a second model in another case, which some parsers take for the same (Go, .NET): ${body}`, () => {
     assert.throws(() => parse(body), Problem)
   })
@@ -165,7 +165,17 @@ interface Source {
   readonly forbidden: boolean
 }
 
-const nameText = fc.constantFrom('"a"', '"\\u0061"', '"b"', '"a:"', '"\\""', '"__proto__"', '"\\u005f_proto__"', '""', '"{"')
+const nameText = fc.constantFrom(
+  '"a"',
+  '"\\u0061"',
+  '"b"',
+  '"a:"',
+  '"\\""',
+  '"__proto__"',
+  '"\\u005f_proto__"',
+  '""',
+  '"{"',
+)
 const stringText = fc.string({ unit: 'binary', maxLength: 40 }).map(text => JSON.stringify(text.toWellFormed()))
 const space = fc.constantFrom('', ' ', '\n', '\t ')
 
@@ -173,7 +183,9 @@ const space = fc.constantFrom('', ' ', '\n', '\t ')
 const { value: anyValue } = fc.letrec<{ value: Source; object: Source }>(tie => ({
   value: fc.oneof(
     { maxDepth: 4 },
-    fc.oneof(stringText, fc.constantFrom('1', 'null', '-0.5e1')).map(text => ({ text, repeats: false, forbidden: false })),
+    fc
+      .oneof(stringText, fc.constantFrom('1', 'null', '-0.5e1'))
+      .map(text => ({ text, repeats: false, forbidden: false })),
     tie('object'),
     fc.array(tie('value'), { maxLength: 3 }).map(items => ({
       text: `[${items.map(({ text }) => text).join(',')}]`,
@@ -204,7 +216,8 @@ test('finds exactly the duplicates that a naive reader finds', () => {
       }
       if (!repeats && !forbidden) assert.equal(code, 'none')
       else if (!forbidden) assert.equal(code, 'request.duplicate_member')
-      else assert.ok(['request.forbidden_member', ...(repeats ? ['request.duplicate_member'] : [])].includes(code), code)
+      else
+        assert.ok(['request.forbidden_member', ...(repeats ? ['request.duplicate_member'] : [])].includes(code), code)
       if (code === 'none') seen.accepted++
       if (repeats) seen.repeats++
     }),

@@ -39,7 +39,18 @@ export function parseStrictJson(body: Buffer, maxDepth: number): StrictJson {
     throw new Problem('request.invalid_body', { detail: 'The body must be a JSON object.' })
   }
   if (countMembers(value) !== scan.members) throw new Problem('request.duplicate_member')
+  refuseOtherSpelling(value)
   return { value: value as JsonObject, model: scan.model }
+}
+
+// What the gateway reads of a body: some servers take another case for the same name, and would read another value.
+const READ_HERE = ['model', 'stream', 'messages', 'input', 'contents']
+
+function refuseOtherSpelling(value: object): void {
+  for (const name in value) {
+    if (READ_HERE.includes(name)) continue
+    if (READ_HERE.includes(name.toLowerCase())) throw new Problem('request.duplicate_member')
+  }
 }
 
 interface Structure {
@@ -47,16 +58,20 @@ interface Structure {
   model: { start: number; end: number } | null
 }
 
-/** One pass over the bytes: depth, number of members, place of the top-level `model`. Trusts nothing but quotes and brackets. */
+/**
+ * One pass over the bytes: depth, number of members, place of the top-level `model`. Trusts nothing but quotes and
+ * brackets. A plain loop beats native search here: prompts are full of escapes, and each stop would cost a call.
+ */
 function scanStructure(body: Buffer, maxDepth: number): Structure {
   const found: Structure = { members: 0, model: null }
+  const { length } = body
   let depth = 0
   let lastString = -1
-  for (let at = 0; at < body.length; at++) {
+  for (let at = 0; at < length; at++) {
     const byte = body[at] as number
     if (byte === QUOTE) {
       lastString = at
-      at = endOfString(body, at)
+      for (at++; at < length && body[at] !== QUOTE; at++) if (body[at] === BACKSLASH) at++
     } else if (byte === COLON) {
       found.members++
       if (depth === 1 && isModel(body, lastString)) found.model = locateString(body, at + 1)
@@ -71,22 +86,9 @@ function scanStructure(body: Buffer, maxDepth: number): Structure {
 
 /** Index of the closing quote of the string that opens at `open`; the end of the body where there is none. */
 function endOfString(body: Buffer, open: number): number {
-  // Most strings of a request are short names or long texts: step through the first bytes, then let native code search.
-  const near = Math.min(open + 32, body.length)
   let at = open + 1
-  for (; at < near; at++) {
-    const byte = body[at]
-    if (byte === QUOTE) return at
-    if (byte === BACKSLASH) at++
-  }
-  for (;;) {
-    const quote = body.indexOf(QUOTE, at)
-    if (quote === -1) return body.length
-    let escapes = quote
-    while (escapes > at && body[escapes - 1] === BACKSLASH) escapes--
-    if ((quote - escapes) % 2 === 0) return quote
-    at = quote + 1
-  }
+  while (at < body.length && body[at] !== QUOTE) at += body[at] === BACKSLASH ? 2 : 1
+  return Math.min(at, body.length)
 }
 
 /** Whether the string that opens at `open` names the member `model`, however it is escaped. */
@@ -115,7 +117,7 @@ function countMembers(value: object): number {
     for (const item of value) if (typeof item === 'object' && item !== null) members += countMembers(item)
     return members
   }
-  for (const name of Object.keys(value)) {
+  for (const name in value) {
     if (name === '__proto__') throw new Problem('request.forbidden_member')
     members++
     const item = (value as JsonObject)[name]

@@ -3,7 +3,7 @@ import type { Clock } from '#core/clock.ts'
 import { createHmacSha256 } from '#core/hmac.ts'
 import type { VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
-import type { ChangeFeed, KeyRecord, KeyStore } from '#store/ports.ts'
+import type { ChangeFeed, KeyLookup, KeyRecord } from '#store/ports.ts'
 import { type KeyFormat, MAX_KEY_LENGTH } from './format.ts'
 import { KeyCache } from './key-cache.ts'
 
@@ -19,7 +19,7 @@ export const REVOCATION_BOUND_MS = 5000
 interface KeyVerifierOptions {
   readonly format: KeyFormat
   readonly pepper: Buffer
-  readonly keys: KeyStore
+  readonly keys: KeyLookup
   readonly changes: ChangeFeed
   readonly cacheSize: number
   readonly clock: Clock

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { OstiaryEvent } from '#core/events.ts'
 import type { EventStore } from './ports.ts'
-import type { EventsTable, Tables } from './tables.ts'
+import type { Tables } from './tables.ts'
 
 /** Nearly every event is a call, so that the index by type leaves them out (migration 0001). */
 const COMMON_TYPE = 'call'
@@ -15,22 +15,4 @@ export function listEvents(db: Kysely<Tables>): EventStore['list'] {
     if (type !== undefined && type !== COMMON_TYPE) page = page.where('type', '<>', sql.lit(COMMON_TYPE))
     return (await page.execute()).map(row => JSON.parse(row.data) as OstiaryEvent)
   }
-}
-
-export function eventRow(event: OstiaryEvent): Omit<EventsTable, 'seq'> {
-  return { id: event.id, at: event.at, type: event.type, data: eventJson(event) }
-}
-
-/**
- * The event as JSON that every database takes. PostgreSQL's jsonb refuses NUL and lone surrogates, and a caller may
- * put them into the name of a model: one such event must not make its whole batch unrecordable.
- */
-function eventJson(event: OstiaryEvent): string {
-  const json = JSON.stringify(event)
-  // JSON.stringify escapes as \u only control characters and lone surrogates, so that this is rare.
-  return json.includes('\\u') ? JSON.stringify(event, storable) : json
-}
-
-function storable(_name: string, value: unknown): unknown {
-  return typeof value === 'string' ? value.toWellFormed().replaceAll('\0', '\ufffd') : value
 }

@@ -1,22 +1,18 @@
-import type { Kysely, Selectable } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { RecordChange } from './changes.ts'
-import { eventRow } from './events.ts'
-import type { KeyRecord, KeyStore } from './ports.ts'
-import type { KeysTable, Tables } from './tables.ts'
+import { eventRow } from './event-row.ts'
+import { toRecord, toRow } from './key-row.ts'
+import type { KeyLookup, KeyStore } from './ports.ts'
+import type { Tables } from './tables.ts'
 
-/** The queries on keys, the same for every database. */
-export function keyStore(db: Kysely<Tables>, recordChange: RecordChange): KeyStore {
+/** The queries on keys, the same for every database, but for the one of the hot path. */
+export function keyStore(db: Kysely<Tables>, recordChange: RecordChange): Omit<KeyStore, keyof KeyLookup> {
   return {
     async insert(key, event) {
       await db.transaction().execute(async transaction => {
         await transaction.insertInto('keys').values(toRow(key)).execute()
         await transaction.insertInto('events').values(eventRow(event)).execute()
       })
-    },
-
-    async findByDigest(digest) {
-      const row = await db.selectFrom('keys').selectAll().where('digest', '=', digest).executeTakeFirst()
-      return row && toRecord(row)
     },
 
     async find(id) {
@@ -48,33 +44,5 @@ export function keyStore(db: Kysely<Tables>, recordChange: RecordChange): KeySto
         await recordChange(transaction, { topic: 'key.revoked', subject: id }, at)
         return toRecord(revoked)
       }),
-  }
-}
-
-function toRow(key: KeyRecord): KeysTable {
-  return {
-    id: key.id,
-    name: key.name,
-    environment: key.environment,
-    digest: key.digest,
-    pepper_id: key.pepperId,
-    hint: key.hint,
-    created_at: key.createdAt,
-    expires_at: key.expiresAt,
-    revoked_at: key.revokedAt,
-  }
-}
-
-function toRecord(row: Selectable<KeysTable>): KeyRecord {
-  return {
-    id: row.id,
-    name: row.name,
-    environment: row.environment,
-    digest: row.digest,
-    pepperId: row.pepper_id,
-    hint: row.hint,
-    createdAt: row.created_at,
-    expiresAt: row.expires_at,
-    revokedAt: row.revoked_at,
   }
 }

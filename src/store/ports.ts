@@ -5,12 +5,21 @@ import type { Environment } from '#core/principal.ts'
  * What the gateway asks of a database. Every call rejects with `Problem('store.unavailable')` when the store cannot
  * answer (down, locked, full, too late), never with an empty result.
  */
-export interface Store extends AsyncDisposable {
+export interface Store extends CallStore {
   readonly keys: KeyStore
   readonly events: EventStore
-  readonly changes: ChangeFeed
   /** Answers a trivial query; rejects when the store cannot. */
   ping(): Promise<void>
+}
+
+/**
+ * The part of it that serving calls needs: two fixed statements and the feed. Workers hold only this, whose adapters
+ * load no query builder.
+ */
+export interface CallStore extends AsyncDisposable {
+  readonly keys: KeyLookup
+  readonly events: EventWriter
+  readonly changes: ChangeFeed
 }
 
 export interface KeyRecord {
@@ -30,10 +39,13 @@ export interface KeyRecord {
   readonly revokedAt: number | null
 }
 
-export interface KeyStore {
+export interface KeyLookup {
+  findByDigest(digest: string): Promise<KeyRecord | undefined>
+}
+
+export interface KeyStore extends KeyLookup {
   /** Writes the key and its event in one transaction. Rejects with `Problem('store.conflict')` if id or digest exists. */
   insert(key: KeyRecord, event: OstiaryEvent): Promise<void>
-  findByDigest(digest: string): Promise<KeyRecord | undefined>
   find(id: string): Promise<KeyRecord | undefined>
   /** Newest first; `after` is the id of the last one seen. */
   list(page: { readonly limit: number; readonly after?: string | undefined }): Promise<readonly KeyRecord[]>
@@ -44,9 +56,12 @@ export interface KeyStore {
   revoke(id: string, at: number, event: OstiaryEvent): Promise<KeyRecord | undefined>
 }
 
-export interface EventStore {
+export interface EventWriter {
   /** Writes all or none, durably, in the order given; an event whose id exists already is left as it is. */
   append(events: readonly OstiaryEvent[]): Promise<void>
+}
+
+export interface EventStore extends EventWriter {
   /** Newest first by id of insertion. */
   list(page: { readonly limit: number; readonly type?: string | undefined }): Promise<readonly OstiaryEvent[]>
 }

@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { Problem } from '#core/problems.ts'
 import { ReceivedChanges } from '#store/changes.ts'
-import type { eventRow } from '#store/events.ts'
+import type { eventRow } from '#store/event-row.ts'
 import { type Message, monotonicMs, type Request, type Statement, type StatementResult } from './messages.ts'
 import { sqliteProblem } from './problems.ts'
 

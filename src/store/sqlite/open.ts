@@ -2,51 +2,40 @@ import { once } from 'node:events'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { Kysely } from 'kysely'
 import { recordChange } from '#store/changes.ts'
-import { eventRow, listEvents } from '#store/events.ts'
+import { listEvents } from '#store/events.ts'
 import { keyStore } from '#store/keys.ts'
 import { sqliteColumns } from '#store/migrations/columns.ts'
 import { migrate } from '#store/migrations/migrate.ts'
 import type { Store } from '#store/ports.ts'
 import type { Tables } from '#store/tables.ts'
-import { SqliteClient, type SqliteClientOptions } from './client.ts'
+import { openClient, type SqliteCallStore, sqliteCallStore } from './call-store.ts'
+import type { SqliteClientOptions } from './client.ts'
 import { sqliteDialect } from './dialect.ts'
 import type { Notice, Order } from './messages.ts'
 import { sqliteProblem } from './problems.ts'
 
 const MIGRATION_TIMEOUT_MS = 600_000
 
-export interface SqliteStore extends Store {
-  /** Speaks with a new database thread, after the one before has died. */
-  reattach(port: MessagePort): void
-}
+export interface SqliteStore extends Store, Pick<SqliteCallStore, 'reattach'> {}
 
-/**
- * The store over a port of `DatabaseThread.connect`. A request takes at most `timeoutMs` (2000), a transaction holds
- * the database for at most `leaseMs` (5000).
- */
+/** The store over a port of `DatabaseThread.connect`. */
 export function openSqliteStore(port: MessagePort, options: Partial<SqliteClientOptions> = {}): SqliteStore {
-  const client = new SqliteClient(port, { timeoutMs: 2000, leaseMs: 5000, ...options })
+  const client = openClient(port, options)
+  const calls = sqliteCallStore(client)
   const db = new Kysely<Tables>({ dialect: sqliteDialect(client) })
   return {
-    keys: keyStore(db, recordChange),
-    events: {
-      append: events => client.append(events.map(eventRow)),
-      list: listEvents(db),
-    },
-    changes: client.changes,
+    ...calls,
+    keys: { ...calls.keys, ...keyStore(db, recordChange) },
+    events: { ...calls.events, list: listEvents(db) },
     async ping() {
       await client.read({ sql: 'select 1', parameters: [] })
-    },
-    reattach: next => client.attach(next),
-    async [Symbol.asyncDispose]() {
-      client.close()
     },
   }
 }
 
 /** Brings the database to this program's schema. Closes the port. Rejects with `Problem('start.database_newer')`. */
 export async function migrateSqlite(port: MessagePort): Promise<void> {
-  const client = new SqliteClient(port, { timeoutMs: MIGRATION_TIMEOUT_MS, leaseMs: MIGRATION_TIMEOUT_MS })
+  const client = openClient(port, { timeoutMs: MIGRATION_TIMEOUT_MS, leaseMs: MIGRATION_TIMEOUT_MS })
   try {
     // The lease is the lock.
     await migrate(new Kysely({ dialect: sqliteDialect(client) }), sqliteColumns, async () => {})

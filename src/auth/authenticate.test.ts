@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { VerifiedIdentity } from '#core/principal.ts'
+import { Problem } from '#core/problems.ts'
+import { type Authenticator, createAuthenticate } from './authenticate.ts'
+
+const identity: VerifiedIdentity = { kind: 'api_key', id: 'key_1', environment: 'test', expiresAt: null }
+const headers = { 'x-api-key': 'k1' }
+
+function refuses(code: 'auth.invalid_credential' | 'store.unavailable'): Authenticator {
+  return () => {
+    throw new Problem(code)
+  }
+}
+
+test('makes a principal of the identity that the first owner of the credential verified', async () => {
+  const asked: string[] = []
+  const authenticate = createAuthenticate([
+    credential => {
+      asked.push(credential)
+      return null
+    },
+    async () => identity,
+    refuses('auth.invalid_credential'),
+  ])
+  assert.deepEqual(await authenticate(headers, ''), identity)
+  assert.deepEqual(asked, ['k1'])
+})
+
+test('without a credential nobody is asked, and the refusal says so', async () => {
+  for (const chain of [[], [() => identity]]) {
+    await assert.rejects(createAuthenticate(chain)({}, ''), { code: 'auth.missing_credential' })
+    await assert.rejects(createAuthenticate(chain)({ authorization: 'Basic x' }, ''), { code: 'auth.missing_credential' })
+  }
+})
+
+test('what nobody owns is refused like a wrong key', async () => {
+  for (const chain of [[], [() => null, async () => null]]) {
+    await assert.rejects(createAuthenticate(chain)(headers, ''), {
+      code: 'auth.invalid_credential',
+      reason: 'unrecognised',
+    })
+  }
+})
+
+test('a refusal ends the chain: no later authenticator can admit what one refused', async () => {
+  const chain = [refuses('auth.invalid_credential'), () => identity]
+  await assert.rejects(createAuthenticate(chain)(headers, ''), { code: 'auth.invalid_credential' })
+})
+
+test('who cannot tell is not taken for “not mine”', async () => {
+  const chain = [refuses('store.unavailable'), () => identity]
+  await assert.rejects(createAuthenticate(chain)(headers, ''), { code: 'store.unavailable' })
+})
+
+test('refuses two credentials and one in the query before anyone is asked', async () => {
+  const authenticate = createAuthenticate([() => assert.fail('was asked')])
+  await assert.rejects(authenticate({ 'x-api-key': 'a', 'api-key': 'b' }, ''), { code: 'auth.multiple_credentials' })
+  await assert.rejects(authenticate(headers, 'key=k1'), { code: 'auth.credential_in_query' })
+})

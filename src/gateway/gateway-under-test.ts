@@ -1,0 +1,167 @@
+import { once } from 'node:events'
+import { createServer, request as httpRequest, type IncomingMessage, type RequestListener } from 'node:http'
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net'
+import type { TestContext } from 'node:test'
+import { type Authenticator, createAuthenticate } from '#auth/authenticate.ts'
+import type { CallEvent } from '#core/events.ts'
+import { Problem } from '#core/problems.ts'
+import { Secret } from '#core/secret.ts'
+import { openListener } from '#http/listener.ts'
+import { createUpstream, type Upstream, type UpstreamOptions } from '#http/upstream.ts'
+import { createCatalog, type ModelEntry } from '#providers/catalog.ts'
+import type { FormatName } from '#providers/wire-format.ts'
+import { createPipeline } from './pipeline.ts'
+
+export const NOW = 1_800_000_000_000
+
+interface GatewayOptions {
+  /** Where the providers are. */
+  readonly upstreamPort?: number
+  readonly upstream?: Partial<UpstreamOptions>
+  readonly format?: FormatName
+  readonly models?: readonly ModelEntry[]
+  readonly authenticator?: Authenticator
+  readonly ensureRecordable?: () => void
+  /** Bound of a caller that reads nothing, ms. */
+  readonly stallMs?: number
+  readonly timeoutMs?: number
+}
+
+/** The key `live` or `test` is a principal of that environment. */
+const byName: Authenticator = credential => {
+  if (credential !== 'live' && credential !== 'test') {
+    throw new Problem('auth.invalid_credential', { reason: 'unknown' })
+  }
+  return { kind: 'api_key', id: `key_${credential}`, environment: credential, expiresAt: null }
+}
+
+/**
+ * The whole pipeline behind a real listener, before a real connection pool. The model `real` is a provider's `its-name`;
+ * only the store is missing: the authenticator is the test's.
+ */
+export async function openGateway(t: TestContext, options: GatewayOptions = {}) {
+  const { format = 'openai', upstreamPort = 1 } = options
+  const events: CallEvent[] = []
+  const failures: unknown[] = []
+  const waiting: (() => void)[] = []
+  const upstream: Upstream = createUpstream({
+    origin: `http://127.0.0.1:${upstreamPort}`,
+    connections: 4,
+    connectTimeoutMs: 2000,
+    timeoutMs: 5000,
+    idleTimeoutMs: 5000,
+    allowPrivateNetwork: false,
+    ...options.upstream,
+  })
+  const provider = { name: 'p', format, test: false, credential: new Secret('op'), basePath: '/base', send: upstream.send }
+  const models = options.models ?? [{ alias: 'real', model: 'its-name', provider: 'p' }]
+  const generation = {
+    number: 3,
+    authenticate: createAuthenticate([options.authenticator ?? byName]),
+    catalog: createCatalog([provider, { ...provider, name: 'tagged', test: true }], models),
+    limits: { maxBodyBytes: 1_000_000, maxJsonDepth: 16, timeoutMs: options.stallMs ?? 60_000 },
+  }
+  const listener = await openListener({
+    host: '127.0.0.1',
+    port: 0,
+    reusePort: false,
+    maxConnections: 100,
+    headTimeoutMs: options.timeoutMs ?? 5000,
+    timeoutMs: options.timeoutMs ?? 5000,
+    handle: createPipeline({
+      current: () => generation,
+      worker: 2,
+      record(event) {
+        events.push(event)
+        for (const resolve of waiting.splice(0)) resolve()
+      },
+      ensureRecordable: options.ensureRecordable ?? (() => {}),
+      clock: () => NOW,
+      logFailure: (_call, error) => failures.push(error),
+    }),
+  })
+  t.after(async () => {
+    await listener.drain(0)
+    await upstream[Symbol.asyncDispose]()
+  })
+  return {
+    port: listener.port,
+    events,
+    /** What the gateway itself failed by. */
+    failures,
+    upstream,
+    /** The event of the only call. */
+    async event(): Promise<CallEvent> {
+      if (events.length === 0) await new Promise<void>(resolve => waiting.push(resolve))
+      return events[0] as CallEvent
+    },
+  }
+}
+
+/** A provider of HTTP. */
+export async function openProvider(t: TestContext, listener: RequestListener): Promise<number> {
+  const server = createServer(listener).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return (server.address() as AddressInfo).port
+}
+
+/** A provider below HTTP: each connection's first request is answered by what `talk` writes. */
+export async function openRawProvider(t: TestContext, talk: (socket: Socket) => void): Promise<number> {
+  const sockets = new Set<Socket>()
+  const server = createTcpServer(socket => {
+    sockets.add(socket.on('error', () => {}))
+    socket.once('data', () => talk(socket))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return (server.address() as AddressInfo).port
+}
+
+export interface Asked {
+  readonly path?: string
+  readonly method?: string
+  readonly headers?: Record<string, string>
+  readonly body?: object | string
+}
+
+const CHAT = { path: '/v1/chat/completions', body: { model: 'real', messages: [] } }
+
+/** Sends a chat, or what is asked; resolves at the answer's head. */
+export async function ask(port: number, asked: Asked = {}): Promise<IncomingMessage> {
+  const { path, method = 'POST', body } = { ...CHAT, ...asked }
+  const headers = { 'content-type': 'application/json', authorization: 'Bearer live', ...asked.headers }
+  const req = httpRequest({ port, host: '127.0.0.1', path, method, headers, agent: false })
+  req.end(method === 'GET' ? undefined : typeof body === 'string' ? body : JSON.stringify(body))
+  const [res] = (await once(req, 'response')) as [IncomingMessage]
+  return res.on('error', () => {})
+}
+
+/** The rest of an answer, and whether it ended as it should. */
+export async function readAll(res: IncomingMessage): Promise<{ readonly text: string; readonly complete: boolean }> {
+  let text = ''
+  res.setEncoding('utf8').on('data', chunk => {
+    text += chunk
+  })
+  await new Promise(resolve => res.on('close', resolve))
+  return { text, complete: res.complete }
+}
+
+/** A caller below HTTP that has sent these bytes. */
+export function dial(port: number, bytes: string): Socket {
+  const socket = connect(port, '127.0.0.1').on('error', () => {})
+  socket.write(bytes)
+  return socket
+}
+
+export function chatBytes(body: object = CHAT.body, ...lines: string[]): string {
+  const text = JSON.stringify(body)
+  const head = ['Host: x', 'Authorization: Bearer live', 'Content-Type: application/json', ...lines]
+  return `POST /v1/chat/completions HTTP/1.1\r\n${head.join('\r\n')}\r\nContent-Length: ${text.length}\r\n\r\n${text}`
+}

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { Agent } from 'node:http'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { ask, startGateway } from '../support/gateway.ts'
+import { configFor, startProvider } from '../support/provider.ts'
+
+// Recorded exchanges with real providers; public data that is not part of this repository.
+const folder = join(import.meta.dirname, '../../../shared/data/provider-streams')
+const skip = existsSync(folder) ? false : `no recorded exchanges in ${folder}`
+
+interface Recording {
+  readonly file: string
+  readonly provider: string
+  readonly stream: boolean
+}
+
+interface Exchange {
+  readonly request: { readonly path: string; readonly body: Record<string, unknown> } | null
+  readonly response: { readonly status: number; readonly headers: Record<string, string>; readonly body: string }
+}
+
+/** How a recording's request is put to the gateway; the model is one that the gateway knows. */
+const routes: Record<string, (exchange: Exchange, stream: boolean) => { path: string; body: object }> = {
+  'openai-chat': ({ request }, stream) => ({
+    path: '/v1/chat/completions',
+    body: { ...(request?.body ?? { messages: [{ role: 'user', content: 'Hello' }], stream }), model: 'gpt' },
+  }),
+  'openai-responses': ({ request }, stream) => ({
+    path: '/v1/responses',
+    body: { ...(request?.body ?? { input: 'Hello', stream }), model: 'gpt' },
+  }),
+  'anthropic-messages': ({ request }, stream) => ({
+    path: '/v1/messages',
+    body: { ...(request?.body ?? { messages: [], max_tokens: 9, stream }), model: 'claude' },
+  }),
+  gemini: ({ request }, stream) => ({
+    path: `/v1beta/models/gem:${stream ? 'streamGenerateContent?alt=sse' : 'generateContent'}`,
+    body: request?.body ?? { contents: [] },
+  }),
+}
+
+/** Recorded requests that the gateway refuses, by reason: each names an object of the provider's account. */
+const REFUSED: Record<string, number> = {}
+
+const LENGTHS = [1, 7, 64, 3, 1021, 4096, 333]
+
+/** Pieces of uneven, fixed lengths, most of which cut a character, a line or an event in two. */
+function* pieces(body: Buffer): Generator<Buffer> {
+  for (let at = 0, n = 0; at < body.length; n++) {
+    const end = at + (LENGTHS[n % LENGTHS.length] as number)
+    yield body.subarray(at, end)
+    at = end
+  }
+}
+
+test('recorded answers of real providers arrive byte for byte', { skip }, async t => {
+  const recordings = readFileSync(join(folder, 'index.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line) as Recording)
+    .filter(({ provider }) => provider in routes)
+  const exchanges = new Map(
+    recordings.map(recording => [
+      recording,
+      JSON.parse(readFileSync(join(folder, recording.file), 'utf8')) as Exchange,
+    ]),
+  )
+  const received = new Map<string, Buffer>()
+  await using provider = await startProvider(async ({ body, headers }, res) => {
+    const file = String(headers['openai-beta'] ?? headers['anthropic-beta'] ?? headers['x-goog-api-client'])
+    const recording = recordings.find(candidate => candidate.file === file)
+    const exchange = recording && exchanges.get(recording)
+    if (exchange === undefined) throw new Error(`no recording for ${file}`)
+    received.set(file, body)
+    const { status, headers: recorded, body: text } = exchange.response
+    res.writeHead(status, recorded)
+    for (const piece of pieces(Buffer.from(text))) {
+      res.write(piece)
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    res.end()
+  })
+  await using gateway = await startGateway(configFor(provider))
+  const key = await gateway.liveKey()
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 })
+  const refused: Record<string, number> = {}
+  let passed = 0
+
+  const replay = async (recording: Recording) => {
+    const exchange = exchanges.get(recording) as Exchange
+    const { file } = recording
+    const { path, body } = (routes[recording.provider] as (typeof routes)[string])(exchange, recording.stream)
+    const sent = JSON.stringify(body)
+    const reply = await ask(gateway.url + path, {
+      agent,
+      body: sent,
+      headers: {
+        'x-ostiary-key': key,
+        'content-type': 'application/json',
+        // The one header of each format that passes: it tells the provider which recording is meant.
+        'openai-beta': file,
+        'anthropic-beta': file,
+        'x-goog-api-client': file,
+      },
+    })
+    if (reply.headers['x-ostiary-overhead-ms'] === undefined) {
+      const { code = '', message } = JSON.parse(reply.text).error
+      const member = /\((.+)\)/.exec(message)?.[1] ?? message
+      const reason = `${recording.provider} ${code || reply.status} ${member}`
+      refused[reason] = (refused[reason] ?? 0) + 1
+      return
+    }
+    passed++
+    assert.equal(reply.status, exchange.response.status, file)
+    assert.ok(reply.whole, file)
+    assert.ok(reply.body.equals(Buffer.from(exchange.response.body)), `${file} was changed on its way down`)
+    assert.equal(reply.headers['content-type'], exchange.response.headers['content-type'], file)
+    const asked = 'model' in body ? { ...body, model: `${body.model}-real` } : body
+    assert.ok(received.get(file)?.equals(Buffer.from(JSON.stringify(asked))), `${file} was changed on its way up`)
+  }
+  const queue = recordings.values()
+  await Promise.all(
+    Array.from({ length: 16 }, async () => {
+      for (const recording of queue) await replay(recording)
+    }),
+  )
+  agent.destroy()
+  t.diagnostic(`${passed} exchanges passed; refused: ${JSON.stringify(refused)}`)
+  assert.equal(passed + Object.values(refused).reduce((sum, n) => sum + n, 0), recordings.length)
+  assert.deepEqual(refused, REFUSED)
+})
