@@ -81,7 +81,12 @@ function setUp(t: TestContext) {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const rows = new Rows()
   const troubles: unknown[] = []
-  const recorder = createRecorder({ events: rows, worker: 7, clock: () => NOW, onTrouble: error => troubles.push(error) })
+  const recorder = createRecorder({
+    events: rows,
+    worker: 7,
+    clock: () => NOW,
+    onTrouble: error => troubles.push(error),
+  })
   return { rows, troubles, recorder }
 }
 

@@ -30,7 +30,9 @@ test('makes a principal of the identity that the first owner of the credential v
 test('without a credential nobody is asked, and the refusal says so', async () => {
   for (const chain of [[], [() => identity]]) {
     await assert.rejects(createAuthenticate(chain)({}, ''), { code: 'auth.missing_credential' })
-    await assert.rejects(createAuthenticate(chain)({ authorization: 'Basic x' }, ''), { code: 'auth.missing_credential' })
+    await assert.rejects(createAuthenticate(chain)({ authorization: 'Basic x' }, ''), {
+      code: 'auth.missing_credential',
+    })
   }
 })
 

@@ -36,19 +36,27 @@ for (const [value, credential] of authorizations) {
   })
 }
 
-const requests: readonly (readonly [what: string, headers: IncomingHttpHeaders, credential: string | null | 'refused'])[] = [
+const requests: readonly (readonly [
+  what: string,
+  headers: IncomingHttpHeaders,
+  credential: string | null | 'refused',
+])[] = [
   ['no header', {}, null],
   ['an empty key', { 'x-api-key': '' }, null],
   ['a blank key', { 'x-api-key': '  ' }, null],
   ['an empty key beside a real one', { 'x-api-key': '', 'api-key': 'k1' }, 'k1'],
   ['the same key in two headers', { authorization: 'Bearer k1', 'x-api-key': 'k1' }, 'k1'],
-  ['the same key in all headers', {
-    authorization: 'Bearer k1',
-    'x-api-key': 'k1',
-    'api-key': 'k1',
-    'x-goog-api-key': 'k1',
-    'x-ostiary-key': 'k1',
-  }, 'k1'],
+  [
+    'the same key in all headers',
+    {
+      authorization: 'Bearer k1',
+      'x-api-key': 'k1',
+      'api-key': 'k1',
+      'x-goog-api-key': 'k1',
+      'x-ostiary-key': 'k1',
+    },
+    'k1',
+  ],
   ['two keys in two headers', { authorization: 'Bearer k1', 'x-api-key': 'k2' }, 'refused'],
   ['two keys that differ in case', { 'api-key': 'k1', 'x-api-key': 'K1' }, 'refused'],
   ['two keys in one joined header', { 'x-api-key': 'k1, k2' }, 'refused'],
@@ -100,7 +108,8 @@ for (const query of [
 }
 
 for (const query of ['alt=sse', 'monkey=1', 'key_id=1', 'a=key', 'limit=5&after=key', '', '%', '=']) {
-  test(`takes the query ${JSON.stringify(query)}`, () => assert.equal(readCredential({ 'x-api-key': 'k1' }, query), 'k1'))
+  test(`takes the query ${JSON.stringify(query)}`, () =>
+    assert.equal(readCredential({ 'x-api-key': 'k1' }, query), 'k1'))
 }
 
 test('through a real listener, two headers of one name are seen as two', async () => {

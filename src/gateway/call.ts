@@ -35,8 +35,8 @@ export class Call {
   sentAt = 0
   headAt = 0
   hungUp = false
-  /** What to stop when the caller hangs up now. */
-  onHangUp: (() => void) | null = null
+  /** Told when the caller hangs up. */
+  reply: { hangUp(): void } | null = null
   /** Who waits for the answer to have left. */
   onClosed: (() => void) | null = null
 
@@ -65,7 +65,7 @@ export class Call {
   #closed(): void {
     if (!this.res.writableFinished) {
       this.hungUp = true
-      this.onHangUp?.()
+      this.reply?.hangUp()
     }
     this.onClosed?.()
   }

@@ -21,10 +21,7 @@ export function forward(call: Call, route: OperationRoute, grant: Grant<ModelTar
     }, reject)
     call.sentAt = performance.now()
     reply.exchange = target.provider.send(toRequest(call, route, target, input), reply)
-    call.onHangUp = () => {
-      reply.exchange?.abort()
-      reject(new Problem('request.caller_hung_up'))
-    }
+    call.reply = reply
   })
 }
 
@@ -99,6 +96,12 @@ export class Reply implements ReplySink {
     if (this.status === 0) this.#reject(error)
     this.#error = error
     this.#reader?.onError(error)
+  }
+
+  /** The caller is gone: nobody wants the rest. */
+  hangUp(): void {
+    this.exchange?.abort()
+    this.#reject(new Problem('request.caller_hung_up'))
   }
 
   /** Hands over what is here already, then whatever comes. */

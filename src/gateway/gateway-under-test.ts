@@ -53,7 +53,14 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     allowPrivateNetwork: false,
     ...options.upstream,
   })
-  const provider = { name: 'p', format, test: false, credential: new Secret('op'), basePath: '/base', send: upstream.send }
+  const provider = {
+    name: 'p',
+    format,
+    test: false,
+    credential: new Secret('op'),
+    basePath: '/base',
+    send: upstream.send,
+  }
   const models = options.models ?? [{ alias: 'real', model: 'its-name', provider: 'p' }]
   const generation = {
     number: 3,

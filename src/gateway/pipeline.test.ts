@@ -67,13 +67,33 @@ test('carries a call to the provider and back, and says in one event what happen
 const chat = { model: 'real', messages: [] }
 
 /** In the order of the checks: each request fails only the one named and later ones. */
-const refusals: readonly (readonly [what: string, asked: Parameters<typeof ask>[1], status: number, code: ProblemCode])[] = [
+const refusals: readonly (readonly [
+  what: string,
+  asked: Parameters<typeof ask>[1],
+  status: number,
+  code: ProblemCode,
+])[] = [
   ['no credential', { headers: { authorization: '' } }, 401, 'auth.missing_credential'],
   ['no credential on an unknown path', { path: '/x', headers: { authorization: '' } }, 401, 'auth.missing_credential'],
   ['a wrong key', { headers: { authorization: 'Bearer x' }, body: 'no json' }, 401, 'auth.invalid_credential'],
-  ['a wrong key on an unknown path', { path: '/v1/x', headers: { authorization: 'Bearer x' } }, 401, 'auth.invalid_credential'],
-  ['a wrong key by a wrong method', { method: 'PUT', headers: { authorization: 'Bearer x' } }, 401, 'auth.invalid_credential'],
-  ['a wrong key on a path that is not canonical', { path: '//', headers: { authorization: 'Bearer x' } }, 401, 'auth.invalid_credential'],
+  [
+    'a wrong key on an unknown path',
+    { path: '/v1/x', headers: { authorization: 'Bearer x' } },
+    401,
+    'auth.invalid_credential',
+  ],
+  [
+    'a wrong key by a wrong method',
+    { method: 'PUT', headers: { authorization: 'Bearer x' } },
+    401,
+    'auth.invalid_credential',
+  ],
+  [
+    'a wrong key on a path that is not canonical',
+    { path: '//', headers: { authorization: 'Bearer x' } },
+    401,
+    'auth.invalid_credential',
+  ],
   ['two keys', { headers: { 'x-api-key': 'test' } }, 400, 'auth.multiple_credentials'],
   ['a key in the query', { path: '/v1/chat/completions?key=live' }, 400, 'auth.credential_in_query'],
   ['an unknown path', { path: '/v1/x' }, 404, 'route.not_found'],
@@ -85,7 +105,12 @@ const refusals: readonly (readonly [what: string, asked: Parameters<typeof ask>[
   ['no JSON', { body: '{' }, 400, 'request.not_json'],
   ['a model named twice', { body: '{"model":"real","messages":[],"model":"other"}' }, 400, 'request.duplicate_member'],
   ['a body that does not fit', { body: { model: 'real' } }, 400, 'request.invalid_body'],
-  ['a stored response', { path: '/v1/responses', body: { model: 'real', previous_response_id: 'r' } }, 403, 'route.stateful_operation'],
+  [
+    'a stored response',
+    { path: '/v1/responses', body: { model: 'real', previous_response_id: 'r' } },
+    403,
+    'route.stateful_operation',
+  ],
   ['an unknown model', { body: { model: 'nothing', messages: [] } }, 404, 'model.not_found'],
   ['a model of another format', { path: '/v1/messages' }, 400, 'model.wrong_format'],
   ['a test key for a real provider', { headers: { authorization: 'Bearer test' } }, 403, 'policy.environment'],
@@ -191,12 +216,20 @@ test('lists the models that the caller may use', async t => {
   ]
   const gateway = await openGateway(t, { models })
   const list = async (key: string) => {
-    const res = await ask(gateway.port, { method: 'GET', path: '/v1/models', headers: { authorization: `Bearer ${key}` } })
+    const res = await ask(gateway.port, {
+      method: 'GET',
+      path: '/v1/models',
+      headers: { authorization: `Bearer ${key}` },
+    })
     return JSON.parse((await readAll(res)).text).data.map(({ id }: { id: string }) => id)
   }
   assert.deepEqual(await list('live'), ['real', 'cheap'])
   assert.deepEqual(await list('test'), ['cheap'])
-  const hidden = await ask(gateway.port, { method: 'GET', path: '/v1/models/real', headers: { authorization: 'Bearer test' } })
+  const hidden = await ask(gateway.port, {
+    method: 'GET',
+    path: '/v1/models/real',
+    headers: { authorization: 'Bearer test' },
+  })
   assert.equal(hidden.statusCode, 404)
   hidden.resume()
 })
@@ -222,7 +255,9 @@ for (const [what, bytes] of Object.entries({
   'a request for the models': 'GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer live\r\n\r\n',
   'a request for nothing': 'GET /x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer live\r\n\r\n',
 })) {
-  test(`a caller that hangs up while it is being authenticated ends its call, after ${what}`, { timeout: 5000 }, async t => {
+  test(`a caller that hangs up while it is being authenticated ends its call, after ${what}`, {
+    timeout: 5000,
+  }, async t => {
     const { parked: reached, release, authenticator } = parked()
     let requests = 0
     const upstreamPort = await openProvider(t, (_req, res) => {

@@ -23,7 +23,10 @@ test('passes the provider’s error unchanged, and says that it is the provider�
   })
   const gateway = await openGateway(t, { upstreamPort })
   const res = await ask(gateway.port)
-  assert.deepEqual([res.statusCode, res.headers['x-ostiary-upstream-status'], res.headers['retry-after']], [429, '429', '7'])
+  assert.deepEqual(
+    [res.statusCode, res.headers['x-ostiary-upstream-status'], res.headers['retry-after']],
+    [429, '429', '7'],
+  )
   assert.equal((await readAll(res)).text, body)
   const event = await gateway.event()
   assert.deepEqual([event.status, event.upstreamStatus, event.outcome, event.problem], [429, 429, 'completed', null])
@@ -32,10 +35,20 @@ test('passes the provider’s error unchanged, and says that it is the provider�
 for (const [what, talk, code] of [
   ['closes without an answer', (end: () => void) => end(), 502],
   ['answers no HTTP', (_end: () => void, write: (text: string) => void) => write('hello\r\n\r\n'), 502],
-  ['redirects', (_end: () => void, write: (text: string) => void) => write('HTTP/1.1 302 F\r\nLocation: /\r\nContent-Length: 0\r\n\r\n'), 502],
+  [
+    'redirects',
+    (_end: () => void, write: (text: string) => void) =>
+      write('HTTP/1.1 302 F\r\nLocation: /\r\nContent-Length: 0\r\n\r\n'),
+    502,
+  ],
 ] as const) {
   test(`answers ${code} in the route’s words for a provider that ${what}`, async t => {
-    const upstreamPort = await openRawProvider(t, socket => talk(() => socket.end(), text => socket.write(text)))
+    const upstreamPort = await openRawProvider(t, socket =>
+      talk(
+        () => socket.end(),
+        text => socket.write(text),
+      ),
+    )
     const gateway = await openGateway(t, { upstreamPort })
     const res = await ask(gateway.port)
     assert.equal(res.statusCode, code)
@@ -162,7 +175,10 @@ test('a stream that falls silent ends with an error event', async t => {
     res.writeHead(200, SSE).write('data: 1\n\n')
   })
   const gateway = await openGateway(t, { upstreamPort, upstream: { idleTimeoutMs: 100 } })
-  assert.match((await readAll(await ask(gateway.port))).text, /^data: 1\n\ndata: \{"error":.*upstream\.timeout.*\}\n\n$/)
+  assert.match(
+    (await readAll(await ask(gateway.port))).text,
+    /^data: 1\n\ndata: \{"error":.*upstream\.timeout.*\}\n\n$/,
+  )
 })
 
 /** A provider that writes without end; tells when its socket has taken nothing for a while. */
@@ -176,7 +192,7 @@ async function flood(t: Parameters<typeof openProvider>[0], headers: Record<stri
       state.accepted += chunk.length
       if (res.write(chunk)) continue
       const patience = setTimeout(stalled.resolve, 500)
-      await Promise.race([once(res, 'drain'), once(res, 'close')])
+      await new Promise(resolve => res.once('drain', resolve))
       clearTimeout(patience)
     }
     res.end()
@@ -196,6 +212,7 @@ for (const headers of [SSE, { 'content-type': 'application/octet-stream' }]) {
     res.on('data', chunk => {
       read += chunk.length
     })
+    res.resume()
     await new Promise(resolve => res.on('close', resolve))
     assert.equal(read, state.accepted)
     const event = await gateway.event()
@@ -229,16 +246,20 @@ test('a caller that hangs up in a stream stops the provider at once', async t =>
   assert.deepEqual([event.outcome, event.status, event.problem, event.bytesOut], ['caller_hung_up', 200, null, 9])
 })
 
-test('a provider’s header that Node cannot write spoils neither the call nor the connection pool', { timeout: 8000 }, async t => {
-  const upstreamPort = await openProvider(t, (_req, res) => {
-    res.socket?.write('HTTP/1.1 200 OK\r\nX-Name: 模型\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n')
-    res.socket?.write('x'.repeat(100_000))
-  })
-  const gateway = await openGateway(t, { upstreamPort, upstream: { connections: 1 } })
-  for (let call = 0; call < 3; call++) {
+for (const [what, value] of Object.entries({ 'not ASCII': '模型', 'control characters': 'a\x01b\x7f' })) {
+  test(`a provider’s header with ${what} spoils no later call`, { timeout: 8000 }, async t => {
+    let poisoned = true
+    const upstreamPort = await openProvider(t, (_req, res) => {
+      if (poisoned) {
+        res.socket?.end(`HTTP/1.1 200 OK\r\nX-Name: ${value}\r\nContent-Length: 100000\r\n\r\n${'x'.repeat(100_000)}`)
+      } else res.end('well')
+    })
+    const gateway = await openGateway(t, { upstreamPort, upstream: { connections: 1 } })
     const res = await ask(gateway.port)
-    assert.equal(res.statusCode, 200)
-    assert.equal((await readAll(res)).text.length, 100_000)
-  }
-  assert.deepEqual(gateway.failures, [])
-})
+    assert.ok(res.statusCode === 200 || res.statusCode === 502, `${res.statusCode}`)
+    await readAll(res)
+    poisoned = false
+    assert.equal((await readAll(await ask(gateway.port))).text, 'well')
+    assert.deepEqual(gateway.failures, [])
+  })
+}

@@ -15,7 +15,6 @@ export function relay(call: Call, reply: Reply, stallMs: number): Promise<void> 
   const events = String(reply.headers['content-type'] ?? '').startsWith('text/event-stream')
   res.writeHead(reply.status, replyHeaders(call, reply, events))
   return new Promise(resolve => {
-    call.onHangUp = () => reply.exchange?.abort()
     call.onClosed = resolve
     const whole = reply.whole()
     if (whole !== null) {

@@ -9,7 +9,12 @@ const codes = (Object.keys(problemTypes) as ProblemCode[]).filter(code => proble
 const ID = 'req_1'
 
 function render(format: ProblemFormat, code: ProblemCode, detail?: string) {
-  const hidden = { reason: 'hidden', credential: 'hidden', cause: new Error('hidden'), headers: { 'x-hidden': 'hidden' } }
+  const hidden = {
+    reason: 'hidden',
+    credential: 'hidden',
+    cause: new Error('hidden'),
+    headers: { 'x-hidden': 'hidden' },
+  }
   const problem = new Problem(code, detail === undefined ? hidden : { detail, ...hidden })
   const { contentType, body } = renderProblem(format, problem, ID)
   assert.doesNotMatch(body, /hidden/)

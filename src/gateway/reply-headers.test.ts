@@ -2,7 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ask, openGateway, openProvider, openRawProvider } from './gateway-under-test.ts'
 
-async function headersOf(t: Parameters<typeof openProvider>[0], headers: Record<string, string | string[]>, status = 200) {
+async function headersOf(
+  t: Parameters<typeof openProvider>[0],
+  headers: Record<string, string | string[]>,
+  status = 200,
+) {
   const upstreamPort = await openProvider(t, (_req, res) => {
     res.writeHead(status, headers).end('x')
   })
@@ -61,7 +65,6 @@ test('passes on what is the caller’s to see', async t => {
     'openai-version': '2020-10-01',
     'x-anything': 'a',
   }
-  assert.deepEqual({ ...(await headersOf(t, own)), ...own }, await headersOf(t, own).then(headers => ({ ...headers, ...own })))
   const headers = await headersOf(t, { ...own, 'x-list': ['a', 'b'] })
   for (const [name, value] of Object.entries(own)) assert.equal(headers[name], value, name)
   assert.equal(headers['x-list'], 'a, b')
@@ -81,7 +84,9 @@ test('says the provider’s status with an error, and only then', async t => {
 
 test('keeps back the headers that the provider’s Connection names (RFC 9110 §7.6.1)', async t => {
   const upstreamPort = await openRawProvider(t, socket => {
-    socket.write('HTTP/1.1 200 OK\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\nX-End: 2\r\nContent-Length: 0\r\n\r\n')
+    socket.write(
+      'HTTP/1.1 200 OK\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\nX-End: 2\r\nContent-Length: 0\r\n\r\n',
+    )
   })
   const res = await ask((await openGateway(t, { upstreamPort })).port)
   assert.deepEqual([res.headers['x-hop'], res.headers['x-end']], [undefined, '2'])

@@ -33,7 +33,7 @@ const KEPT_BACK = new Set([
 ])
 
 // The limits of the account that all tenants share.
-const KEPT_BACK_PREFIXES = ['x-ratelimit-', 'anthropic-ratelimit-', 'x-ostiary-', 'access-control-']
+const KEPT_BACK_PREFIXES = ['ratelimit', 'x-ratelimit-', 'anthropic-ratelimit-', 'x-ostiary-', 'access-control-']
 
 /** The answer's headers: the provider's, less what is not the caller's to see, and ours. Flat list of names and values. */
 export function replyHeaders(call: Call, reply: Reply, events: boolean): string[] {

@@ -115,44 +115,48 @@ test('keeps the canonical path and the raw query', () => {
   assert.deepEqual([path, query], ['/v1/chat/completions', 'a=%2F'])
 })
 
-const bodies: Readonly<Record<string, { readonly good: readonly JsonObject[]; readonly bad: readonly JsonObject[] }>> = {
-  'POST /v1/chat/completions': {
-    good: [
-      { model: 'm', messages: [] },
-      { model: 'm', messages: [{}], stream: true, anything: { new: 1 } },
-      { model: 'm', messages: [], stream: null },
-    ],
-    bad: [
-      {},
-      { messages: [] },
-      { model: 'm' },
-      { model: '', messages: [] },
-      { model: 1, messages: [] },
-      { model: null, messages: [] },
-      { model: ['m'], messages: [] },
-      { model: 'x'.repeat(257), messages: [] },
-      { model: 'm', messages: 'hi' },
-      { model: 'm', messages: [], stream: 'true' },
-      { model: 'm', messages: [], stream: 1 },
-    ],
-  },
-  'POST /v1/responses': {
-    good: [{ model: 'm' }, { model: 'm', input: 'hi' }, { model: 'm', input: [{}], stream: false }],
-    bad: [{ input: 'hi' }, { model: 'm', input: {} }, { model: 'm', stream: 'yes' }],
-  },
-  'POST /v1/embeddings': {
-    good: [{ model: 'm', input: 'a' }, { model: 'm', input: ['a', [1, 2]] }],
-    bad: [{ model: 'm' }, { model: 'm', input: 1 }],
-  },
-  'POST /v1/messages': {
-    good: [{ model: 'm', messages: [{}], max_tokens: 1 }],
-    bad: [{ model: 'm' }, { messages: [] }],
-  },
-  'POST /v1beta/models/m:generateContent': {
-    good: [{ contents: [] }, { contents: {} }],
-    bad: [{}, { contents: 'hi' }],
-  },
-}
+const bodies: Readonly<Record<string, { readonly good: readonly JsonObject[]; readonly bad: readonly JsonObject[] }>> =
+  {
+    'POST /v1/chat/completions': {
+      good: [
+        { model: 'm', messages: [] },
+        { model: 'm', messages: [{}], stream: true, anything: { new: 1 } },
+        { model: 'm', messages: [], stream: null },
+      ],
+      bad: [
+        {},
+        { messages: [] },
+        { model: 'm' },
+        { model: '', messages: [] },
+        { model: 1, messages: [] },
+        { model: null, messages: [] },
+        { model: ['m'], messages: [] },
+        { model: 'x'.repeat(257), messages: [] },
+        { model: 'm', messages: 'hi' },
+        { model: 'm', messages: [], stream: 'true' },
+        { model: 'm', messages: [], stream: 1 },
+      ],
+    },
+    'POST /v1/responses': {
+      good: [{ model: 'm' }, { model: 'm', input: 'hi' }, { model: 'm', input: [{}], stream: false }],
+      bad: [{ input: 'hi' }, { model: 'm', input: {} }, { model: 'm', stream: 'yes' }],
+    },
+    'POST /v1/embeddings': {
+      good: [
+        { model: 'm', input: 'a' },
+        { model: 'm', input: ['a', [1, 2]] },
+      ],
+      bad: [{ model: 'm' }, { model: 'm', input: 1 }],
+    },
+    'POST /v1/messages': {
+      good: [{ model: 'm', messages: [{}], max_tokens: 1 }],
+      bad: [{ model: 'm' }, { messages: [] }],
+    },
+    'POST /v1beta/models/m:generateContent': {
+      good: [{ contents: [] }, { contents: {} }],
+      bad: [{}, { contents: 'hi' }],
+    },
+  }
 
 for (const [request, { good, bad }] of Object.entries(bodies)) {
   const { operation } = find(request) as OperationRoute
@@ -161,7 +165,11 @@ for (const [request, { good, bad }] of Object.entries(bodies)) {
   })
   for (const body of bad) {
     test(`${request} refuses ${JSON.stringify(body).slice(0, 60)}`, () => {
-      assert.throws(() => operation.checkBody(body), { name: 'Problem', code: 'request.invalid_body', message: /^(The body|`)/ })
+      assert.throws(() => operation.checkBody(body), {
+        name: 'Problem',
+        code: 'request.invalid_body',
+        message: /^(The body|`)/,
+      })
     })
   }
 }

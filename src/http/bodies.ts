@@ -8,8 +8,11 @@ import { Problem } from '#core/problems.ts'
 export function readJsonBody(req: IncomingMessage, res: ServerResponse, maxBytes: number): Promise<Buffer> {
   checkDeclaration(req, maxBytes)
   // Only now is the body wanted: a caller that asked first (RFC 9110 §10.1.1) has been authenticated.
-  if (req.headers.expect !== undefined) res.writeContinue()
+  // HTTP/1.0 knows no interim answer and must not be sent one (§15.2).
+  if (req.headers.expect !== undefined && req.httpVersion === '1.1') res.writeContinue()
   return new Promise((resolve, reject) => {
+    // A request that was cut off while its caller was authenticated says nothing any more.
+    if (req.destroyed) return reject(new Problem('request.caller_hung_up'))
     let first: Buffer | undefined
     let chunks: Buffer[] | undefined
     let size = 0

@@ -108,7 +108,7 @@ const NO_HTTP: Readonly<Record<string, string>> = {
   'HTTP/2 without an upgrade': 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
   'a space in the target': 'GET /a b HTTP/1.1\r\nHost: x\r\n\r\n',
   'no Host': 'GET / HTTP/1.1\r\n\r\n',
-  'two Hosts': 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n',
+  'two Hosts': 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n',
 }
 
 const POST = 'POST /front HTTP/1.1\r\nHost: x\r\n'

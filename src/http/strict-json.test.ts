@@ -33,7 +33,7 @@ const refused: Partial<Record<ProblemCode, Readonly<Record<string, string | Buff
     escaped: '{"\\u005f_proto\\u005F_":{}}',
   },
   'request.too_deep': {
-    'of objects': '{"a":'.repeat(DEPTH + 1) + '1' + '}'.repeat(DEPTH + 1),
+    'of objects': `${'{"a":'.repeat(DEPTH + 1)}1${'}'.repeat(DEPTH + 1)}`,
     'of arrays': `{"a":${'['.repeat(DEPTH)}${']'.repeat(DEPTH)}}`,
     'that never ends': '{"a":['.repeat(50_000),
   },
@@ -143,7 +143,12 @@ for (const [body, expected] of models) {
   })
 }
 
-for (const body of ['{"model":"a","Model":"b"}', '{"MODEL":"b","model":"a"}', '{"model":"a","mod\\u0045l":"b"}', '{"meſſages":[]}']) {
+for (const body of [
+  '{"model":"a","Model":"b"}',
+  '{"MODEL":"b","model":"a"}',
+  '{"model":"a","mod\\u0045l":"b"}',
+  '{"meſſages":[]}',
+]) {
   test(`refuses a second model in another case, which some parsers take for the same (Go, .NET): ${body}`, () => {
     assert.throws(() => parse(body), Problem)
   })

@@ -93,7 +93,7 @@ function openUpstream(t: TestContext, port: number, over: Partial<UpstreamOption
     allowPrivateNetwork: false,
     ...over,
   })
-  t.after(() => upstream[Symbol.asyncDispose]().catch(() => {}))
+  t.after(() => upstream[Symbol.asyncDispose]().then(undefined, () => {}))
   return upstream
 }
 

@@ -33,19 +33,25 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     connections: options.connections,
     pipelining: 1,
     allowH2: false,
-    headersTimeout: options.timeoutMs,
-    bodyTimeout: options.idleTimeoutMs,
+    // Kept here instead: the pool makes and drops two timers a call where the two bounds differ, which doubled the
+    // cost of collecting garbage.
+    headersTimeout: 0,
+    bodyTimeout: 0,
     keepAliveTimeout: 30_000,
     connect: { timeout: options.connectTimeoutMs, lookup: lookupFor(options) },
   })
+  const deadlines = new Deadlines(options)
   return {
     send(request, sink) {
-      const exchange = new UpstreamExchange(sink)
+      const exchange = new UpstreamExchange(sink, deadlines)
       pool.dispatch(toDispatch(request), exchange)
       return exchange
     },
     // Waits for running exchanges, so a reload lets the calls of the old generation end.
-    [Symbol.asyncDispose]: () => pool.close(),
+    async [Symbol.asyncDispose]() {
+      await pool.close()
+      deadlines.stop()
+    },
   }
 }
 
@@ -53,23 +59,49 @@ function toDispatch(request: ProviderRequest): Dispatcher.DispatchOptions {
   return { method: request.method, path: request.path, headers: request.headers, body: request.body }
 }
 
-class UpstreamExchange implements Exchange, Dispatcher.DispatchHandler {
-  readonly #sink: ReplySink
-  #controller: Dispatcher.DispatchController | undefined
-  #over = false
+const NOBODY: ReplySink = { onHead() {}, onData: () => true, onEnd() {}, onError() {} }
 
-  constructor(sink: ReplySink) {
+class UpstreamExchange implements Exchange, Dispatcher.DispatchHandler {
+  #sink: ReplySink
+  #controller: Dispatcher.DispatchController | undefined
+  readonly #deadlines: Deadlines
+  readonly #slot: number
+  #over = false
+  /** When patience ends, `performance.now()`. */
+  deadline: number
+
+  constructor(sink: ReplySink, deadlines: Deadlines) {
     this.#sink = sink
+    this.#deadlines = deadlines
+    this.deadline = deadlines.forHead()
+    this.#slot = deadlines.watch(this)
   }
 
   resume(): void {
-    if (!this.#over) this.#controller?.resume()
+    if (this.#over) return
+    this.deadline = this.#deadlines.forNext()
+    this.#controller?.resume()
   }
 
   abort(): void {
     if (this.#over) return
-    this.#over = true
+    this.#end()
     this.#controller?.abort(new Error('The exchange was stopped'))
+  }
+
+  expire(): void {
+    const sink = this.#sink
+    this.abort()
+    sink.onError(new Problem('upstream.timeout', { reason: 'deadline' }))
+  }
+
+  /** Returns whom to tell. The pool keeps a connection's last exchange until its next one: the call must not live as long. */
+  #end(): ReplySink {
+    const sink = this.#sink
+    this.#over = true
+    this.#sink = NOBODY
+    this.#deadlines.forget(this.#slot)
+    return sink
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -79,38 +111,89 @@ class UpstreamExchange implements Exchange, Dispatcher.DispatchHandler {
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
     if (this.#over || status < 200) return
+    this.deadline = this.#deadlines.forNext()
     if (status >= 300 && status < 400 && status !== 304) {
       // Passed on, a redirect would have the caller's client carry its key wherever the reply points.
-      const problem = new Problem('upstream.broken', { reason: 'redirect' })
+      const sink = this.#sink
       this.abort()
-      this.#sink.onError(problem)
+      sink.onError(new Problem('upstream.broken', { reason: 'redirect' }))
     } else {
       this.#sink.onHead(status, headers)
     }
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.#over && !this.#sink.onData(chunk)) controller.pause()
+    if (this.#over) return
+    if (this.#sink.onData(chunk)) this.deadline = this.#deadlines.forNext()
+    else {
+      // As long as the caller does not read, the provider is not late.
+      this.deadline = Number.POSITIVE_INFINITY
+      controller.pause()
+    }
   }
 
   onResponseEnd(): void {
     if (this.#over) return
-    this.#over = true
-    this.#sink.onEnd()
+    this.#end().onEnd()
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#over) return
-    this.#over = true
-    this.#sink.onError(toProblem(error))
+    this.#end().onError(toProblem(error))
+  }
+}
+
+/**
+ * Ends exchanges that wait too long, looked at together at intervals: a timer for each would cost more than the wait.
+ * Slots that are emptied at once, and not a Set: what a Set's discarded tables still name would outlive its call and
+ * keep the collector busy.
+ */
+class Deadlines {
+  readonly #slots: (UpstreamExchange | null)[] = []
+  readonly #free: number[] = []
+  readonly #options: UpstreamOptions
+  readonly #sweep: NodeJS.Timeout
+
+  constructor(options: UpstreamOptions) {
+    this.#options = options
+    const shortest = Math.min(options.timeoutMs, options.idleTimeoutMs)
+    this.#sweep = setInterval(() => this.#expire(), Math.min(500, Math.max(10, shortest / 4)))
+    this.#sweep.unref()
+  }
+
+  /** Returns the exchange's slot. */
+  watch(exchange: UpstreamExchange): number {
+    const slot = this.#free.pop() ?? this.#slots.length
+    this.#slots[slot] = exchange
+    return slot
+  }
+
+  forget(slot: number): void {
+    this.#slots[slot] = null
+    this.#free.push(slot)
+  }
+
+  forHead(): number {
+    return performance.now() + this.#options.timeoutMs
+  }
+
+  forNext(): number {
+    return performance.now() + this.#options.idleTimeoutMs
+  }
+
+  stop(): void {
+    clearInterval(this.#sweep)
+  }
+
+  #expire(): void {
+    const now = performance.now()
+    for (const exchange of this.#slots) if (exchange !== null && exchange.deadline < now) exchange.expire()
   }
 }
 
 function toProblem(error: Error & { code?: string }): Problem {
   const reason = error.code ?? error.name
   switch (reason) {
-    case 'UND_ERR_HEADERS_TIMEOUT':
-    case 'UND_ERR_BODY_TIMEOUT':
     case 'UND_ERR_CONNECT_TIMEOUT':
     case 'ETIMEDOUT':
       return new Problem('upstream.timeout', { cause: error, reason })
@@ -158,7 +241,10 @@ for (const [network, bits] of [
   ['2001:db8::', 32],
   ['2002::', 16],
   ['fc00::', 7],
+  ['3fff::', 20],
+  ['5f00::', 16],
   ['fe80::', 10],
+  ['fec0::', 10],
   ['ff00::', 8],
 ] as const) {
   privateAddresses.addSubnet(network, bits, 'ipv6')

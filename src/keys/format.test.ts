@@ -81,7 +81,16 @@ test('the tag covers prefix and environment: neither can be swapped', () => {
 })
 
 test('refuses other environments and badly formed prefixes by shape', () => {
-  for (const start of ['sk_prod_', 'SK_live_', 's_live_', '_live_', '1k_live_', 'sk-live-', 'abcdefghijklm_live_', 'sk__live_']) {
+  for (const start of [
+    'sk_prod_',
+    'SK_live_',
+    's_live_',
+    '_live_',
+    '1k_live_',
+    'sk-live-',
+    'abcdefghijklm_live_',
+    'sk__live_',
+  ]) {
     assert.equal(format.check(start + key.slice(8)), 'shape', start)
   }
 })

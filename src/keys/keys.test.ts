@@ -120,7 +120,8 @@ test('lists the newest first, page by page', async () => {
   let now = NOW + DAY
   const keys = keysWith(90, 90, () => now++)
   const ids: string[] = []
-  for (const name of ['a', 'b', 'c']) ids.unshift((await keys.mint({ name, environment: 'live' }, 'operator')).record.id)
+  for (const name of ['a', 'b', 'c'])
+    ids.unshift((await keys.mint({ name, environment: 'live' }, 'operator')).record.id)
   const first = await keys.list({ limit: 2 })
   const next = await keys.list({ limit: 1, after: first[1]?.id })
   assert.deepEqual(

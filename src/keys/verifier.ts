@@ -72,7 +72,7 @@ function admit(found: KeyRecord | null, digest: string, now: number): VerifiedId
   const expired = record.expiresAt !== null && record.expiresAt <= now
   if (!matches || revoked || expired) {
     const reason = !matches ? 'unknown' : revoked ? 'revoked' : 'expired'
-    throw new Problem('auth.invalid_credential', { reason, credential: record.id })
+    throw new Problem('auth.invalid_credential', { reason, ...(matches && { credential: record.id }) })
   }
   return { kind: 'api_key', id: record.id, environment: record.environment, expiresAt: record.expiresAt }
 }

@@ -58,7 +58,8 @@ const resolutions: readonly (readonly [model: string, FormatName, expected: stri
 
 for (const [model, format, expected] of resolutions) {
   test(`${model} in the format of ${format}: ${expected}`, () => {
-    if (expected.startsWith('model.')) assert.throws(() => catalog.find(model, format), { name: 'Problem', code: expected })
+    if (expected.startsWith('model.'))
+      assert.throws(() => catalog.find(model, format), { name: 'Problem', code: expected })
     else {
       const target = catalog.find(model, format)
       assert.equal(`${target.provider.name} ${target.providerModel}`, expected)
@@ -83,7 +84,10 @@ test('without passthrough an unknown model does not exist', () => {
 
 test('shows no more than a piece of an endless name', () => {
   const small = createCatalog(providers, [])
-  assert.throws(() => small.find('x'.repeat(100_000), 'openai'), (error: Error) => error.message.length < 300)
+  assert.throws(
+    () => small.find('x'.repeat(100_000), 'openai'),
+    (error: Error) => error.message.length < 300,
+  )
 })
 
 test('names the models with a name of their own, in the order of the configuration', () => {

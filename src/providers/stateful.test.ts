@@ -34,15 +34,21 @@ const refused: Readonly<Record<FormatName, Readonly<Record<string, object>>>> = 
     'a container by reference': {
       tools: [{ type: 'shell', environment: { type: 'container_reference', container_id: 'cntr_1' } }],
     },
-    'files for a new container': { tools: [{ type: 'code_interpreter', container: { type: 'auto', file_ids: ['f_1'] } }] },
+    'files for a new container': {
+      tools: [{ type: 'code_interpreter', container: { type: 'auto', file_ids: ['f_1'] } }],
+    },
     'a file in the result of a tool': {
       input: [{ type: 'function_call_output', call_id: 'c', output: [{ type: 'input_file', file_id: 'file_1' }] }],
     },
     'a file beside a schema': { tools: [{ type: 'function', parameters: schema, file_id: 'file_1' }] },
   },
   anthropic: {
-    'a file': { messages: [{ role: 'user', content: [{ type: 'document', source: { type: 'file', file_id: 'f_1' } }] }] },
-    'an upload to a container': { messages: [{ role: 'user', content: [{ type: 'container_upload', file_id: 'f_1' }] }] },
+    'a file': {
+      messages: [{ role: 'user', content: [{ type: 'document', source: { type: 'file', file_id: 'f_1' } }] }],
+    },
+    'an upload to a container': {
+      messages: [{ role: 'user', content: [{ type: 'container_upload', file_id: 'f_1' }] }],
+    },
     'a container': { container: 'container_1' },
     'a container with skills': { container: { skills: [{ type: 'custom', skill_id: 'skill_1' }] } },
     'a file in the result of a tool': {
@@ -52,7 +58,9 @@ const refused: Readonly<Record<FormatName, Readonly<Record<string, object>>>> = 
     },
   },
   gemini: {
-    'a file': { contents: [{ parts: [{ fileData: { fileUri: 'https://generativelanguage.googleapis.com/v1beta/files/1' } }] }] },
+    'a file': {
+      contents: [{ parts: [{ fileData: { fileUri: 'https://generativelanguage.googleapis.com/v1beta/files/1' } }] }],
+    },
     'a file in the other spelling': { contents: [{ parts: [{ file_data: { file_uri: 'files/1' } }] }] },
     'an object of a bucket': { contents: [{ parts: [{ fileData: { fileUri: 'gs://bucket/object' } }] }] },
     'a file of a host that begins like a public one': {
@@ -84,10 +92,12 @@ const passed: Readonly<Record<FormatName, Readonly<Record<string, object>>>> = {
       ],
     },
     'arguments of a tool': { input: [{ type: 'function_call', call_id: 'c', arguments: '{"container":"x"}' }] },
-    'metadata': { metadata: { file_id: 'x', container: 'y', previous_response_id: 'z' } },
+    metadata: { metadata: { file_id: 'x', container: 'y', previous_response_id: 'z' } },
     'unset members': { previous_response_id: null, conversation: null, background: false, prompt: null },
     'a new container': { tools: [{ type: 'code_interpreter', container: { type: 'auto' } }] },
-    'a new container without files': { tools: [{ type: 'code_interpreter', container: { type: 'auto', file_ids: [] } }] },
+    'a new container without files': {
+      tools: [{ type: 'code_interpreter', container: { type: 'auto', file_ids: [] } }],
+    },
     'items given whole': {
       input: [
         { role: 'user', content: 'hi' },
@@ -108,20 +118,24 @@ const passed: Readonly<Record<FormatName, Readonly<Record<string, object>>>> = {
     'input of a tool': {
       messages: [{ role: 'assistant', content: [{ type: 'tool_use', input: { file_id: 'x', container: 'y' } }] }],
     },
-    'metadata': { metadata: { user_id: 'file_id' } },
+    metadata: { metadata: { user_id: 'file_id' } },
     'no container': { container: null },
     'a document by value': {
       messages: [{ role: 'user', content: [{ type: 'document', source: { type: 'base64', data: 'x' } }] }],
     },
   },
   gemini: {
-    'contents': { contents: [{ parts: [{ text: 'fileUri' }] }] },
+    contents: { contents: [{ parts: [{ text: 'fileUri' }] }] },
     'a schema of a tool': { tools: [{ functionDeclarations: [{ name: 'f', parameters: schema, response: schema }] }] },
     'a schema of a tool, newer': { tools: [{ function_declarations: [{ name: 'f', parametersJsonSchema: schema }] }] },
     'a schema of the answer': { generationConfig: { responseSchema: schema } },
     'a schema of the answer, newer': { generationConfig: { responseJsonSchema: schema } },
-    'arguments of a tool': { contents: [{ parts: [{ functionCall: { name: 'f', args: { fileUri: 'x', container: 'y' } } }] }] },
-    'the result of a tool': { contents: [{ parts: [{ functionResponse: { name: 'f', response: { fileUri: 'x' } } }] }] },
+    'arguments of a tool': {
+      contents: [{ parts: [{ functionCall: { name: 'f', args: { fileUri: 'x', container: 'y' } } }] }],
+    },
+    'the result of a tool': {
+      contents: [{ parts: [{ functionResponse: { name: 'f', response: { fileUri: 'x' } } }] }],
+    },
     'a public video': { contents: [{ parts: [{ fileData: { fileUri: 'https://www.youtube.com/watch?v=1' } }] }] },
     'a public video by its short name': { contents: [{ parts: [{ fileData: { fileUri: 'https://youtu.be/1' } }] }] },
     'a file by value': { contents: [{ parts: [{ inlineData: { mimeType: 'text/plain', data: 'x' } }] }] },

@@ -15,9 +15,18 @@ const passed: Readonly<Record<FormatName, readonly string[]>> = {
 
 for (const name of names) {
   test(`passes on the headers of ${name} and no other format’s`, () => {
-    const caller = Object.fromEntries(Object.values(passed).flat().map(header => [header, 'v']))
+    const caller = Object.fromEntries(
+      Object.values(passed)
+        .flat()
+        .map(header => [header, 'v']),
+    )
     const headers = requestHeaders(formats[name], caller, null)
-    assert.deepEqual(Object.keys(headers).filter(header => !OWN.includes(header)).sort(), [...passed[name]].sort())
+    assert.deepEqual(
+      Object.keys(headers)
+        .filter(header => !OWN.includes(header))
+        .sort(),
+      [...passed[name]].sort(),
+    )
   })
 }
 
@@ -25,8 +34,21 @@ const never = [
   ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'x-ostiary-key', 'proxy-authorization', 'cookie'],
   ['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'forwarded', 'x-real-ip', 'via', 'host', 'connection'],
   ['transfer-encoding', 'content-length', 'te', 'trailer', 'upgrade', 'keep-alive', 'expect', 'content-encoding'],
-  ['openai-organization', 'openai-project', 'idempotency-key', 'x-ostiary-subject', 'x-ostiary-sandbox', 'x-request-id'],
-  ['x-goog-user-project', 'anthropic-organization-id', 'anthropic-dangerous-direct-browser-access', 'referer', 'origin'],
+  [
+    'openai-organization',
+    'openai-project',
+    'idempotency-key',
+    'x-ostiary-subject',
+    'x-ostiary-sandbox',
+    'x-request-id',
+  ],
+  [
+    'x-goog-user-project',
+    'anthropic-organization-id',
+    'anthropic-dangerous-direct-browser-access',
+    'referer',
+    'origin',
+  ],
   ['x_api_key', 'openai_organization', 'OpenAI-Organization', 'authorization ', '__proto__', 'constructor'],
 ].flat()
 
@@ -39,7 +61,9 @@ for (const name of names) {
     )
     fc.assert(
       fc.property(fc.uniqueArray(header, { maxLength: 30 }), sent => {
-        const caller = Object.fromEntries(sent.filter(name => !OWN.includes(name)).map(header => [header, 'of the caller']))
+        const caller = Object.fromEntries(
+          sent.filter(name => !OWN.includes(name)).map(header => [header, 'of the caller']),
+        )
         const headers = requestHeaders(formats[name], caller, 'of the operator')
         const credential = Object.keys(formats[name].credentialHeaders('x'))
         for (const [header, value] of Object.entries(headers)) {

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
 import { GoogleGenAI } from '@google/genai'
 import OpenAI from 'openai'
 import { ask, type Gateway, type Reply, startGateway, until } from '../support/gateway.ts'
-import { OPERATOR_KEY, type Provider, sendJson, startProvider } from '../support/provider.ts'
+import { configFor, OPERATOR_KEY, type Provider, sendJson, startProvider } from '../support/provider.ts'
 
 let provider: Provider
 let gateway: Gateway
@@ -114,13 +117,19 @@ function chat(body: string | Buffer, headers = {}): Promise<Reply> {
 }
 
 /** Opens a stream and hands over each piece as it arrives. */
-async function open(endpoint: Endpoint, onData: (text: string) => void) {
-  const req = request(gateway.url + endpoint.path(endpoint.format), {
+async function open(
+  endpoint: Endpoint,
+  onData: (text: string) => void,
+  model: string = endpoint.format,
+  { url } = gateway,
+  bearer = key,
+) {
+  const req = request(url + endpoint.path(model), {
     method: 'POST',
     agent: false,
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
   })
-  req.end(endpoint.body(endpoint.format))
+  req.end(endpoint.body(model))
   const [res] = await once(req, 'response')
   res.setEncoding('utf8').on('data', onData)
   return res as IncomingMessage
@@ -280,6 +289,7 @@ describe('headers on their way down', () => {
     'openai-organization': 'org-of-the-operator',
     'openai-project': 'proj-of-the-operator',
     'anthropic-organization-id': 'org-of-the-operator',
+    'ratelimit-remaining': '9',
     'x-ratelimit-remaining-requests': '9',
     'x-ratelimit-limit-tokens': '10',
     'anthropic-ratelimit-requests-remaining': '9',
@@ -608,7 +618,9 @@ describe('an answer that breaks off', () => {
 
 describe('streams', () => {
   for (const endpoint of endpoints) {
-    test(`${endpoint.name}: the head is there before the first event, and each event before the next is sent`, async () => {
+    test(`${endpoint.name}: the head is there before the first event, and each event before the next is sent`, {
+      timeout: 10_000,
+    }, async () => {
       const head = Promise.withResolvers<void>()
       const seen: string[] = []
       const events = Array.from({ length: 30 }, (_, n) => `data: {"n":${n}}${endpoint.lineEnd.repeat(2)}`)
@@ -697,6 +709,73 @@ describe('streams', () => {
     )
     assert.equal(event.outcome, 'caller_hung_up')
     socket.destroy()
+  })
+})
+
+describe('a gateway that stops', () => {
+  test('lets a stream end that has begun', async () => {
+    const more = Promise.withResolvers<void>()
+    await using own = await startProvider(async (_request, res) => {
+      res.writeHead(200, { 'content-type': 'text/event-stream' })
+      res.write('data: 1\n\n')
+      await more.promise
+      res.end('data: 2\n\n')
+    })
+    const stopping = await startGateway({
+      ...configFor(own),
+      env: { KEY: OPERATOR_KEY, OSTIARY_DRAIN_TIMEOUT_MS: '20000' },
+    })
+    let seen = ''
+    const onData = (text: string) => {
+      seen += text
+    }
+    const res = await open(endpoints[0], onData, 'gpt', stopping, await stopping.liveKey())
+    await until('the first event', () => seen === 'data: 1\n\n')
+    const stopped = stopping[Symbol.asyncDispose]()
+    await until('the listener to be closed', () =>
+      ask(stopping.url).then(
+        () => false,
+        () => true,
+      ),
+    )
+    more.resolve()
+    await once(res, 'end')
+    assert.equal(seen, 'data: 1\n\ndata: 2\n\n')
+    await stopped
+  })
+
+  test('cuts a call that does not end after drainTimeoutMs, records it, and is gone', async () => {
+    await using own = await startProvider()
+    const folder = await mkdtemp(join(tmpdir(), 'ostiary-drain-'))
+    const config = { ...configFor(own), folder }
+    const stopping = await startGateway({ ...config, env: { ...config.env, OSTIARY_DRAIN_TIMEOUT_MS: '200' } })
+    const key = await stopping.liveKey()
+    const { workers } = stopping.ostiary.supervisor
+    const cut = ask(`${stopping.url}/v1/chat/completions`, {
+      body: endpoints[0].body('gpt'),
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'x-request-id': 'is-cut' },
+    }).then(
+      () => false,
+      () => true,
+    )
+    const { closed } = await until('the call at the provider', () => own.requests[0])
+    let gone = false
+    const stopped = stopping[Symbol.asyncDispose]().then(() => {
+      gone = true
+    })
+    assert.ok(await cut)
+    await closed
+    try {
+      await until('the gateway to be gone', () => gone, 3000)
+    } finally {
+      // A worker that does not end would keep this process.
+      for (const worker of workers) await worker.terminate()
+      await stopped
+    }
+    await using again = await startGateway(config)
+    const event = (await again.events()).find(({ callerRequestId }) => callerRequestId === 'is-cut')
+    assert.equal(event?.outcome, 'caller_hung_up')
+    await rm(folder, { recursive: true })
   })
 })
 

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, renameSync, rmdirSync } from 'node:fs'
 import { test } from 'node:test'
 import type { CallEvent } from '#core/events.ts'
 import { REVOCATION_BOUND_MS } from '#keys/verifier.ts'
 import { ask, type Gateway, startGateway, until } from '../support/gateway.ts'
-import { askAdmin, callOnce, type Line, startLoad } from '../support/process.ts'
+import { askAdmin, callOnce, type Line, startLoad, takeDatabaseAway } from '../support/process.ts'
 
 const REPLACED_WITHIN_MS = 10_000
 
@@ -15,7 +14,7 @@ async function callEvents({ ostiary }: Gateway): Promise<CallEvent[]> {
 test('a worker that dies takes down its own connections only, and is replaced', async t => {
   await using gateway = await startGateway({ workers: 2 })
   const { ostiary, url, testKey } = gateway
-  const load = startLoad(url, testKey, 12)
+  await using load = startLoad(url, testKey, 12)
   const workerOf = await until('calls on both workers', async () => {
     const byId = new Map((await callEvents(gateway)).map(event => [event.id, event.worker]))
     const found = new Map<Line, number>()
@@ -78,16 +77,11 @@ test('without the database thread, remembered keys go on and others get 503; a n
   const { ostiary, url, testKey } = gateway
   const stranger = (await ostiary.keys.mint({ name: 'not seen yet', environment: 'test' }, 'test')).secret.reveal()
   // Slow enough that the bound of waiting events is not met before that of trust.
-  const load = startLoad(url, testKey, 4, { headers: { 'x-ostiary-sandbox': 'latency=20' } })
+  await using load = startLoad(url, testKey, 4, { headers: { 'x-ostiary-sandbox': 'latency=20' } })
   const answered = () => load.lines.reduce((sum, line) => sum + line.ids.length, 0)
   await until('calls', () => answered() > 20)
 
-  // The thread dies by what it cannot read, and no new one can open the file.
-  const { database } = ostiary.dataDirectory
-  renameSync(database, `${database}.aside`)
-  mkdirSync(database)
-  ostiary.database.thread()?.connect().postMessage(null)
-  await ostiary.database.thread()?.exited
+  const giveBack = await takeDatabaseAway(ostiary)
   const diedAt = performance.now()
 
   const refused = await ask(`${url}/v1/models`, { method: 'GET', headers: { authorization: `Bearer ${stranger}` } })
@@ -110,8 +104,7 @@ test('without the database thread, remembered keys go on and others get 503; a n
   assert.ok(distrustedMs > REVOCATION_BOUND_MS - 1200 && distrustedMs < REVOCATION_BOUND_MS + 1000)
   assert.deepEqual(load.problems(), ['store.unavailable'], 'never 401')
 
-  rmdirSync(database)
-  renameSync(`${database}.aside`, database)
+  giveBack()
   await until('recovery', async () => (await callOnce(url, stranger)).status === 200)
   await load.stop()
   const statuses = load.statuses()
@@ -148,7 +141,7 @@ test('a database thread that dies again and again is replaced each time', async 
 test('a call on a kept connection goes on over the death of a worker that is not its own', async () => {
   await using gateway = await startGateway({ workers: 2 })
   const { url, testKey, ostiary } = gateway
-  const load = startLoad(url, testKey, 12, { headers: { 'x-ostiary-sandbox': 'latency=300' } })
+  await using load = startLoad(url, testKey, 12, { headers: { 'x-ostiary-sandbox': 'latency=300' } })
   await until('calls in flight', () => (load.statuses()[200] ?? 0) > 12)
   const dying = ostiary.supervisor.workers[1]
   await dying?.terminate()

@@ -42,7 +42,19 @@ const routes: Record<string, (exchange: Exchange, stream: boolean) => { path: st
 }
 
 /** Recorded requests that the gateway refuses, by reason: each names an object of the provider's account. */
-const REFUSED: Record<string, number> = {}
+const REFUSED: Record<string, number> = {
+  'anthropic-messages 403 container': 1,
+  'anthropic-messages 403 file_id': 2,
+  'gemini 403 fileUri': 6,
+  'gemini 403 file_search_store_names': 4,
+  'gemini 403 file_uri': 16,
+  'openai-chat route.stateful_operation file_id': 1,
+  'openai-responses route.stateful_operation background': 5,
+  'openai-responses route.stateful_operation conversation': 5,
+  'openai-responses route.stateful_operation file_id': 4,
+  'openai-responses route.stateful_operation previous_response_id': 3,
+  'openai-responses route.stateful_operation vector_store_ids': 4,
+}
 
 const LENGTHS = [1, 7, 64, 3, 1021, 4096, 333]
 

@@ -51,7 +51,7 @@ export async function killUnderLoad(deployment: Deployment, mintings: number, pr
   }
   const minters = Array.from({ length: MINTERS }, () => mint().catch(ignoreTheDead))
   await until('the first key', () => promised.minted.length > before)
-  const load = startLoad(gateway.url, (promised.minted[before] as Minted).secret, CALLERS)
+  await using load = startLoad(gateway.url, (promised.minted[before] as Minted).secret, CALLERS)
   const called = () => load.statuses()[200] ?? 0
   await until(`${mintings} keys`, () => promised.minted.length >= before + mintings && called() >= CALLERS)
   killed = true

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { Ostiary } from '#app.ts'
 import { runCommand } from '#cli/commands.ts'
 import { ask, type Reply } from './gateway.ts'
 
@@ -250,7 +251,8 @@ export interface Line {
   readonly errors: Error[]
 }
 
-export interface Load {
+/** Disposing it ends it, so that a failed test does not leave it running. */
+export interface Load extends AsyncDisposable {
   readonly lines: readonly Line[]
   /** Answered calls by status, over all lines. */
   statuses(): Record<number, number>
@@ -274,6 +276,7 @@ export function startLoad(
       agent: new Agent({ keepAlive: true, maxSockets: 1 }),
       ids: [],
       statuses: new Map(),
+      problems: new Set(),
       errors: [],
     }),
   )
@@ -292,6 +295,10 @@ export function startLoad(
     }
     line.agent.destroy()
   })
+  const stop = async () => {
+    stopping = true
+    await Promise.all(ends)
+  }
   return {
     lines,
     statuses() {
@@ -300,9 +307,24 @@ export function startLoad(
       return sum
     },
     problems: () => [...new Set(lines.flatMap(({ problems }) => [...problems]))],
-    async stop() {
-      stopping = true
-      await Promise.all(ends)
-    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+/**
+ * Ends the database thread by what it cannot read, and keeps a new one from opening the file until the answer is called;
+ * then the file is as it was.
+ */
+export async function takeDatabaseAway({ database, dataDirectory }: Ostiary): Promise<() => void> {
+  const { database: file } = dataDirectory
+  renameSync(file, `${file}.aside`)
+  mkdirSync(file)
+  const thread = database.thread()
+  thread?.connect().postMessage(null)
+  await thread?.exited
+  return () => {
+    rmdirSync(file)
+    renameSync(`${file}.aside`, file)
   }
 }

@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { Agent, type IncomingMessage, request } from 'node:http'
+import { connect } from 'node:net'
+import { join, resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import { createRecorder } from '#audit/recorder.ts'
+import type { CallEvent, OstiaryEvent } from '#core/events.ts'
+import { Problem } from '#core/problems.ts'
+import { until } from '../support/gateway.ts'
+import { callOver, createDeployment, type Deployment, startLoad, startProcess } from '../support/process.ts'
+
+const WRAPPER = resolve(import.meta.dirname, '../../scripts/run.mjs')
+
+interface Stream {
+  readonly id: string
+  text(): string
+  /** Resolves when it is over; true = it came to its end. */
+  readonly closed: Promise<boolean>
+}
+
+/** A stream of the sandbox of so many pieces, after the first of them has arrived. */
+async function openStream(url: string, key: string, chunks: number, delay: number): Promise<Stream> {
+  const req = request(`${url}/v1/chat/completions`, {
+    method: 'POST',
+    agent: false,
+    headers: {
+      authorization: `Bearer ${key}`,
+      'content-type': 'application/json',
+      'x-ostiary-sandbox': `chunks=${chunks}, delay=${delay}`,
+    },
+  })
+  req.end('{"model":"sandbox","stream":true,"messages":[{"role":"user","content":"Hello"}]}')
+  const [res] = (await once(req, 'response')) as [IncomingMessage]
+  let text = ''
+  res.setEncoding('utf8').on('data', chunk => (text += chunk))
+  res.on('error', () => {})
+  const closed = new Promise<boolean>(resolve => res.on('close', () => resolve(res.complete)))
+  await until('the first event', () => text.includes('data: '))
+  return { id: String(res.headers['x-request-id']), text: () => text, closed }
+}
+
+function eventsOf({ dataDirectory }: Deployment): OstiaryEvent[] {
+  using database = new DatabaseSync(join(dataDirectory, 'ostiary.db'), { readOnly: true })
+  return database
+    .prepare('select data from events order by seq')
+    .all()
+    .map(row => JSON.parse(String(row.data)))
+}
+
+const callsOf = (events: readonly OstiaryEvent[]) => events.filter(event => event.type === 'call')
+
+test('SIGTERM lets a stream end, closes idle connections, writes every event and exits with 0', async () => {
+  using deployment = createDeployment()
+  await using gateway = await startProcess(deployment, { env: { OSTIARY_WORKERS: '2' } })
+  const { url, testKey } = gateway
+  const ids: string[] = []
+  {
+    await using load = startLoad(url, testKey, 4)
+    await until('calls', () => (load.statuses()[200] ?? 0) > 300)
+    await load.stop()
+    ids.push(...load.lines.flatMap(line => line.ids))
+  }
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  ids.push((await callOver(agent, url, testKey)).id)
+  const [idle] = Object.values(agent.freeSockets)[0] ?? []
+  assert.ok(idle !== undefined, 'the connection is kept')
+  const idleClosed = once(idle, 'close')
+
+  const stream = await openStream(url, testKey, 30, 50)
+  ids.push(stream.id)
+  gateway.kill('SIGTERM')
+  await idleClosed
+  await assert.rejects(once(connect(Number(new URL(url).port), '127.0.0.1'), 'connect'), { code: 'ECONNREFUSED' })
+  assert.doesNotMatch(stream.text(), /\[DONE\]/, 'the stream goes on meanwhile')
+  assert.equal(await stream.closed, true)
+  assert.match(stream.text(), /data: \[DONE\]\n\n$/)
+  const endedAt = performance.now()
+  assert.deepEqual(await gateway.exited, { code: 0, signal: null })
+  assert.ok(performance.now() - endedAt < 3000, 'it waits for nothing else')
+  agent.destroy()
+
+  const events = eventsOf(deployment)
+  const calls = callsOf(events)
+  assert.deepEqual(calls.map(({ id }) => id).sort(), ids.sort())
+  assert.equal(calls.find(({ id }) => id === stream.id)?.outcome, 'completed')
+  assert.equal(events.at(-1)?.type, 'gateway.stopped')
+  assert.match(gateway.stdout(), /Stopping: running calls may end/)
+  assert.doesNotMatch(gateway.stderr(), /"level":50/)
+})
+
+test('a second SIGTERM does not cut what the first one lets end', async () => {
+  using deployment = createDeployment()
+  await using gateway = await startProcess(deployment)
+  const stream = await openStream(gateway.url, gateway.testKey, 20, 50)
+  gateway.kill('SIGTERM')
+  await until('the drain', () => gateway.stdout().includes('Stopping'))
+  gateway.kill('SIGTERM')
+  gateway.kill('SIGINT')
+  assert.equal(await stream.closed, true)
+  assert.match(stream.text(), /data: \[DONE\]\n\n$/)
+  assert.deepEqual(await gateway.exited, { code: 0, signal: null })
+})
+
+test('a stream that lasts longer than drainTimeoutMs is cut, and recorded', async () => {
+  using deployment = createDeployment('{}\n', { OSTIARY_DRAIN_TIMEOUT_MS: '700' })
+  await using gateway = await startProcess(deployment)
+  const stream = await openStream(gateway.url, gateway.testKey, 1000, 100)
+  const asked = performance.now()
+  gateway.kill('SIGTERM')
+  assert.equal(await stream.closed, false)
+  const cutMs = performance.now() - asked
+  assert.ok(cutMs > 600 && cutMs < 3000, `cut after ${cutMs} ms`)
+  assert.deepEqual(await gateway.exited, { code: 0, signal: null })
+  const event = callsOf(eventsOf(deployment)).find(({ id }) => id === stream.id)
+  assert.ok(event !== undefined && event.bytesOut > 0 && event.status === 200)
+  assert.notEqual(event.outcome, 'completed')
+})
+
+test('a signal during the start stops the gateway as soon as it has started', async () => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    using deployment = createDeployment()
+    await using gateway = await startProcess(deployment, {
+      run: ['--import', signalEarly(signal), resolve(import.meta.dirname, '../../src/main.ts'), 'start'],
+    })
+    assert.deepEqual(await gateway.exited, { code: 0, signal: null })
+  }
+})
+
+test('a hang-up signal during the start does not end the gateway', async () => {
+  using deployment = createDeployment()
+  await using gateway = await startProcess(deployment, {
+    run: ['--import', signalEarly('SIGHUP'), resolve(import.meta.dirname, '../../src/main.ts'), 'start'],
+  })
+  gateway.kill('SIGTERM')
+  assert.deepEqual(await gateway.exited, { code: 0, signal: null })
+})
+
+/** A module that sends the signal once the program listens to SIGTERM, which it does before it begins to start. */
+function signalEarly(signal: NodeJS.Signals): string {
+  const code = `process.on('newListener', function once(name) {
+    if (name !== 'SIGTERM' || !require('node:worker_threads').isMainThread) return
+    process.off('newListener', once)
+    setImmediate(() => process.kill(process.pid, '${signal}'))
+  })`
+  const module = `import { createRequire } from 'node:module'\nconst require = createRequire('/')\n${code}`
+  return `data:text/javascript,${encodeURIComponent(module)}`
+}
+
+test('npm start’s wrapper passes SIGTERM on and ends with the gateway’s exit code', async () => {
+  using deployment = createDeployment()
+  await using gateway = await startProcess(deployment, { run: [WRAPPER, 'start'] })
+  const stream = await openStream(gateway.url, gateway.testKey, 10, 50)
+  gateway.kill('SIGTERM')
+  assert.equal(await stream.closed, true)
+  assert.deepEqual(await gateway.exited, { code: 0, signal: null })
+})
+
+test('Ctrl-C in a terminal, which reaches the wrapper and the gateway, lets calls end', {
+  skip: process.platform === 'win32' && 'Windows has no process groups',
+}, async () => {
+  using deployment = createDeployment()
+  await using gateway = await startProcess(deployment, { run: [WRAPPER, 'start'], detached: true })
+  const stream = await openStream(gateway.url, gateway.testKey, 10, 50)
+  process.kill(-gateway.pid, 'SIGINT')
+  // The terminal's own and the one that the wrapper passes on: the later must do no harm.
+  await until('the drain', () => gateway.stdout().includes('Stopping'))
+  assert.equal(await stream.closed, true)
+  assert.deepEqual(await gateway.exited, { code: 0, signal: null })
+})
+
+test('calls over kept connections meet no broken answer while the gateway drains', async () => {
+  using deployment = createDeployment()
+  await using gateway = await startProcess(deployment)
+  await using load = startLoad(gateway.url, gateway.testKey, 6)
+  await until('calls', () => (load.statuses()[200] ?? 0) > 100)
+  gateway.kill('SIGTERM')
+  assert.deepEqual(await gateway.exited, { code: 0, signal: null })
+  await load.stop()
+  const ids = new Set(callsOf(eventsOf(deployment)).map(({ id }) => id))
+  assert.deepEqual(
+    load.lines.flatMap(line => line.ids).filter(id => !ids.has(id)),
+    [],
+    'answered but not recorded',
+  )
+  assert.deepEqual(Object.keys(load.statuses()), ['200'])
+  const broken = load.lines.flatMap(({ errors }) => errors).filter(error => error.message === 'the answer broke off')
+  assert.deepEqual(broken, [])
+})
+
+test('a recorder that stops while a write is under way loses nothing and writes nothing twice', async () => {
+  const written: string[] = []
+  const gate = Promise.withResolvers<void>()
+  const recorder = createRecorder({
+    events: {
+      async append(events) {
+        await gate.promise
+        await new Promise(resolve => setImmediate(resolve))
+        written.push(...events.map(({ id }) => id))
+      },
+    },
+    worker: 1,
+    clock: () => 0,
+    onTrouble: () => {},
+  })
+  const ids = Array.from({ length: 2000 }, (_, n) => `req_${n}`)
+  for (const id of ids) recorder.record({ id, type: 'call', principal: {}, problem: null } as unknown as CallEvent)
+  const stopped = recorder[Symbol.asyncDispose]()
+  gate.resolve()
+  await stopped
+  assert.equal(written.length, ids.length)
+  assert.deepEqual(written, ids)
+})
+
+test('a recorder whose store fails while it stops gives up in time and says so', async () => {
+  const troubles: unknown[] = []
+  let attempts = 0
+  const recorder = createRecorder({
+    events: {
+      async append() {
+        attempts++
+        throw new Problem('store.unavailable')
+      },
+    },
+    worker: 1,
+    clock: () => 0,
+    onTrouble: error => troubles.push(error),
+  })
+  recorder.record({ id: 'req_1', type: 'call', principal: {}, problem: null } as unknown as CallEvent)
+  await recorder[Symbol.asyncDispose]()
+  assert.deepEqual([attempts, troubles.length], [1, 1])
+})

@@ -1,0 +1,240 @@
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { Agent } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { createRecorder } from '#audit/recorder.ts'
+import type { CallEvent, OstiaryEvent } from '#core/events.ts'
+import { Problem } from '#core/problems.ts'
+import { createKeyFormat } from '#keys/format.ts'
+import { REVOCATION_BOUND_MS } from '#keys/verifier.ts'
+import { type Gateway, startGateway, until } from '../support/gateway.ts'
+import { askAdmin, callOnce, callOver, startLoad, takeDatabaseAway } from '../support/process.ts'
+
+const REVOCATIONS = 100
+const FLOOD = 3000
+
+async function callEvents({ ostiary }: Gateway): Promise<CallEvent[]> {
+  return (await ostiary.store.events.list({ limit: 200_000, type: 'call' })) as CallEvent[]
+}
+
+async function mintTestKey(gateway: Gateway): Promise<{ readonly id: string; readonly secret: string }> {
+  const { record, secret } = await gateway.ostiary.keys.mint({ name: 'a key', environment: 'test' }, 'test')
+  return { id: record.id, secret: secret.reveal() }
+}
+
+/** A connection to each worker. */
+async function lineToEachWorker(gateway: Gateway): Promise<Agent[]> {
+  const found = new Map<number, Agent>()
+  await until('a connection to each worker', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const { worker } = await gateway.event((await callOver(agent, gateway.url, gateway.testKey)).id)
+    if (found.has(worker)) agent.destroy()
+    else found.set(worker, agent)
+    return found.size === gateway.ostiary.supervisor.workers.length
+  })
+  return [...found.values()]
+}
+
+test(`${REVOCATIONS} revocations each reach every worker within the bound`, async t => {
+  await using gateway = await startGateway({ workers: 2 })
+  const lines = await lineToEachWorker(gateway)
+  const keys = await Promise.all(Array.from({ length: REVOCATIONS }, () => mintTestKey(gateway)))
+  let worst = 0
+  let stale = 0
+  for (const { id, secret } of keys) {
+    for (const line of lines) assert.equal((await callOver(line, gateway.url, secret)).status, 200)
+    const asked = performance.now()
+    assert.equal((await askAdmin(gateway, `/api/keys/${id}/revoke`, {})).status, 200)
+    await Promise.all(
+      lines.map(async line => {
+        for (;;) {
+          const { status } = await callOver(line, gateway.url, secret)
+          if (status === 401) break
+          assert.equal(status, 200)
+          stale++
+          assert.ok(performance.now() - asked < REVOCATION_BOUND_MS, `${id} is still accepted`)
+        }
+        worst = Math.max(worst, performance.now() - asked)
+      }),
+    )
+  }
+  for (const line of lines) line.destroy()
+  t.diagnostic(
+    `slowest from request to refusal everywhere: ${worst.toFixed(1)} ms; ${stale} calls accepted after the answer`,
+  )
+})
+
+test('while another process holds the database, calls go on and minting gets 503; afterwards nothing is missing', async () => {
+  await using gateway = await startGateway()
+  const { url, testKey, ostiary } = gateway
+  const stranger = await mintTestKey(gateway)
+  assert.equal((await callOnce(url, testKey)).status, 200)
+  const holder = await holdDatabase(ostiary.dataDirectory.database)
+  await using load = startLoad(url, testKey, 2, { headers: { 'x-ostiary-sandbox': 'latency=20' } })
+
+  // The log of SQLite lets others read meanwhile.
+  assert.equal((await callOnce(url, stranger.secret)).status, 200)
+  for (const [path, body] of [
+    ['/api/keys', { name: 'meanwhile' }],
+    [`/api/keys/${stranger.id}/revoke`, {}],
+  ] as const) {
+    const asked = performance.now()
+    const { status, json } = await askAdmin(gateway, path, body)
+    assert.deepEqual([status, json.code], [503, 'store.unavailable'])
+    assert.ok(performance.now() - asked < 4000, 'within its bound')
+  }
+  assert.equal((await callOnce(url, stranger.secret)).status, 200, 'what was answered 503 was not done')
+  holder.kill('SIGKILL')
+  await once(holder, 'exit')
+  await until('minting', async () => (await askAdmin(gateway, '/api/keys', { name: 'afterwards' })).status === 201)
+  assert.equal((await askAdmin(gateway, `/api/keys/${stranger.id}/revoke`, {})).status, 200)
+  await until('the refusal', async () => (await callOnce(url, stranger.secret)).status === 401)
+  await load.stop()
+  assert.deepEqual(Object.keys(load.statuses()), ['200'])
+  const ids = load.lines.flatMap(line => line.ids)
+  await until('the events that waited', async () => {
+    const written = (await callEvents(gateway)).map(({ id }) => id)
+    return ids.every(id => written.includes(id))
+  })
+  const { keys } = (await askAdmin(gateway, '/api/keys')).json as { keys: { name: string }[] }
+  assert.ok(keys.every(({ name }) => name !== 'meanwhile'))
+})
+
+/** A process that holds the write lock until it dies. */
+async function holdDatabase(file: string) {
+  const program = `
+    import { DatabaseSync } from 'node:sqlite'
+    globalThis.database = new DatabaseSync(${JSON.stringify(file)}, { timeout: 5000 })
+    database.exec('begin exclusive')
+    console.log('held')
+    setInterval(() => {}, 1000)`
+  const holder = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  after(() => holder.kill('SIGKILL'))
+  await once(holder.stdout, 'data')
+  return holder
+}
+
+test('on a full disk calls go on until 5000 events wait, then get 503 until there is room; no event is lost', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'ostiary-full-'))
+  const data = join(folder, 'data')
+  mkdirSync(data)
+  const mounted = mountSmallDisk(data)
+  t.after(() => {
+    if (mounted) execFileSync('umount', [data])
+    rmSync(folder, { recursive: true, force: true })
+  })
+  if (!mounted) {
+    assert.notEqual(process.env.CI, 'true', 'CI must be able to mount a tmpfs')
+    return t.skip('needs root on Linux for a small tmpfs')
+  }
+  await using gateway = await startGateway({ folder, yaml: '{}\n' })
+  const { url, testKey } = gateway
+  const answered = [(await callOnce(url, testKey)).id]
+  const ballast = join(data, 'ballast')
+  assert.throws(() => writeFileSync(ballast, Buffer.alloc(48 * 2 ** 20)), { code: 'ENOSPC' })
+
+  await using load = startLoad(url, testKey, 6)
+  await until('refusals', () => load.statuses()[503] !== undefined, 60_000)
+  await load.stop()
+  answered.push(...load.lines.flatMap(({ ids }) => ids))
+  const served = load.statuses()[200] ?? 0
+  assert.deepEqual(load.problems(), ['events.not_recordable'])
+  assert.ok(served >= 4990 && served < 8000, `${served} calls were served`)
+  assert.equal((await callOnce(url, `${testKey}x`)).status, 401, 'a refusal needs no record of its own')
+  const refused = await callOnce(url, testKey)
+  assert.deepEqual([refused.status, JSON.parse(refused.text).error.code], [503, 'events.not_recordable'])
+  assert.equal((await askAdmin(gateway, '/api/keys', { name: 'no room' })).status, 503)
+
+  rmSync(ballast)
+  await until('service', async () => (await callOnce(url, testKey)).status === 200)
+  const statusOf = new Map<string, number>()
+  await until('the events that waited', async () => {
+    for (const { id, status } of await callEvents(gateway)) statusOf.set(id, status)
+    return answered.filter(id => statusOf.get(id) === 200).length >= served + 1
+  })
+  assert.equal((await askAdmin(gateway, '/api/keys', { name: 'room' })).status, 201)
+})
+
+function mountSmallDisk(directory: string): boolean {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return false
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=40m', 'tmpfs', directory], { stdio: 'pipe' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+test('calls that are refused for want of recording do not fill the memory with their own events', async () => {
+  const store = { works: false, written: [] as OstiaryEvent[] }
+  await using recorder = createRecorder({
+    events: {
+      async append(events) {
+        if (!store.works) throw new Problem('store.unavailable')
+        store.written.push(...events)
+      },
+    },
+    worker: 1,
+    clock: () => 0,
+    onTrouble: () => {},
+  })
+  const event = (id: string, problem: string | null) =>
+    ({ type: 'call', id, at: 0, source: '::1', principal: { id: 'key_1' }, credential: 'key_1', problem }) as CallEvent
+  for (let n = 0; n < 5000; n++) recorder.record(event(`done_${n}`, null))
+  assert.throws(() => recorder.ensureRecordable(), { code: 'events.not_recordable' })
+  for (let n = 0; n < 20_000; n++) recorder.record(event(`refused_${n}`, 'events.not_recordable'))
+  store.works = true
+  await recorder[Symbol.asyncDispose]()
+  const done = store.written.filter(({ id }) => id.startsWith('done_'))
+  assert.equal(done.length, 5000)
+  assert.ok(store.written.length < 5100, `${store.written.length} events waited`)
+  const counted = store.written.reduce((sum, found) => sum + (found.type === 'refusals' ? found.count : 0), 0)
+  assert.equal(counted, 20_000, 'they are counted all the same')
+})
+
+test('a flood of made-up keys never asks the store, and leaves a handful of rows', async t => {
+  await using gateway = await startGateway({ workers: 2 })
+  const { url, testKey, ostiary } = gateway
+  // All but the tag is right, and that is made under another secret.
+  const forger = createKeyFormat('sk', randomBytes(32))
+  const makers = {
+    shape: () => 'sk-proj-0123456789abcdef',
+    checksum: () => testKey.slice(0, -6) + randomBytes(3).toString('hex'),
+    tag: () => forger.make('live'),
+  }
+  const giveBack = await takeDatabaseAway(ostiary)
+  // Whoever asked the store now would be answered 503.
+  const before = performance.now()
+  await Promise.all(
+    Object.values(makers).map(async make => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+      for (let n = 0; n < FLOOD / 3; n++) assert.equal((await callOver(agent, url, make())).status, 401)
+      agent.destroy()
+    }),
+  )
+  const seconds = (performance.now() - before) / 1000
+  giveBack()
+  await until('the store', () =>
+    ostiary.store.ping().then(
+      () => true,
+      () => false,
+    ),
+  )
+  const rows = await gateway.refusals(FLOOD)
+  const counts = new Map<string, number>()
+  for (const { reason, count } of rows) counts.set(String(reason), (counts.get(String(reason)) ?? 0) + count)
+  assert.deepEqual(Object.fromEntries(counts), { shape: FLOOD / 3, checksum: FLOOD / 3, tag: FLOOD / 3 })
+  // One a kind and worker for each two seconds of it.
+  const bound = 3 * 2 * (Math.ceil(seconds / 2) + 1)
+  assert.ok(rows.length <= bound, `${rows.length} rows, at most ${bound} expected`)
+  assert.ok(rows.every(({ samples }) => samples.length <= 3))
+  assert.deepEqual(await callEvents(gateway), [])
+  t.diagnostic(`${FLOOD} refusals in ${seconds.toFixed(1)} s, ${rows.length} rows`)
+})
