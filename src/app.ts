@@ -10,7 +10,7 @@ import { Problem } from '#core/problems.ts'
 import type { Secret } from '#core/secret.ts'
 import { createKeyFormat } from '#keys/format.ts'
 import { createKeys, type Keys } from '#keys/keys.ts'
-import { type DataDirectory, findDataDirectory, openDataDirectory } from '#secrets/data-directory.ts'
+import { type DataDirectory, findDataDirectory, makeDataDirectory, openDataDirectory } from '#secrets/data-directory.ts'
 import type { Store } from '#store/ports.ts'
 import { lockDirectory } from '#store/sqlite/directory-lock.ts'
 import { type Database, openDatabase } from './database.ts'
@@ -51,8 +51,10 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const loaded = loadConfig({ env: options.env, file: options.configFile })
   const { config, secrets } = loaded
   const log = createLog(config.log.level)
-  const dataDirectory = openDataDirectory(findDataDirectory(options.env))
-  opened.use(lockDirectory(dataDirectory.path))
+  const folder = findDataDirectory(options.env)
+  makeDataDirectory(folder)
+  opened.use(lockDirectory(folder))
+  const dataDirectory = openDataDirectory(folder)
   const database = opened.use(await openDatabase({ config, secrets, file: dataDirectory.database, log }))
   const { store } = database
   const keys = createKeys({

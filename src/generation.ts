@@ -1,13 +1,14 @@
 import { createAuthenticate } from '#auth/authenticate.ts'
 import type { Config, ProviderConfig } from '#config/schema.ts'
 import type { SecretValues } from '#config/secrets.ts'
+import { createLifetime } from '#gateway/lifetime.ts'
 import type { Generation } from '#gateway/pipeline.ts'
 import { createUpstream } from '#http/upstream.ts'
 import type { VerifyKey } from '#keys/verifier.ts'
 import { createCatalog, type Provider } from '#providers/catalog.ts'
 import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
 
-/** A generation and what it holds open. Disposing waits for its running exchanges. */
+/** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
 
 /** Compiles one generation of the configuration into what the pipeline uses: nothing of it is parsed again per call. */
@@ -32,7 +33,7 @@ export function compileGeneration(
     authenticate: createAuthenticate([verifyKey]),
     catalog: createCatalog(providers, [...models, ...passthrough]),
     limits: config.requests,
-    [Symbol.asyncDispose]: () => open.disposeAsync(),
+    ...createLifetime(() => open.disposeAsync()),
   }
 }
 

@@ -166,12 +166,16 @@ function order(worker: Worker, message: WorkerOrder): void {
 /** The worker's next notice of a type; undefined if it ends before. */
 function heard<T extends WorkerNotice['type']>(worker: Worker, type: T): Promise<WorkerNotice | undefined> {
   return new Promise(resolve => {
-    const listen = (notice: WorkerNotice) => {
-      if (notice.type !== type) return
+    const settle = (notice?: WorkerNotice) => {
       worker.off('message', listen)
+      worker.off('exit', leave)
       resolve(notice)
     }
+    const leave = () => settle()
+    const listen = (notice: WorkerNotice) => {
+      if (notice.type === type) settle(notice)
+    }
     worker.on('message', listen)
-    worker.once('exit', () => resolve(undefined))
+    worker.on('exit', leave)
   })
 }

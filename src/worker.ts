@@ -4,7 +4,6 @@ import { createRecorder } from '#audit/recorder.ts'
 import type { Config } from '#config/schema.ts'
 import { SecretValues } from '#config/secrets.ts'
 import { systemClock } from '#core/clock.ts'
-import { newId } from '#core/ids.ts'
 import { createPipeline } from '#gateway/pipeline.ts'
 import { type Listener, openListener } from '#http/listener.ts'
 import { createKeyFormat } from '#keys/format.ts'
@@ -90,9 +89,9 @@ async function run(seed: WorkerSeed): Promise<void> {
       clock: systemClock,
       logFailure: (call, error) => log('error', { call, error }, 'a call failed by a defect'),
     }),
-    onMalformed: (source, problem) =>
+    onMalformed: (id, source, problem) =>
       recorder.refused({
-        id: newId('req', Date.now()),
+        id,
         at: Date.now(),
         source,
         route: null,
@@ -114,6 +113,8 @@ async function run(seed: WorkerSeed): Promise<void> {
     switch (order.type) {
       case 'prepare':
         try {
+          // One that was never committed is not needed any more.
+          void prepared?.[Symbol.asyncDispose]()
           prepared = compile(order.generation)
           return tell({ type: 'prepared', number: order.generation.number, error: null })
         } catch (error) {
@@ -124,13 +125,16 @@ async function run(seed: WorkerSeed): Promise<void> {
       case 'database':
         return (store as SqliteCallStore).reattach(order.port)
       case 'drain':
-        return void drain(listener, config.drainTimeoutMs, [recorder, current, store])
+        return void drain(listener, config.drainTimeoutMs, [current, recorder, store])
     }
   })
   tell({ type: 'ready' })
 }
 
-/** Lets the running calls end, writes their events, then ends the thread. */
+/**
+ * Lets the running calls end, writes their events, then ends the thread. The generation comes first: it is closed when
+ * its last call has been recorded.
+ */
 async function drain(listener: Listener, timeoutMs: number, open: readonly AsyncDisposable[]): Promise<void> {
   await listener.drain(timeoutMs)
   for (const resource of open) await resource[Symbol.asyncDispose]()

@@ -36,12 +36,15 @@ export function createAdminServer(options: AdminOptions) {
     genReqId: () => newId('req', options.clock()),
     requestTimeout: 30_000,
     logger: false,
+    // What the router cannot read gets past the error handler.
+    frameworkErrors: (error, request, reply) => void send(reply, toProblem(error), request.id),
     // Unknown members are refused, not removed: a misspelt one would silently do nothing.
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 128 },
   })
     .setValidatorCompiler(TypeBoxValidatorCompiler)
     .withTypeProvider<TypeBoxTypeProvider>()
 
+  server.removeContentTypeParser('text/plain')
   server.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
     reply.header('cache-control', 'no-store')
@@ -103,6 +106,8 @@ function toProblem(error: FastifyError | Problem): Problem {
   switch (error.statusCode) {
     case 400:
       return new Problem('admin.invalid_input', { detail: error.message, cause: error })
+    case 414:
+      return new Problem('route.not_found', { cause: error })
     case 413:
       return new Problem('request.too_large', { cause: error })
     case 415:

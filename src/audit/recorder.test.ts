@@ -95,6 +95,8 @@ async function settle(): Promise<void> {
   for (let i = 0; i < 5; i++) await new Promise(resolve => setImmediate(resolve))
 }
 
+const REFUSALS_DELAY_MS = 5000
+
 async function tick(t: TestContext, ms: number): Promise<void> {
   t.mock.timers.tick(ms)
   await settle()
@@ -204,7 +206,7 @@ test('counts the refusals of nobody known per source, route, reason and credenti
   recorder.refused(refusal('req_c', { reason: 'checksum' }))
   recorder.refused(refusal('req_d', { credential: 'key_1' }))
   recorder.refused(refusal('req_e', { problem: 'auth.missing_credential' }))
-  await tick(t, 2000)
+  await tick(t, REFUSALS_DELAY_MS)
   await tick(t, 100)
   assert.deepEqual(
     rows.refusals.map(({ count }) => count),
@@ -231,7 +233,7 @@ test('counts a call without a principal among the refusals, and writes one with 
   const { rows, recorder } = setUp(t)
   for (const id of names(9)) recorder.record(call(id, { principal: null, problem: 'auth.invalid_credential' }))
   recorder.record(call('known', { problem: 'model.not_found' }))
-  await tick(t, 2000)
+  await tick(t, REFUSALS_DELAY_MS)
   await tick(t, 100)
   assert.deepEqual(
     rows.rows.map(({ type }) => type),
@@ -243,7 +245,7 @@ test('counts a call without a principal among the refusals, and writes one with 
 test('ten thousand sources fill no more rows than the bound and one for the rest, and none goes uncounted', async t => {
   const { rows, recorder } = setUp(t)
   for (const [n, id] of names(10_000).entries()) recorder.refused(refusal(id, { source: `10.0.${n >> 8}.${n & 255}` }))
-  await tick(t, 2000)
+  await tick(t, REFUSALS_DELAY_MS)
   await tick(t, 100)
   assert.equal(rows.refusals.length, MAX_GROUPS + 1)
   assert.equal(
@@ -263,7 +265,7 @@ test('a source counted before the bound was reached goes on being counted by its
   recorder.refused(refusal('first', { source: 'known' }))
   for (const id of names(2000)) recorder.refused(refusal(id, { source: id }))
   recorder.refused(refusal('again', { source: 'known' }))
-  await tick(t, 2000)
+  await tick(t, REFUSALS_DELAY_MS)
   await tick(t, 100)
   assert.equal(rows.refusals.find(({ source }) => source === 'known')?.count, 2)
 })
@@ -275,7 +277,7 @@ test('a flood of refusals while the store is down stays bounded and is counted t
   await settle()
   for (let round = 0; round < 5; round++) {
     for (const id of names(3000, `flood${round}`)) recorder.refused(refusal(id, { source: id }))
-    await tick(t, 2000)
+    await tick(t, REFUSALS_DELAY_MS)
   }
   rows.down = false
   await tick(t, 500)

@@ -7,11 +7,14 @@ import type { EventWriter } from '#store/ports.ts'
 /** Events that may wait for the store, per worker. From here on calls are refused rather than done unrecorded. */
 const MAX_WAITING = 5000
 const MAX_BATCH = 100
-/** Longest that an event waits for others to share a write with, ms: also the most that a crash loses. */
+/**
+ * Longest that an event waits for others to share a write with, ms. A crash loses this and the write under way; of
+ * refusals without a principal the counts of `REFUSALS_DELAY_MS`; and in an outage of the store all that waits.
+ */
 const BATCH_DELAY_MS = 25
 const RETRY_DELAY_MS = 500
 /** How long refusals without a principal are counted before they are written, ms. */
-const REFUSALS_DELAY_MS = 2000
+const REFUSALS_DELAY_MS = 5000
 /** Different kinds of refusals counted apart; further sources share one count. */
 const MAX_REFUSAL_GROUPS = 1024
 const MAX_SAMPLES = 3
@@ -62,13 +65,16 @@ class BatchRecorder implements Recorder {
   }
 
   record(event: CallEvent): void {
-    if (event.principal === null && event.problem !== null) this.refused(event as CallEvent & { problem: string })
+    // Of nobody known, or beyond what may wait: a refusal is counted, so that no flood of them is unbounded.
+    const counted = event.principal === null || (this.#waiting.length >= MAX_WAITING && event.outcome === 'refused')
+    if (counted && event.problem !== null) this.refused({ ...event, problem: event.problem })
     else this.#enqueue(event)
   }
 
   refused(refusal: Refusal): void {
-    const exact = this.#keyOf(refusal, refusal.source)
-    const source = this.#groups.has(exact) || this.#groups.size < MAX_REFUSAL_GROUPS ? refusal.source : '*'
+    const network = networkOf(refusal.source)
+    const exact = this.#keyOf(refusal, network)
+    const source = this.#groups.has(exact) || this.#groups.size < MAX_REFUSAL_GROUPS ? network : '*'
     const key = source === '*' ? this.#keyOf(refusal, source) : exact
     const group = this.#groups.get(key)
     if (group === undefined) this.#groups.set(key, this.#newGroup(refusal, source))
@@ -163,4 +169,15 @@ class BatchRecorder implements Recorder {
     }
     clearTimeout(this.#batchTimer)
   }
+}
+
+/** An IPv6 host has its whole /64 to speak from: it counts as one source. IPv4 in IPv6 is IPv4. */
+function networkOf(address: string): string {
+  if (!address.includes(':')) return address
+  if (address.startsWith('::ffff:') && address.includes('.')) return address.slice(7)
+  const [head = '', tail] = address.split('%')[0]?.split('::') ?? []
+  const groups = head === '' ? [] : head.split(':')
+  const missing = tail === undefined ? 0 : 8 - groups.length - (tail === '' ? 0 : tail.split(':').length)
+  const full = [...groups, ...Array<string>(missing).fill('0'), ...(tail ? tail.split(':') : [])]
+  return `${full.slice(0, 4).join(':')}::/64`
 }

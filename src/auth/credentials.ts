@@ -17,10 +17,7 @@ export function readCredential(headers: IncomingHttpHeaders, query: string): str
   for (const name of CREDENTIAL_HEADERS) {
     const header = headers[name]
     if (header === undefined) continue
-    // Repeated headers arrive joined by a comma, which no credential contains.
-    for (const value of (header as string).split(',')) {
-      const credential = name === 'authorization' ? bearerOf(value) : value.trim()
-      if (credential === null || credential === '') continue
+    for (const credential of valuesOf(name, header as string)) {
       if (found !== null && found !== credential) throw new Problem('auth.multiple_credentials')
       found = credential
     }
@@ -29,10 +26,20 @@ export function readCredential(headers: IncomingHttpHeaders, query: string): str
 }
 
 const BEARER = /^ *bearer +([^ ]+) *$/i
+const SCHEME = /^ *(?!bearer )[a-z][a-z0-9-]* +[^ ]/i
 
-/** Credentials of another scheme are not ours to judge. */
-function bearerOf(value: string): string | null {
-  return BEARER.exec(value)?.[1] ?? null
+/** Repeated headers arrive joined by a comma, which no credential contains. */
+function valuesOf(name: string, header: string): string[] {
+  const parts = header.split(',')
+  if (name !== 'authorization') return parts.map(part => part.trim()).filter(part => part !== '')
+  const tokens: string[] = []
+  for (const part of parts) {
+    const token = BEARER.exec(part)?.[1]
+    if (token !== undefined) tokens.push(token)
+    // Credentials of another scheme are not ours to judge; a part without a scheme belongs to the one before it.
+    else if (!SCHEME.test(part)) return []
+  }
+  return tokens
 }
 
 function refuseInQuery(query: string): void {

@@ -24,7 +24,9 @@ export async function callAdmin(io: Io, method: 'GET' | 'POST', path: string, bo
   }).catch(cause => {
     throw new Problem('cli.not_running', { detail: `No answer from ${origin}.`, cause })
   })
-  const answer = (await response.json()) as { code?: string; detail?: string }
+  const answer = (await response.json().catch(cause => {
+    throw new Problem('cli.not_running', { detail: `What answers at ${origin} is not Ostiary.`, cause })
+  })) as { code?: string; detail?: string }
   if (response.ok) return answer
   const code = answer.code !== undefined && answer.code in problemTypes ? answer.code : 'gateway.internal'
   throw new Problem(code as ProblemCode, answer.detail === undefined ? {} : { detail: answer.detail })

@@ -65,7 +65,7 @@ async function list(args: string[], io: Io): Promise<number> {
 }
 
 async function revoke(args: string[], io: Io): Promise<number> {
-  const { values, positionals } = parse(args, { json: { type: 'boolean' } })
+  const { values, positionals } = parse(args, { json: { type: 'boolean' } }, true)
   const [id] = positionals
   if (id === undefined || positionals.length > 1) throw new Problem('cli.usage', { detail: 'Name one key by its id.' })
   const answer = (await callAdmin(io, 'POST', `/api/keys/${encodeURIComponent(id)}/revoke`)) as { key: KeyView }
@@ -73,9 +73,13 @@ async function revoke(args: string[], io: Io): Promise<number> {
   return 0
 }
 
-function parse<const O extends NonNullable<Parameters<typeof parseArgs>[0]>['options']>(args: string[], options: O) {
+function parse<const O extends NonNullable<Parameters<typeof parseArgs>[0]>['options']>(
+  args: string[],
+  options: O,
+  allowPositionals = false,
+) {
   try {
-    return parseArgs({ args, options: options as O & {}, allowPositionals: true })
+    return parseArgs({ args, options: options as O & {}, allowPositionals })
   } catch (cause) {
     throw new Problem('cli.usage', { detail: (cause as Error).message, cause })
   }

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Ostiary, startOstiary } from '#app.ts'
@@ -24,20 +23,28 @@ export async function startCommand(args: string[], io: Io): Promise<number> {
     return 0
   }
   const begun = performance.now()
-  const stop = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
-  const ostiary = await startOstiary({ env: io.env, configFile: config })
-  process.on('SIGHUP', () => {
-    ostiary.reload('SIGHUP').then(
-      ({ generation, changes }) => ostiary.log.info({ generation, changes }, 'configuration applied'),
-      error => ostiary.log.error({ err: error }, 'configuration refused; the last good one stays'),
-    )
+  // Listened to until the end: a second signal, as Ctrl-C under npm sends, must not cut what the first one lets end.
+  const stop = new Promise<void>(resolve => {
+    process.on('SIGTERM', () => resolve()).on('SIGINT', () => resolve())
   })
+  const starting = startOstiary({ env: io.env, configFile: config })
+  process.on('SIGHUP', () => void starting.then(reload, () => {}))
+  const ostiary = await starting
   io.stdout.write(banner(ostiary, performance.now() - begun))
   const lost = await Promise.race([stop.then(() => null), ostiary.lost])
   if (lost === null) io.stdout.write('Stopping: running calls may end …\n')
   await ostiary[Symbol.asyncDispose]()
   if (lost !== null) throw lost
   return 0
+}
+
+async function reload(ostiary: Ostiary): Promise<void> {
+  try {
+    const { generation, changes } = await ostiary.reload('SIGHUP')
+    ostiary.log.info({ generation, changes }, 'configuration applied')
+  } catch (error) {
+    ostiary.log.error({ err: error }, 'configuration refused; the last good one stays')
+  }
 }
 
 function parseUsage(args: string[]): { config?: string | undefined; help?: boolean | undefined } {

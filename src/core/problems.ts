@@ -15,7 +15,7 @@ const registry = {
   'auth.invalid_credential': {
     status: 401,
     title: 'The credential is not valid',
-    help: 'Check that the key is complete, unexpired and not revoked. The event in the gateway’s log says which check refused it; the answer never does.',
+    help: 'Check that the key is complete, unexpired and not revoked. The gateway’s record of the call says which check refused it; the answer never does.',
   },
   'auth.multiple_credentials': {
     status: 400,

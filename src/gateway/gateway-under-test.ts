@@ -10,6 +10,7 @@ import { openListener } from '#http/listener.ts'
 import { createUpstream, type Upstream, type UpstreamOptions } from '#http/upstream.ts'
 import { createCatalog, type ModelEntry } from '#providers/catalog.ts'
 import type { FormatName } from '#providers/wire-format.ts'
+import { createLifetime } from './lifetime.ts'
 import { createPipeline } from './pipeline.ts'
 
 export const NOW = 1_800_000_000_000
@@ -67,6 +68,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     authenticate: createAuthenticate([options.authenticator ?? byName]),
     catalog: createCatalog([provider, { ...provider, name: 'tagged', test: true }], models),
     limits: { maxBodyBytes: 1_000_000, maxJsonDepth: 16, timeoutMs: options.stallMs ?? 60_000 },
+    ...createLifetime(() => upstream[Symbol.asyncDispose]()),
   }
   const listener = await openListener({
     host: '127.0.0.1',
@@ -89,14 +91,14 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
   })
   t.after(async () => {
     await listener.drain(0)
-    await upstream[Symbol.asyncDispose]()
+    await generation[Symbol.asyncDispose]()
   })
   return {
     port: listener.port,
     events,
     /** What the gateway itself failed by. */
     failures,
-    upstream,
+    generation,
     /** The event of the only call. */
     async event(): Promise<CallEvent> {
       if (events.length === 0) await new Promise<void>(resolve => waiting.push(resolve))

@@ -349,7 +349,7 @@ test('a call under way when its generation is replaced is still forwarded', asyn
   const answer = ask(gateway.port)
   await reached
   // As a reload does with the generation that it replaces.
-  void gateway.upstream[Symbol.asyncDispose]()
+  void gateway.generation[Symbol.asyncDispose]()
   release()
   const res = await answer
   assert.equal(res.statusCode, 200)

@@ -9,13 +9,14 @@ import { answerModels } from './answer-models.ts'
 import { Call } from './call.ts'
 import { finish, type Record } from './finish.ts'
 import { forward } from './forward.ts'
+import type { Lifetime } from './lifetime.ts'
 import { type InputLimits, readInput } from './read-input.ts'
 import { refuse } from './refuse.ts'
 import { relay } from './relay.ts'
 import { findRoute } from './routes.ts'
 
 /** What one generation of the configuration gives the pipeline. A call keeps the one it began with. */
-export interface Generation {
+export interface Generation extends Pick<Lifetime, 'enter' | 'leave'> {
   readonly number: number
   readonly authenticate: Authenticate
   readonly catalog: Catalog
@@ -37,13 +38,15 @@ export interface PipelineOptions {
 export function createPipeline(options: PipelineOptions) {
   return async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const now = options.clock()
-    const { number, authenticate, catalog, limits } = options.current()
-    const call = new Call(newId('req', now), req, res, now, number)
+    const generation = options.current()
+    const { authenticate, catalog, limits } = generation
+    const call = new Call(newId('req', now), req, res, now, generation.number)
+    generation.enter()
     try {
       const route = call.routed(findRoute(req)) // a dead end waits until the caller is known
       const principal = call.identified(await authenticate(req.headers, route.query)) // 400 401 503
-      if (route.serves === 'nothing') throw route.problem // 400 403 404 405
       options.ensureRecordable() // 503: what cannot be recorded is not done
+      if (route.serves === 'nothing') throw route.problem // 400 403 404 405
       if (route.serves === 'models') return answerModels(call, route, principal, catalog) // 404
       const input = await readInput(call, route, limits) // 400 403 413 415
       const target = catalog.find(input.model, route.format) // 400 404
@@ -55,6 +58,7 @@ export function createPipeline(options: PipelineOptions) {
       refuse(call, error instanceof Problem ? error : new Problem('gateway.internal', { cause: error }))
     } finally {
       finish(call, options.worker, options.record) // the one event, on every path
+      generation.leave()
     }
   }
 }

@@ -9,6 +9,7 @@ const MAX_DISCARDED_BYTES = 8 * 1024 * 1024
 export function refuse(call: Call, problem: Problem): void {
   const { res } = call
   call.problem = problem
+  call.reply?.hangUp()
   if (call.hungUp || res.headersSent || problemTypes[problem.code].status === null) {
     res.destroy()
     return

@@ -12,7 +12,10 @@ import { replyHeaders } from './reply-headers.ts'
  */
 export function relay(call: Call, reply: Reply, stallMs: number): Promise<void> {
   const { res } = call
-  const events = String(reply.headers['content-type'] ?? '').startsWith('text/event-stream')
+  // Events under a content encoding cannot be told apart: such a stream passes as bytes.
+  const events =
+    String(reply.headers['content-type'] ?? '').startsWith('text/event-stream') &&
+    reply.headers['content-encoding'] === undefined
   res.writeHead(reply.status, replyHeaders(call, reply, events))
   return new Promise(resolve => {
     call.onClosed = resolve
@@ -51,15 +54,21 @@ class Relay {
     if (ready === null) return true
     this.#call.bytesOut += ready.length
     if (this.#call.res.write(ready)) return true
-    // A caller that reads nothing would hold the provider's connection for ever.
-    this.#stalled = setTimeout(() => this.#call.res.destroy(), this.#stallMs)
+    this.#expectReader()
     return false
+  }
+
+  /** A caller that reads nothing would hold the provider's connection, or its own, for ever. */
+  #expectReader(): void {
+    clearTimeout(this.#stalled)
+    this.#stalled = setTimeout(() => this.#call.res.destroy(), this.#stallMs)
   }
 
   onEnd(): void {
     const rest = this.#hold?.rest() ?? null
     this.#call.bytesOut += rest?.length ?? 0
     this.#call.res.end(rest)
+    this.#expectReader()
   }
 
   onError(error: Error): void {

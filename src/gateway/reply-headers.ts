@@ -35,12 +35,17 @@ const KEPT_BACK = new Set([
 // The limits of the account that all tenants share.
 const KEPT_BACK_PREFIXES = ['ratelimit', 'x-ratelimit-', 'anthropic-ratelimit-', 'x-ostiary-', 'access-control-']
 
+// Of an event stream: what is said of its length and of keeping it is ours to say.
+const KEPT_BACK_OF_EVENTS = new Set(['content-length', 'cache-control', 'x-accel-buffering'])
+
 /** The answer's headers: the provider's, less what is not the caller's to see, and ours. Flat list of names and values. */
 export function replyHeaders(call: Call, reply: Reply, events: boolean): string[] {
   const headers: string[] = []
+  const ofHop = namedByConnection(reply.headers.connection)
   for (const name in reply.headers) {
     const value = reply.headers[name]
-    if (value === undefined || isKeptBack(name)) continue
+    if (value === undefined || isKeptBack(name) || (events && KEPT_BACK_OF_EVENTS.has(name))) continue
+    if (ofHop?.includes(name)) continue
     if (typeof value === 'string') headers.push(name, value)
     else for (const item of value) headers.push(name, item)
   }
@@ -52,6 +57,14 @@ export function replyHeaders(call: Call, reply: Reply, events: boolean): string[
 }
 
 function isKeptBack(name: string): boolean {
-  // A provider's own cache directive is replaced on event streams and harmless elsewhere, so it is judged by the caller of this.
   return KEPT_BACK.has(name) || KEPT_BACK_PREFIXES.some(prefix => name.startsWith(prefix))
+}
+
+/** Headers that the provider declares to be of the hop (RFC 9110 §7.6.1); null = none. */
+function namedByConnection(connection: string | string[] | undefined): string[] | null {
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return null
+  return String(connection)
+    .toLowerCase()
+    .split(',')
+    .map(name => name.trim())
 }

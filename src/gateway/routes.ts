@@ -111,7 +111,7 @@ function models(format: FormatName, path: string): Row[] {
 const stateful: readonly (readonly [FormatName, RegExp])[] = [
   [
     'openai',
-    /^\/v1\/(?:responses\/(?!$)|files|batches|conversations|containers|uploads|vector_stores|assistants|threads|fine_tuning|evals|chat\/completions\/)/,
+    /^\/v1\/(?:responses\/(?!$|input_tokens$)|files|batches|conversations|containers|uploads|vector_stores|assistants|threads|fine_tuning|evals|chat\/completions\/)/,
   ],
   ['anthropic', /^(?:\/anthropic)?\/v1\/(?:messages\/batches|skills|organizations)|^\/anthropic\/v1\/files/],
   [

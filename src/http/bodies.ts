@@ -1,9 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Problem } from '#core/problems.ts'
 
+const BROKEN = Symbol('broken')
+type Breakable = IncomingMessage & { [BROKEN]?: Problem }
+
+/** The bytes of a request turned out not to be its body: whoever reads it, now or later, is told so. */
+export function markBroken(req: IncomingMessage, problem: Problem): void {
+  ;(req as Breakable)[BROKEN] ??= problem
+  req.emit(BROKEN, problem)
+}
+
 /**
  * Reads a JSON request's body whole, at most `maxBytes`.
- * Rejects with `request.unsupported_media_type`, `request.too_large` or `request.caller_hung_up`.
+ * Rejects with `request.unsupported_media_type`, `request.too_large`, `request.timeout`, `request.malformed` or
+ * `request.caller_hung_up`.
  */
 export function readJsonBody(req: IncomingMessage, res: ServerResponse, maxBytes: number): Promise<Buffer> {
   checkDeclaration(req, maxBytes)
@@ -12,6 +22,8 @@ export function readJsonBody(req: IncomingMessage, res: ServerResponse, maxBytes
   if (req.headers.expect !== undefined && req.httpVersion === '1.1') res.writeContinue()
   return new Promise((resolve, reject) => {
     // A request that was cut off while its caller was authenticated says nothing any more.
+    const broken = (req as Breakable)[BROKEN]
+    if (broken !== undefined) return reject(broken)
     if (req.destroyed) return reject(new Problem('request.caller_hung_up'))
     let first: Buffer | undefined
     let chunks: Buffer[] | undefined
@@ -27,6 +39,7 @@ export function readJsonBody(req: IncomingMessage, res: ServerResponse, maxBytes
     })
     req.on('end', () => resolve(chunks === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(chunks, size)))
     req.on('error', cause => reject(new Problem('request.caller_hung_up', { cause })))
+    req.on(BROKEN, reject)
     req.on('close', () => {
       if (!req.complete) reject(new Problem('request.caller_hung_up'))
     })

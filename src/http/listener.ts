@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { newId } from '#core/ids.ts'
 import { Problem, problemTypes, toProblemJson } from '#core/problems.ts'
+import { markBroken } from './bodies.ts'
 
 export interface ListenerOptions {
   /** `localhost` = both loopback addresses. */
@@ -14,7 +16,7 @@ export interface ListenerOptions {
   readonly timeoutMs: number
   readonly handle: (req: IncomingMessage, res: ServerResponse) => void
   /** A request that never became one: answered here, told there. */
-  readonly onMalformed?: (source: string, problem: Problem) => void
+  readonly onMalformed?: (id: string, source: string, problem: Problem) => void
 }
 
 export interface Listener {
@@ -28,7 +30,7 @@ export const MAX_HEAD_BYTES = 16 * 1024
 /** Opens a plaintext HTTP/1.1 listener, on both address families where the host is `localhost`. */
 export async function openListener(options: ListenerOptions): Promise<Listener> {
   const hosts = options.host === 'localhost' ? ['127.0.0.1', '::1'] : [options.host]
-  const servers: Server[] = []
+  const servers: DrainableServer[] = []
   let port = options.port
   try {
     for (const host of hosts) {
@@ -41,6 +43,9 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
   } catch (error) {
     for (const server of servers) server.close()
     throw error
+  }
+  if (servers.length === 0) {
+    throw new Problem('start.port_in_use', { detail: `${options.host} is no address of this machine.` })
   }
   return { port, drain: timeoutMs => drain(servers, timeoutMs) }
 }
@@ -60,48 +65,101 @@ export async function claimPort(host: string, port: number): Promise<number> {
   return probe.port
 }
 
-function createHttpServer(options: ListenerOptions): Server {
-  const server = createServer({
-    maxHeaderSize: MAX_HEAD_BYTES,
-    headersTimeout: options.headTimeoutMs,
-    requestTimeout: options.timeoutMs,
-    connectionsCheckingInterval: Math.min(5000, options.headTimeoutMs),
-    keepAliveTimeout: 65_000,
-    // Two `Authorization` headers must be seen as two: by default Node drops the second silently.
-    joinDuplicateHeaders: true,
-  })
+function createHttpServer(options: ListenerOptions): DrainableServer {
+  const server: DrainableServer = Object.assign(
+    createServer({
+      maxHeaderSize: MAX_HEAD_BYTES,
+      headersTimeout: Math.min(options.headTimeoutMs, options.timeoutMs),
+      requestTimeout: options.timeoutMs,
+      connectionsCheckingInterval: Math.min(5000, options.headTimeoutMs),
+      keepAliveTimeout: 65_000,
+      // Two `Authorization` headers must be seen as two: by default Node drops the second silently.
+      joinDuplicateHeaders: true,
+      // Looked at below, where the refusal is recorded.
+      requireHostHeader: false,
+    }),
+    { draining: false, sockets: new Set<Socket>() },
+  )
   server.maxConnections = options.maxConnections
-  server.maxHeadersCount = 100
-  server.on('request', options.handle)
-  server.on('checkContinue', options.handle)
+  // No bound but the head's size: beyond a number, Node drops headers silently, a second credential among them.
+  server.maxHeadersCount = 0
+  const handle = (req: IncomingMessage, res: ServerResponse) => {
+    if (server.draining) res.shouldKeepAlive = false
+    const { host } = req.headers
+    // RFC 9112 §3.2: exactly one.
+    if (host === undefined ? req.httpVersion !== '1.0' : host.includes(',')) {
+      return refuseHead(req, res, 'host', options.onMalformed)
+    }
+    options.handle(req, res)
+  }
+  server.on('request', handle)
+  server.on('checkContinue', handle)
+  server.on('checkExpectation', (req, res) => refuseHead(req, res, 'expectation', options.onMalformed))
+  server.on('connection', socket => {
+    server.sockets.add(socket)
+    socket.on('close', () => server.sockets.delete(socket))
+  })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    const problem = malformed(error)
-    options.onMalformed?.((socket as Socket).remoteAddress ?? '', problem)
-    refuseRaw(socket as Socket, problem)
+    refuseBytes(socket as Socket, malformed(error), options.onMalformed)
   })
   return server
+}
+
+interface DrainableServer extends Server {
+  draining: boolean
+  readonly sockets: Set<Socket>
+}
+
+/** The response that a connection is at work on; undefined = none. */
+function responseOf(socket: Socket): ServerResponse | undefined {
+  return (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
+}
+
+function refuseHead(
+  req: IncomingMessage,
+  res: ServerResponse,
+  reason: string,
+  onMalformed: ListenerOptions['onMalformed'],
+): void {
+  const problem = new Problem('request.malformed', { reason })
+  const id = newId('req', Date.now())
+  onMalformed?.(id, req.socket.remoteAddress ?? '', problem)
+  res.shouldKeepAlive = false
+  res.writeHead(400, { 'content-type': 'application/problem+json', 'cache-control': 'no-store', 'x-request-id': id })
+  res.end(JSON.stringify(toProblemJson(problem, id)))
+}
+
+/** Bytes that are no request, or not the rest of one. */
+function refuseBytes(socket: Socket, problem: Problem, onMalformed: ListenerOptions['onMalformed']): void {
+  const running = responseOf(socket)
+  if (running !== undefined) {
+    // A request is being handled: who reads its body hears of it and answers; it is recorded there, once.
+    running.shouldKeepAlive = false
+    markBroken(running.req, problem)
+    if (running.headersSent || !socket.writable) socket.destroy()
+    return
+  }
+  const id = newId('req', Date.now())
+  onMalformed?.(id, socket.remoteAddress ?? '', problem)
+  if (!socket.writable || problemTypes[problem.code].status === null) {
+    socket.destroy()
+    return
+  }
+  const body = JSON.stringify(toProblemJson(problem, id))
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${id}\r\nConnection: close\r\n\r\n${body}`,
+  )
 }
 
 function malformed(error: NodeJS.ErrnoException): Problem {
   const reason = error.code ?? 'unknown'
   if (reason === 'HPE_HEADER_OVERFLOW') return new Problem('request.head_too_large', { reason })
   if (reason === 'ERR_HTTP_REQUEST_TIMEOUT') return new Problem('request.timeout', { reason })
-  if (reason === 'ECONNRESET' || reason === 'EPIPE') return new Problem('request.caller_hung_up', { reason })
+  // HPE_INVALID_EOF_STATE: the caller's end in the middle of a message.
+  if (reason === 'ECONNRESET' || reason === 'EPIPE' || reason === 'HPE_INVALID_EOF_STATE')
+    return new Problem('request.caller_hung_up', { reason })
   return new Problem('request.malformed', { reason })
-}
-
-function refuseRaw(socket: Socket, problem: Problem): void {
-  // Bytes of an answer may be out already: then another head would be read as part of its body.
-  const answering = (socket as Socket & { _httpMessage?: { headersSent: boolean } })._httpMessage?.headersSent === true
-  if (!socket.writable || answering || problemTypes[problem.code].status === null) {
-    socket.destroy()
-    return
-  }
-  const body = JSON.stringify(toProblemJson(problem))
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: application/problem+json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  )
 }
 
 /** False where the address family does not exist on this machine. */
@@ -117,7 +175,14 @@ function listen(server: Server, host: string, port: number, reusePort: boolean):
   })
 }
 
-async function drain(servers: readonly Server[], timeoutMs: number): Promise<void> {
+async function drain(servers: readonly DrainableServer[], timeoutMs: number): Promise<void> {
+  for (const server of servers) {
+    server.draining = true
+    for (const socket of server.sockets) {
+      const running = responseOf(socket)
+      if (running !== undefined) running.shouldKeepAlive = false
+    }
+  }
   const closed = servers.map(server => new Promise<void>(resolve => server.close(() => resolve())))
   // A kept-alive connection turns idle when its last answer ends, and would hold the server open until it times out.
   const sweep = setInterval(() => {

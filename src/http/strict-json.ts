@@ -49,7 +49,7 @@ const READ_HERE = ['model', 'stream', 'messages', 'input', 'contents']
 function refuseOtherSpelling(value: object): void {
   for (const name in value) {
     if (READ_HERE.includes(name)) continue
-    if (READ_HERE.includes(name.toLowerCase())) throw new Problem('request.duplicate_member')
+    if (READ_HERE.includes(name.toUpperCase().toLowerCase())) throw new Problem('request.duplicate_member')
   }
 }
 

@@ -22,6 +22,8 @@ export class KeyCache {
     this.#options = options
     options.changes.subscribe(change => {
       this.#epoch++
+      // A question under way may be answered with what was before: whoever asks from now on asks anew.
+      this.#loading.clear()
       this.#forget(change.subject)
     })
   }
@@ -42,7 +44,9 @@ export class KeyCache {
   load(digest: string): Promise<KeyRecord | null> {
     const running = this.#loading.get(digest)
     if (running !== undefined) return running
-    const loading = this.#fetch(digest).finally(() => this.#loading.delete(digest))
+    const loading = this.#fetch(digest).finally(() => {
+      if (this.#loading.get(digest) === loading) this.#loading.delete(digest)
+    })
     this.#loading.set(digest, loading)
     return loading
   }

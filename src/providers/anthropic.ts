@@ -6,5 +6,5 @@ export const anthropic: WireFormat = {
   credentialHeaders: credential => ({ 'x-api-key': credential }),
   references: new Set(['file_id']),
   topLevelReferences: new Set(['container']),
-  opaque: new Set(['input_schema', 'input', 'metadata']),
+  opaque: new Set(['input_schema', 'input', 'input_examples', 'schema', 'metadata']),
 }

@@ -53,7 +53,7 @@ const resolutions: readonly (readonly [model: string, FormatName, expected: stri
   ['fast', 'anthropic', 'model.wrong_format'],
   ['claude', 'openai', 'model.wrong_format'],
   ['gpt-4o', 'gemini', 'model.wrong_format'],
-  ['other', 'anthropic', 'model.not_found'],
+  ['other', 'anthropic', 'model.wrong_format'],
 ]
 
 for (const [model, format, expected] of resolutions) {

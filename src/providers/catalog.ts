@@ -77,6 +77,8 @@ export function createCatalog(providers: readonly Provider[], models: readonly M
         const candidate = targetOf(entry, model)
         if (speaks(candidate.provider, format)) return candidate
       }
+      const [other] = matching
+      if (other !== undefined) throw wrongFormat(targetOf(other.entry, model))
       throw new Problem('model.not_found', {
         detail: `The model ${JSON.stringify(model.slice(0, 128))} does not exist.`,
       })

@@ -63,8 +63,17 @@ const refused: Readonly<Record<FormatName, Readonly<Record<string, object>>>> = 
     },
     'a file in the other spelling': { contents: [{ parts: [{ file_data: { file_uri: 'files/1' } }] }] },
     'an object of a bucket': { contents: [{ parts: [{ fileData: { fileUri: 'gs://bucket/object' } }] }] },
-    'a file of a host that begins like a public one': {
-      contents: [{ parts: [{ fileData: { fileUri: 'https://youtube.com.evil/x' } }] }],
+    'a file by its address': {
+      contents: [{ parts: [{ fileData: { fileUri: 'https://generativelanguage.googleapis.com/v1beta/files/1' } }] }],
+    },
+    'a file by its address with a dot at the host’s end': {
+      contents: [{ parts: [{ fileData: { fileUri: 'https://GENERATIVELANGUAGE.googleapis.com./v1beta/files/1' } }] }],
+    },
+    'an object of a bucket by its address': {
+      contents: [{ parts: [{ fileData: { fileUri: 'https://storage.googleapis.com/bucket/object' } }] }],
+    },
+    'a file by an address without TLS': {
+      contents: [{ parts: [{ fileData: { fileUri: 'http://example.com/x' } }] }],
     },
     'a cached content': { cachedContent: 'cachedContents/1' },
     'a cached content in the other spelling': { cached_content: 'cachedContents/1' },

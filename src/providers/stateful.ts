@@ -17,29 +17,19 @@ function walk(format: WireFormat, value: object): void {
     for (const item of value) if (typeof item === 'object' && item !== null) walk(format, item)
     return
   }
+  if (format.refersById?.(value as Record<string, unknown>)) refuse('an object named by its id alone')
   for (const name in value) {
     const item = (value as Record<string, unknown>)[name]
-    if (format.references.has(name) && isSet(item) && !isPublicUri(item)) refuse(name)
+    if (format.references.has(name) && isSet(item) && !format.isPublic?.(name, item)) refuse(name)
     if (typeof item === 'object') {
       if (item !== null && !format.opaque.has(name)) walk(format, item)
-    } else if (typeof item === 'string' && isReferenceByType(format, name, item)) {
-      refuse(item)
-    }
+    } else if (name === 'type' && format.references.has(item as string)) refuse(item as string)
+    else if (name === 'container' && typeof item === 'string') refuse(name)
   }
 }
 
 function isSet(value: unknown): boolean {
-  return value !== null && value !== undefined && value !== false
-}
-
-/** An item of a stored response, or an existing code-interpreter container. */
-function isReferenceByType(format: WireFormat, name: string, value: string): boolean {
-  return (name === 'type' && format.references.has(value)) || name === 'container'
-}
-
-/** Gemini reads public addresses (videos) through the same member as uploaded files. */
-function isPublicUri(value: unknown): boolean {
-  return typeof value === 'string' && /^https:\/\/(?:www\.)?youtu(?:be\.com|\.be)\//.test(value)
+  return value !== null && value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0)
 }
 
 function refuse(member: string): never {

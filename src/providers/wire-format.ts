@@ -11,6 +11,10 @@ export interface WireFormat {
   credentialHeaders(credential: string): Record<string, string>
   /** Members that name an object in the provider's account wherever they stand. */
   readonly references: ReadonlySet<string>
+  /** Whether an object is such a name by its form, whatever member holds it. */
+  readonly refersById?: (value: Record<string, unknown>) => boolean
+  /** Whether the value of one of `references` is public after all. */
+  readonly isPublic?: (member: string, value: unknown) => boolean
   /** Members that do so at the top level only. */
   readonly topLevelReferences: ReadonlySet<string>
   /** Members whose content belongs to the caller's own vocabulary (JSON Schemas, tool arguments): not looked into. */

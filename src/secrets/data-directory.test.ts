@@ -3,7 +3,12 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { findDataDirectory, openDataDirectory } from './data-directory.ts'
+import { findDataDirectory, makeDataDirectory, openDataDirectory as openMade } from './data-directory.ts'
+
+function openDataDirectory(path: string) {
+  makeDataDirectory(path)
+  return openMade(path)
+}
 
 const FILES = ['bootstrap-token', 'deployment-secret', 'key-encryption-key', 'pepper']
 const incomplete = { name: 'Problem', code: 'start.data_directory_incomplete' }

@@ -32,21 +32,30 @@ export interface DataDirectory {
 const SECRET_FILES = ['key-encryption-key', 'pepper', 'deployment-secret'] as const
 export const BOOTSTRAP_TOKEN_FILE = 'bootstrap-token'
 
+/** Makes the folder where there is none, and closes it to everybody else (0700). */
+export function makeDataDirectory(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 })
+  // It may be there already, by the umask: made for the cache of compiled code, or by hand.
+  chmodSync(path, 0o700)
+}
+
 /**
- * Opens the data directory; makes it, with fresh secrets, where there is none (directory 0700, files 0600).
- * Throws `start.data_directory_incomplete` where a database stands without the secrets that its keys need.
+ * Opens the files of a data directory that this process has locked; makes fresh ones (0600) where there are none yet.
+ * Throws `start.data_directory_incomplete` where one alone is missing or damaged: the stored keys need them all.
  */
 export function openDataDirectory(path: string): DataDirectory {
-  mkdirSync(path, { recursive: true, mode: 0o700 })
   const database = join(path, 'ostiary.db')
-  const inUse = existsSync(database)
+  const bootstrapTokenFile = join(path, BOOTSTRAP_TOKEN_FILE)
+  // The token is made last: where it or a database is, the first start had come to its end.
+  const complete = existsSync(bootstrapTokenFile) || existsSync(database)
   for (const name of SECRET_FILES) {
     const file = join(path, name)
-    if (existsSync(file)) continue
-    if (inUse) throw new Problem('start.data_directory_incomplete', { detail: `${name} is missing in ${path}` })
-    createFile(file, randomBytes(32).toString('base64url'))
+    if (!existsSync(file)) {
+      if (complete) throw incomplete(`${name} is missing in ${path}`)
+      createFile(file, randomBytes(32).toString('base64url'))
+    }
+    readSecret(file)
   }
-  const bootstrapTokenFile = join(path, BOOTSTRAP_TOKEN_FILE)
   if (!existsSync(bootstrapTokenFile)) createFile(bootstrapTokenFile, `so_${randomBytes(32).toString('base64url')}`)
   const pepper = readSecret(join(path, 'pepper'))
   return {
@@ -56,7 +65,7 @@ export function openDataDirectory(path: string): DataDirectory {
     pepperId: createHash('sha256').update(pepper).digest('hex').slice(0, 12),
     deploymentSecret: readSecret(join(path, 'deployment-secret')),
     bootstrapTokenFile,
-    bootstrapToken: readFileSync(bootstrapTokenFile, 'utf8').trim(),
+    bootstrapToken: readToken(bootstrapTokenFile),
   }
 }
 
@@ -77,9 +86,19 @@ function createFile(file: string, text: string): void {
 }
 
 function readSecret(file: string): Buffer {
-  const secret = Buffer.from(readFileSync(file, 'utf8').trim(), 'base64url')
-  if (secret.length !== 32) {
-    throw new Problem('start.data_directory_incomplete', { detail: `${file} does not hold 32 bytes in base64url` })
-  }
-  return secret
+  chmodSync(file, 0o600)
+  const text = readFileSync(file, 'utf8').trim()
+  if (!/^[\w-]{43}$/.test(text)) throw incomplete(`${file} does not hold 32 bytes in base64url`)
+  return Buffer.from(text, 'base64url')
+}
+
+function readToken(file: string): string {
+  chmodSync(file, 0o600)
+  const token = readFileSync(file, 'utf8').trim()
+  if (!/^so_[\w-]{43}$/.test(token)) throw incomplete(`${file} does not hold a token`)
+  return token
+}
+
+function incomplete(detail: string): Problem {
+  return new Problem('start.data_directory_incomplete', { detail })
 }

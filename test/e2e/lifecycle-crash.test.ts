@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { openConnections } from '#store/sqlite/connections.ts'
 import { checkKeysWork, checkPostgresRows, checkSqliteFiles, killUnderLoad, type Promised } from '../support/crash.ts'
 import { postgresAvailable, startPostgres } from '../support/postgres.ts'
 import { createDeployment, startProcess } from '../support/process.ts'
@@ -36,4 +38,13 @@ test('killed while keys are minted and used, PostgreSQL keeps every key that was
   // The server has seen the connection end: the node's lock is free at once.
   await using gateway = await startProcess(deployment)
   await checkKeysWork(gateway, promised)
+})
+
+test('each commit is synced to the disk, which no kill can show: only a loss of power would', () => {
+  using deployment = createDeployment()
+  using connections = openConnections(join(deployment.folder, 'ostiary.db'))
+  const ask = (sql: string) => Object.values(connections.writer.run({ sql, parameters: [] }).rows[0] as object)
+  assert.deepEqual(ask('pragma journal_mode'), ['wal'])
+  // 2 = full: in this mode of the log it syncs at each commit (sqlite.org/pragma.html#pragma_synchronous).
+  assert.deepEqual(ask('pragma synchronous'), [2])
 })

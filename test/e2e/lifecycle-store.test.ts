@@ -185,11 +185,23 @@ test('calls that are refused for want of recording do not fill the memory with t
     clock: () => 0,
     onTrouble: () => {},
   })
-  const event = (id: string, problem: string | null) =>
-    ({ type: 'call', id, at: 0, source: '::1', principal: { id: 'key_1' }, credential: 'key_1', problem }) as CallEvent
-  for (let n = 0; n < 5000; n++) recorder.record(event(`done_${n}`, null))
+  const known = {
+    type: 'call',
+    at: 0,
+    source: '127.0.0.1',
+    principal: { id: 'key_1' },
+    credential: 'key_1',
+    target: null,
+  }
+  const record = (id: string, members: Partial<CallEvent>) =>
+    recorder.record({ ...known, id, outcome: 'refused', problem: null, ...members } as CallEvent)
+  for (let n = 0; n < 5000; n++) record(`done_${n}`, { outcome: 'completed', target: {} as CallEvent['target'] })
   assert.throws(() => recorder.ensureRecordable(), { code: 'events.not_recordable' })
-  for (let n = 0; n < 20_000; n++) recorder.record(event(`refused_${n}`, 'events.not_recordable'))
+  for (let n = 0; n < 10_000; n++) {
+    record(`refused_${n}`, { problem: 'events.not_recordable' })
+    // Somebody whose key the store can no longer confirm.
+    record(`failed_${n}`, { problem: 'store.unavailable', outcome: 'failed', principal: null, credential: null })
+  }
   store.works = true
   await recorder[Symbol.asyncDispose]()
   const done = store.written.filter(({ id }) => id.startsWith('done_'))

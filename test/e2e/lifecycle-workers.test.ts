@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { Agent, type ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import type { CallEvent } from '#core/events.ts'
 import { REVOCATION_BOUND_MS } from '#keys/verifier.ts'
 import { ask, type Gateway, startGateway, until } from '../support/gateway.ts'
-import { askAdmin, callOnce, type Line, startLoad, takeDatabaseAway } from '../support/process.ts'
+import { askAdmin, callOnce, callOver, type Line, startLoad, takeDatabaseAway } from '../support/process.ts'
+import { configFor, startProvider } from '../support/provider.ts'
 
 const REPLACED_WITHIN_MS = 10_000
 
@@ -151,4 +153,33 @@ test('a call on a kept connection goes on over the death of a worker that is not
   assert.ok(broken.length > 0 && broken.length < 12, `${broken.length} of 12 connections broke`)
   // Each broke once: the next connection was served at once, by the worker that was left.
   assert.ok(broken.every(({ errors }) => errors.length <= 2))
+})
+
+test('a caller that hangs up frees its worker of the provider’s connection at once', async t => {
+  await using provider = await startProvider()
+  const { yaml, env } = configFor(provider)
+  // Drained at once: where nothing stops the exchange, it must not hold up the end of this test.
+  await using gateway = await startGateway({ yaml, env: { ...env, OSTIARY_DRAIN_TIMEOUT_MS: '0' } })
+  const key = await gateway.liveKey()
+  for (const [when, answer] of [
+    ['before the head', () => {}],
+    [
+      'in the stream',
+      (res: ServerResponse) => void res.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n'),
+    ],
+  ] as const) {
+    provider.answer = (_request, res) => answer(res)
+    const agent = new Agent()
+    const call = callOver(agent, gateway.url, key, { body: '{"model":"gpt","stream":true,"messages":[]}' })
+    const { closed } = await until('the request', () => provider.requests.pop())
+    let over = false
+    void closed.then(() => {
+      over = true
+    })
+    agent.destroy()
+    await assert.rejects(call)
+    const hungUp = performance.now()
+    await until(`the end of the exchange ${when}`, () => over, 2000)
+    t.diagnostic(`${when}: after ${(performance.now() - hungUp).toFixed()} ms`)
+  }
 })

@@ -8,7 +8,8 @@ const schema = {
   summary: 'Mint an API key',
   body: Type.Object(
     {
-      name: Type.String({ minLength: 1, maxLength: 128, pattern: '\\S' }),
+      // No control characters: they would write to an operator's terminal, and PostgreSQL keeps no NUL.
+      name: Type.String({ minLength: 1, maxLength: 128, pattern: '^(?=.*\\S)[^\\x00-\\x1f\\x7f-\\x9f]*$' }),
       environment: Type.Optional(Type.Union([Type.Literal('live'), Type.Literal('test')])),
       expires_in: Type.Optional(
         Type.Union([Type.Integer({ minimum: 1, maximum: 3_153_600_000 }), Type.Null()], {

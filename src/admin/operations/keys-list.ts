@@ -9,7 +9,9 @@ const schema = {
   querystring: Type.Object(
     {
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
-      after: Type.Optional(Type.String({ maxLength: 64, description: 'Id of the last key of the page before.' })),
+      after: Type.Optional(
+        Type.String({ pattern: '^key_[0-9a-z]{26}$', description: 'Id of the last key of the page before.' }),
+      ),
     },
     { additionalProperties: false },
   ),

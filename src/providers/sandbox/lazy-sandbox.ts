@@ -10,12 +10,11 @@ export function lazySandbox(settings: SandboxSettings): Send {
     loaded ??= import('./sandbox.ts').then(({ createSandbox }) => createSandbox(settings))
     let exchange: Exchange | null = null
     let aborted = false
-    loaded.then(
-      send => {
+    loaded
+      .then(send => {
         if (!aborted) exchange = send(request, sink)
-      },
-      error => sink.onError(error as Error),
-    )
+      })
+      .catch((error: Error) => sink.onError(error))
     return {
       resume: () => exchange?.resume(),
       abort() {
