@@ -124,9 +124,14 @@ function refuseHead(
   const problem = new Problem('request.malformed', { reason })
   const id = newId('req', Date.now())
   onMalformed?.(id, req.socket.remoteAddress ?? '', problem)
+  const body = JSON.stringify(toProblemJson(problem, id))
   res.shouldKeepAlive = false
-  res.writeHead(400, { 'content-type': 'application/problem+json', 'cache-control': 'no-store', 'x-request-id': id })
-  res.end(JSON.stringify(toProblemJson(problem, id)))
+  res.writeHead(problem.status, {
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+    'x-request-id': id,
+  })
+  res.end(body)
 }
 
 /** Bytes that are no request, or not the rest of one. */

@@ -728,7 +728,6 @@ describe('framing', () => {
     'a negative length': ['Content-Length: -1'],
     'a length in hexadecimal': ['Content-Length: 0x10'],
     'a length beyond 64 bits': ['Content-Length: 99999999999999999999999'],
-    'a coding that is not chunked': ['Transfer-Encoding: xchunked'],
     'chunked that is not last': ['Transfer-Encoding: chunked, identity'],
     'a space before the colon': ['Transfer-Encoding : chunked'],
     'a folded header': ['X-A: 1', ' Transfer-Encoding: chunked'],
@@ -742,6 +741,7 @@ describe('framing', () => {
   }
 
   for (const [name, bytes] of Object.entries({
+    'a coding that is not chunked': () => `${head('Transfer-Encoding: xchunked')}0\r\n\r\n${smuggled}`,
     'a chunk without a size': () => `${head('Transfer-Encoding: chunked')}hello\r\n`,
     'a chunk of negative size': () => `${head('Transfer-Encoding: chunked')}-1\r\n`,
     'a chunk longer than its size': () => `${head('Transfer-Encoding: chunked')}1\r\nhello\r\n0\r\n\r\n`,
