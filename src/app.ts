@@ -1,13 +1,13 @@
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { type AdminServer, createAdminServer } from '#admin/server.ts'
-import { compareConfigs, needsRestart } from '#config/changes.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { systemClock } from '#core/clock.ts'
 import type { GatewayEvent } from '#core/events.ts'
 import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
 import type { Secret } from '#core/secret.ts'
+import { claimPort } from '#http/listener.ts'
 import { createKeyFormat } from '#keys/format.ts'
 import { createKeys, type Keys } from '#keys/keys.ts'
 import { type DataDirectory, findDataDirectory, makeDataDirectory, openDataDirectory } from '#secrets/data-directory.ts'
@@ -15,8 +15,8 @@ import type { Store } from '#store/ports.ts'
 import { lockDirectory } from '#store/sqlite/directory-lock.ts'
 import { type Database, openDatabase } from './database.ts'
 import { createLog } from './log.ts'
+import { createReload, type Reload, seedOf } from './reload.ts'
 import { type Supervisor, startSupervisor } from './supervisor.ts'
-import type { GenerationSeed } from './worker.ts'
 
 export interface OstiaryOptions {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -39,8 +39,7 @@ export interface Ostiary extends AsyncDisposable {
   readonly log: Logger
   /** Resolves if the gateway can no longer be what it was started as, with the reason: it must stop. */
   readonly lost: Promise<Problem>
-  /** Applies the configuration as it is now, or throws `config.invalid` and changes nothing. */
-  reload(actor: string): Promise<{ readonly generation: number; readonly changes: readonly string[] }>
+  readonly reload: Reload
 }
 
 const FIRST_KEY_LIFETIME_MS = 24 * 3_600_000
@@ -71,13 +70,20 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     throw new Problem('start.data_directory_incomplete', { detail: 'The pepper is not the one of the stored keys.' })
   }
 
-  let current = loaded
-  let generation: GenerationSeed = seedOf(1, loaded)
+  let generation = 1
+  const emit = async (type: GatewayEvent['type'], detail: string | null) => {
+    const at = systemClock()
+    const event = { type, id: newId('evt', at), at, configGeneration: generation, detail } as const
+    await store.events.append([event]).catch(error => log.error({ err: error, type }, 'an event was not written'))
+  }
+  let started = false
+  // Before the workers in this list, so after them at the end: their last calls come before it.
+  opened.defer(() => (started ? emit('gateway.stopped', null) : undefined))
   const supervisor = opened.use(
     await startSupervisor({
       pepper: dataDirectory.pepper,
       deploymentSecret: dataDirectory.deploymentSecret,
-      generation,
+      generation: seedOf(generation, loaded),
       database: () => database.thread(),
       onLog: (worker, { level, fields, message }) => log[level]({ worker, ...fields }, message),
       onReplaced: (index, reason) => {
@@ -87,40 +93,19 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     }),
   )
   database.onRestarted(() => supervisor.reconnectDatabase())
-
-  const emit = async (type: GatewayEvent['type'], detail: string | null) => {
-    const at = systemClock()
-    const event = { type, id: newId('evt', at), at, configGeneration: generation.number, detail } as const
-    await store.events.append([event]).catch(error => log.error({ err: error, type }, 'an event was not written'))
-  }
-  let reloading: Promise<unknown> = Promise.resolve()
-  const reload = (actor: string) => {
-    const turn = reloading.then(async () => {
-      try {
-        const next = loadConfig({ env: options.env, file: options.configFile })
-        const stuck = needsRestart(current, next)
-        if (stuck.length > 0) {
-          throw new Problem('config.invalid', { detail: `A restart is needed to change ${stuck.join(', ')}.` })
-        }
-        const changes = compareConfigs(current, next)
-        const seed = seedOf(generation.number + 1, next)
-        await supervisor.apply(seed)
-        current = next
-        generation = seed
-        await emit('config.reloaded', `${actor}: ${changes.join('; ') || 'no change'}`)
-        return { generation: seed.number, changes }
-      } catch (error) {
-        await emit('config.reload_refused', `${actor}: ${(error as Error).message}`)
-        throw error
-      }
-    })
-    reloading = turn.catch(() => {})
-    return turn
-  }
+  const reload = createReload({
+    loaded,
+    load: () => loadConfig({ env: options.env, file: options.configFile }),
+    async apply(seed) {
+      await supervisor.apply(seed)
+      generation = seed.number
+    },
+    emit,
+  })
 
   const admin = await openAdmin(opened, { config, dataDirectory, keys, reload, supervisor, store, log })
   const firstKey = newest === undefined ? await mintFirstKey(keys) : null
-  opened.defer(() => emit('gateway.stopped', null))
+  started = true
   await emit('gateway.started', null)
   const closing = opened.move()
   return {
@@ -140,10 +125,6 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   }
 }
 
-function seedOf(number: number, { config, secrets }: LoadedConfig): GenerationSeed {
-  return { number, config, secrets: secrets.toTransferable() }
-}
-
 async function mintFirstKey(keys: Keys): Promise<Ostiary['firstKey']> {
   const name = 'First key (sandbox, 24 h)'
   const { record, secret } = await keys.mint({ name, environment: 'test', lifetimeMs: FIRST_KEY_LIFETIME_MS }, 'start')
@@ -154,7 +135,7 @@ interface AdminParts {
   readonly config: LoadedConfig['config']
   readonly dataDirectory: DataDirectory
   readonly keys: Keys
-  readonly reload: Ostiary['reload']
+  readonly reload: Reload
   readonly supervisor: Supervisor
   readonly store: Store
   readonly log: Logger
@@ -169,6 +150,7 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
     origin: url,
     notReady: async () => {
       const missing = supervisor.workers.length === 0 ? ['workers'] : []
+      if (!supervisor.recording) missing.push('events')
       await store.ping().catch(() => missing.push('store'))
       return missing
     },
@@ -177,12 +159,7 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
     logFailure: (request, error) => log.error({ err: error, request }, 'an admin operation failed by a defect'),
   })
   opened.defer(() => server.close())
-  try {
-    await server.listen({ host, port })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    throw new Problem('start.port_in_use', { detail: `${host}:${port}`, cause: error })
-  }
+  await server.listen({ host, port: await claimPort(host, port) })
   return { port: (server.server.address() as AddressInfo).port }
 }
 

@@ -29,6 +29,8 @@ export interface Supervisor extends AsyncDisposable {
   readonly port: number
   /** Threads that serve now. */
   readonly workers: readonly Worker[]
+  /** Whether the events of every worker are being written. */
+  readonly recording: boolean
   /** Rejects with `config.invalid`, and changes nothing, unless every worker can compile the generation. */
   apply(generation: GenerationSeed): Promise<void>
   /** Gives every worker a line to a new database thread. */
@@ -55,6 +57,8 @@ class ThreadSupervisor implements Supervisor {
   #generation: GenerationSeed
   #stopping = false
   #failures = 0
+  #turn: Promise<void> = Promise.resolve()
+  readonly #notRecording = new Set<number>()
 
   constructor(options: SupervisorOptions, port: number) {
     this.#options = options
@@ -64,6 +68,10 @@ class ThreadSupervisor implements Supervisor {
 
   get workers(): readonly Worker[] {
     return [...this.#threads.values()]
+  }
+
+  get recording(): boolean {
+    return this.#notRecording.size === 0
   }
 
   async start(): Promise<void> {
@@ -96,6 +104,10 @@ class ThreadSupervisor implements Supervisor {
     worker.setMaxListeners(0)
     worker.on('message', (notice: WorkerNotice) => {
       if (notice.type === 'log') this.#options.onLog(index, notice)
+      if (notice.type === 'recording') {
+        if (notice.works) this.#notRecording.delete(index)
+        else this.#notRecording.add(index)
+      }
     })
     const ended = new Promise<string>(resolve => {
       worker.once('error', error => resolve(String(error)))
@@ -104,13 +116,16 @@ class ThreadSupervisor implements Supervisor {
     const started = await Promise.race([heard(worker, 'ready'), ended])
     if (typeof started === 'string') throw new Problem('gateway.internal', { detail: `worker ${index}: ${started}` })
     if (this.#stopping) return void worker.terminate()
-    this.#threads.set(index, worker)
-    if (seed.generation !== this.#generation) await this.#prepare([worker], this.#generation)
+    await this.#inTurn(async () => {
+      if (seed.generation !== this.#generation) await this.#prepare([worker], this.#generation)
+      this.#threads.set(index, worker)
+    })
     void ended.then(reason => this.#replace(index, reusePort, reason))
   }
 
   async #replace(index: number, reusePort: boolean, reason: string): Promise<void> {
     this.#threads.delete(index)
+    this.#notRecording.delete(index)
     if (this.#stopping) return
     this.#options.onReplaced(index, reason)
     const delay = Math.min(REPLACE_DELAY_MS * 2 ** this.#failures, MAX_REPLACE_DELAY_MS)
@@ -124,9 +139,18 @@ class ThreadSupervisor implements Supervisor {
     }
   }
 
-  async apply(generation: GenerationSeed): Promise<void> {
-    await this.#prepare(this.workers, generation)
-    this.#generation = generation
+  apply(generation: GenerationSeed): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#prepare(this.workers, generation)
+      this.#generation = generation
+    })
+  }
+
+  /** A worker joins before a new generation or after it, never in its middle. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(work)
+    this.#turn = turn.catch(() => {})
+    return turn
   }
 
   /** All compile first; only then do they all change over. */

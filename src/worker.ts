@@ -42,6 +42,7 @@ export type WorkerNotice =
   | { readonly type: 'ready' }
   | { readonly type: 'prepared'; readonly number: number; readonly error: string | null }
   | { readonly type: 'drained' }
+  | { readonly type: 'recording'; readonly works: boolean }
   | { readonly type: 'log'; readonly level: LogLevel; readonly fields: object | null; readonly message: string }
 
 type LogLevel = 'info' | 'error'
@@ -54,14 +55,12 @@ async function run(seed: WorkerSeed): Promise<void> {
     events: store.events,
     worker: seed.index,
     clock: systemClock,
-    onTrouble: error =>
-      error === null
-        ? log('info', null, 'events are written again')
-        : log(
-            'error',
-            { error },
-            'events cannot be written; calls are refused once the bound of waiting ones is reached',
-          ),
+    onTrouble(error) {
+      tell({ type: 'recording', works: error === null })
+      if (error === null) log('info', null, 'events are written again')
+      else
+        log('error', { error }, 'events cannot be written; calls are refused once the bound of waiting ones is reached')
+    },
   })
   const verifyKey = createKeyVerifier({
     format: createKeyFormat(config.keys.prefix, Buffer.from(seed.deploymentSecret)),

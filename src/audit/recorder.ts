@@ -123,7 +123,7 @@ class BatchRecorder implements Recorder {
 
   #enqueue(event: OstiaryEvent): void {
     this.#waiting.push(event)
-    if (this.#writing !== undefined || this.#troubled) return
+    if (this.#writing !== undefined || this.#troubled || this.#stopping) return
     if (this.#waiting.length >= MAX_BATCH) this.#write()
     else this.#batchTimer ??= setTimeout(() => this.#write(), BATCH_DELAY_MS)
   }
@@ -131,15 +131,13 @@ class BatchRecorder implements Recorder {
   #write(): void {
     clearTimeout(this.#batchTimer)
     this.#batchTimer = undefined
-    if (this.#writing === undefined && this.#waiting.length > 0) {
-      this.#writing = this.#writeBatch().finally(() => {
-        this.#writing = undefined
-        if (this.#waiting.length === 0) return
-        if (this.#troubled) this.#batchTimer ??= setTimeout(() => this.#write(), RETRY_DELAY_MS)
-        else if (this.#waiting.length >= MAX_BATCH || this.#stopping) this.#write()
-        else this.#batchTimer ??= setTimeout(() => this.#write(), BATCH_DELAY_MS)
-      })
-    }
+    if (this.#writing !== undefined || this.#waiting.length === 0 || this.#stopping) return
+    this.#writing = this.#writeBatch().finally(() => {
+      this.#writing = undefined
+      if (this.#waiting.length === 0 || this.#stopping) return
+      if (!this.#troubled && this.#waiting.length >= MAX_BATCH) this.#write()
+      else this.#batchTimer ??= setTimeout(() => this.#write(), this.#troubled ? RETRY_DELAY_MS : BATCH_DELAY_MS)
+    })
   }
 
   async #writeBatch(): Promise<void> {
@@ -160,14 +158,14 @@ class BatchRecorder implements Recorder {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping = true
     clearTimeout(this.#groupTimer)
+    clearTimeout(this.#batchTimer)
     this.#closeGroups()
-    // While stopping, each batch that ends begins the next: two writers would each cut what the other wrote.
-    while (this.#writing !== undefined) await this.#writing
+    // From here on nobody else writes: two writers would each cut what the other wrote.
+    await this.#writing
     while (this.#waiting.length > 0) {
       await this.#writeBatch()
       if (this.#troubled) break
     }
-    clearTimeout(this.#batchTimer)
   }
 }
 

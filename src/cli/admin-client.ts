@@ -12,7 +12,7 @@ const TIMEOUT_MS = 30_000
  * Throws the problem that was answered, or `cli.not_running`.
  */
 export async function callAdmin(io: Io, method: 'GET' | 'POST', path: string, body?: object): Promise<unknown> {
-  const { config } = loadConfig({ env: io.env })
+  const { config } = loadConfig({ env: io.env, withSecrets: false })
   const { url, port } = config.listeners.admin
   const origin = url ?? `http://localhost:${port}`
   const response = await fetch(origin + path, {

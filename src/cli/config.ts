@@ -30,6 +30,10 @@ export async function configCommand(args: string[], { env, stdout, stderr }: Io)
     stderr.write(HELP)
     return 2
   }
+  if (usage.command === 'reload' && usage.file !== undefined) {
+    stderr.write('reload takes no --config: the running gateway reads the file that it was started with.\n')
+    return 2
+  }
   if (usage.command === 'reload') return reload({ env, stdout, stderr })
   try {
     stdout.write(run(usage.command, () => loadConfig({ env, file: usage.file })))

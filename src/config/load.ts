@@ -25,9 +25,12 @@ export interface LoadedConfig {
 export function loadConfig({
   env,
   file,
+  withSecrets = true,
 }: {
   readonly env: Environment
   readonly file?: string | undefined
+  /** False where nobody needs them: then a secret that this environment lacks is no fault. */
+  readonly withSecrets?: boolean
 }): LoadedConfig {
   const named = file ?? env.OSTIARY_CONFIG
   const path = resolve(named ?? 'ostiary.yaml')
@@ -49,7 +52,7 @@ export function loadConfig({
   const referenced = references.filter(({ text }) => text.startsWith('env:')).map(({ text }) => text.slice(4))
   refuseUnknownVariables(tree, env, new Set(referenced), faults)
   checkRules(draft, isObject(tree.providers) ? Object.keys(tree.providers) : [], faults)
-  const secrets = resolveSecrets(references, env, dirname(path), faults)
+  const secrets = resolveSecrets(withSecrets ? references : [], env, dirname(path), faults)
   faults.throwIfAny()
   return { config: freeze(derive(draft as Config, passthrough)), secrets, file: text === undefined ? null : path }
 }

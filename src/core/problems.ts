@@ -207,6 +207,11 @@ const registry = {
     title: 'A newer Ostiary has changed this database',
     help: 'Run that version, or restore a backup made before it.',
   },
+  'start.data_directory_unusable': {
+    status: null,
+    title: 'The data directory cannot be made or is not ours',
+    help: 'Give this user a folder of its own, or set `OSTIARY_DATA_DIR`.',
+  },
   'start.data_directory_incomplete': {
     status: null,
     title: 'The data directory lacks a file that belongs to its database',

@@ -32,11 +32,15 @@ export interface DataDirectory {
 const SECRET_FILES = ['key-encryption-key', 'pepper', 'deployment-secret'] as const
 export const BOOTSTRAP_TOKEN_FILE = 'bootstrap-token'
 
-/** Makes the folder where there is none, and closes it to everybody else (0700). */
+/** Makes the folder where there is none, and closes it to everybody else (0700). Throws `start.data_directory_unusable`. */
 export function makeDataDirectory(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 })
-  // It may be there already, by the umask: made for the cache of compiled code, or by hand.
-  chmodSync(path, 0o700)
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+    // It may be there already, made by hand under a wider umask.
+    chmodSync(path, 0o700)
+  } catch (cause) {
+    throw new Problem('start.data_directory_unusable', { detail: (cause as Error).message, cause })
+  }
 }
 
 /**

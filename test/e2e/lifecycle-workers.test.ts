@@ -95,7 +95,8 @@ test('without the database thread, remembered keys go on and others get 503; a n
   const minting = await askAdmin(gateway, '/api/keys', { name: 'meanwhile' })
   assert.equal(minting.status, 503)
   const ready = await ask(`${gateway.adminUrl}/readyz`, { method: 'GET' })
-  assert.deepEqual([ready.status, JSON.parse(ready.text)], [503, { status: 'not_ready', not_ready: ['store'] }])
+  assert.equal(ready.status, 503)
+  assert.ok(JSON.parse(ready.text).not_ready.includes('store'), ready.text)
   assert.deepEqual(Object.keys(load.statuses()), ['200'], 'the remembered key')
 
   // A revocation could not be told any more: after the bound nothing remembered is trusted.
