@@ -28,7 +28,7 @@ interface Mutation {
 
 const LIST = 'test/mutations.md'
 const TEST_TIMEOUT_MS = 60_000
-const RUN_TIMEOUT_MS = 120_000
+const RUN_TIMEOUT_MS = 90_000
 const GROUPS = process.platform !== 'win32'
 
 const chosen = process.argv.slice(2)

@@ -174,7 +174,7 @@ function check(node: SchemaNode, value: unknown): string | undefined {
 }
 
 /** `must be an integer from 1 to 64 or "auto"` */
-export function expectation(node: SchemaNode): string {
+function expectation(node: SchemaNode): string {
   if (node['x-secret']) return REFERENCE_MESSAGE
   return node.patternErrorMessage !== undefined && node.patternProperties === undefined
     ? node.patternErrorMessage

@@ -1,5 +1,5 @@
 /** The candidate that differs least from the name, if it is near enough to be what was meant. */
-export function findNearest(name: string, candidates: Iterable<string>): string | undefined {
+function findNearest(name: string, candidates: Iterable<string>): string | undefined {
   let nearest: string | undefined
   let least = Math.min(4, Math.ceil(name.length / 3)) + 1
   for (const candidate of candidates) {
