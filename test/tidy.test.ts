@@ -63,6 +63,27 @@ describe('files', () => {
   })
 })
 
+describe('lockfiles', () => {
+  // npm leaves out what this machine does not install where it locks beside a node_modules; `npm ci` then fails elsewhere.
+  for (const folder of ['.', join('bench', 'peers'), join('test', 'postgres')]) {
+    it(`of ${folder} hold every platform’s packages`, () => {
+      const { packages } = JSON.parse(read(join(folder, 'package-lock.json'))) as {
+        packages: Record<string, LockEntry>
+      }
+      const names = Object.values(packages).flatMap(entry => Object.keys(entry.optionalDependencies ?? {}))
+      const locked = new Set(Object.keys(packages).map(path => path.split('node_modules/').at(-1)))
+      assert.deepEqual(
+        names.filter(name => !locked.has(name)),
+        [],
+      )
+      assert.deepEqual(
+        Object.keys(packages).filter(path => path !== '' && packages[path]?.version === undefined),
+        [],
+      )
+    })
+  }
+})
+
 describe('habits', () => {
   it('reveal secrets in the few places that need their value', () => {
     const places = sources.filter(file => /\.reveal\(\)/.test(read(file)))
@@ -113,6 +134,11 @@ describe('habits', () => {
     )
   })
 })
+
+interface LockEntry {
+  readonly version?: string
+  readonly optionalDependencies?: Readonly<Record<string, string>>
+}
 
 /** What the linter says, under the project's rules, of a file in a folder; in a tree of its own, so that nobody else meets the file. */
 function lint(folder: string, code: string): string {

@@ -141,6 +141,26 @@ test('a database thread that dies again and again is replaced each time', async 
   }
 })
 
+test('a worker that starts while the database thread is replaced gets a line to the new one', async () => {
+  await using gateway = await startGateway({ workers: 2 })
+  const { ostiary, url } = gateway
+  await ostiary.supervisor.workers[0]?.terminate()
+  await until('the death to be noticed', () => ostiary.supervisor.workers.length === 1)
+  const thread = ostiary.database.thread()
+  thread?.connect().postMessage(null)
+  await thread?.exited
+  await until('a new thread', () => ostiary.database.thread() !== thread)
+  await until('a new worker', () => ostiary.supervisor.workers.length === 2)
+  const served = new Set<number>()
+  await until('both to serve keys that they have to ask for', async () => {
+    const { secret } = await ostiary.keys.mint({ name: 'fresh', environment: 'test' }, 'test')
+    const { status, id } = await callOnce(url, secret.reveal())
+    const { worker } = await gateway.event(id).catch(() => ({ worker: 0 }))
+    if (status === 200) served.add(worker)
+    return served.size === 2
+  })
+})
+
 test('a call on a kept connection goes on over the death of a worker that is not its own', async () => {
   await using gateway = await startGateway({ workers: 2 })
   const { url, testKey, ostiary } = gateway
