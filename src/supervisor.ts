@@ -85,7 +85,8 @@ class ThreadSupervisor implements Supervisor {
   }
 
   async #startWorker(index: number, reusePort: boolean): Promise<void> {
-    const database = this.#options.database()?.connect() ?? null
+    const thread = this.#options.database()
+    const database = thread?.connect() ?? null
     const seed: WorkerSeed = {
       index,
       port: this.port,
@@ -119,6 +120,8 @@ class ThreadSupervisor implements Supervisor {
     await this.#inTurn(async () => {
       if (seed.generation !== this.#generation) await this.#prepare([worker], this.#generation)
       this.#threads.set(index, worker)
+      // Replaced while this one was starting: nobody told it yet.
+      if (this.#options.database() !== thread) this.#reconnect(worker)
     })
     void ended.then(reason => this.#replace(index, reusePort, reason))
   }
@@ -166,12 +169,12 @@ class ThreadSupervisor implements Supervisor {
   }
 
   reconnectDatabase(): void {
-    const database = this.#options.database()
-    if (database === null) return
-    for (const worker of this.workers) {
-      const port = database.connect()
-      worker.postMessage({ type: 'database', port } satisfies WorkerOrder, [port])
-    }
+    for (const worker of this.workers) this.#reconnect(worker)
+  }
+
+  #reconnect(worker: Worker): void {
+    const port = this.#options.database()?.connect()
+    if (port !== undefined) worker.postMessage({ type: 'database', port } satisfies WorkerOrder, [port])
   }
 
   /** Drains: running calls end within the configured bound. */
