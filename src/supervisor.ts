@@ -11,6 +11,8 @@ import type { GenerationSeed, WorkerNotice, WorkerOrder, WorkerSeed } from './wo
 const SPREADS_CONNECTIONS = process.platform === 'linux' || process.platform === 'freebsd'
 const REPLACE_DELAY_MS = 100
 const MAX_REPLACE_DELAY_MS = 5000
+/** What a worker may take beyond the bound of its calls, to write their events. */
+const STOP_GRACE_MS = 10_000
 
 interface SupervisorOptions {
   readonly pepper: Buffer
@@ -182,7 +184,12 @@ class ThreadSupervisor implements Supervisor {
     this.#stopping = true
     const ends = this.workers.map(worker => once(worker, 'exit'))
     for (const worker of this.workers) order(worker, { type: 'drain' })
+    // A stop ends, whatever a worker waits for.
+    const bound = setTimeout(() => {
+      for (const worker of this.workers) void worker.terminate()
+    }, this.#generation.config.drainTimeoutMs + STOP_GRACE_MS)
     await Promise.all(ends)
+    clearTimeout(bound)
   }
 }
 
