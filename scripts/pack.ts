@@ -15,7 +15,7 @@ const source = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 rmSync(folder, { recursive: true, force: true })
 for (const file of globSync('src/**/*.ts', { cwd: root })) {
-  if (/(?:\.test|-for-test|\.d)\.ts$/.test(file)) continue
+  if (/(?:\.test|-for-test|-under-test|\.d)\.ts$/.test(file)) continue
   const code = toJavaScript(readFileSync(join(root, file), 'utf8'))
   const place = join(folder, file.replace(/\.ts$/, '.js'))
   mkdirSync(dirname(place), { recursive: true })

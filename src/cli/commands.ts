@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { Problem, type ProblemCode, problemTypes } from '#core/problems.ts'
 import type { Command, Io } from './command.ts'
+import { readVersion } from './version.ts'
 
 interface Entry {
   readonly summary: string
@@ -44,10 +44,6 @@ export async function runCommand([name, ...args]: string[], io: Io): Promise<num
 function usage(): string {
   const rows = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}\n`)
   return `Usage: ostiary <command> [options]\n\n${rows.join('')}\nostiary <command> --help says more. ostiary --version prints ${readVersion()}.\n`
-}
-
-export function readVersion(): string {
-  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
 }
 
 function describe(problem: Problem): string {

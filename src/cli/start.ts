@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { type Ostiary, startOstiary } from '#app.ts'
 import { Problem } from '#core/problems.ts'
 import type { Io } from './command.ts'
-import { readVersion } from './commands.ts'
+import { readVersion } from './version.ts'
 
 const HELP = `Usage: ostiary start [--config FILE]
 
