@@ -1,8 +1,10 @@
 // Where the gateway's CPU time goes, to explain a missed ratio: runs one worker under load with V8's profiler and prints
-// the functions with the most self time of each thread. Usage: node bench/profile.ts [SIZE_KB] [SECONDS]
+// the functions with the most self time of each thread. Usage: node bench/profile.ts [SIZE_KB|madeUp|unknown] [SECONDS]
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { type BodySizeKb, bodySizesKb, chatBody } from './bodies.ts'
+import { makeFloodKeys } from './flood-keys.ts'
+import { type Flood, floods } from './floods.ts'
 import { runLoad } from './load.ts'
 import { startOstiary } from './ostiary.ts'
 import { cleanUp, cleanUpOnSignals, freePort, measuredCore, scratch } from './processes.ts'
@@ -21,18 +23,22 @@ interface CpuProfile {
 
 const shown = 40
 
-async function profile(sizeKb: BodySizeKb, seconds: number): Promise<void> {
+async function profile(what: BodySizeKb | Flood, seconds: number): Promise<void> {
   const directory = mkdtempSync(join(scratch, 'profile-'))
-  const { server, url, headers } = await startOstiary({
+  const ostiary = await startOstiary({
     cores: measuredCore,
     workers: 1,
     port: await freePort(),
     upstreamPort: await startUpstream(),
     nodeOptions: ['--cpu-prof', `--cpu-prof-dir=${directory}`],
   })
-  const { callsPerSecond } = await runLoad({ url, headers, body: chatBody(sizeKb) }, seconds, 200)
+  const { server, url, headers } = ostiary
+  const { callsPerSecond } =
+    typeof what === 'number'
+      ? await runLoad({ url, headers, body: chatBody(what) }, seconds, 200)
+      : await runLoad({ url, headers: {}, body: chatBody(0.3), keys: makeFloodKeys(what, ostiary) }, seconds, 401)
   await server.stop()
-  console.log(`${sizeKb} KB, ${callsPerSecond.toFixed(0)} calls/s while profiled`)
+  console.log(`${typeof what === 'number' ? `${what} KB` : floods[what]}, ${callsPerSecond.toFixed(0)} calls/s while profiled`)
   for (const file of readdirSync(directory)) {
     printTop(file, JSON.parse(readFileSync(join(directory, file), 'utf8')))
   }
@@ -58,14 +64,15 @@ function nameOf({ functionName, url, lineNumber }: CpuProfile['nodes'][number]['
   return place === '' ? functionName || '(native)' : `${functionName || '(anonymous)'} ${place}:${lineNumber + 1}`
 }
 
-const sizeKb = bodySizesKb.find(size => size === Number(process.argv[2] ?? 2))
-if (sizeKb === undefined) {
-  console.error(`Usage: node bench/profile.ts [${bodySizesKb.join('|')}] [SECONDS]`)
+const wanted = process.argv[2] ?? '2'
+const what = wanted in floods ? (wanted as Flood) : bodySizesKb.find(size => String(size) === wanted)
+if (what === undefined) {
+  console.error(`Usage: node bench/profile.ts [${[...bodySizesKb, ...Object.keys(floods)].join('|')}] [SECONDS]`)
   process.exit(2)
 }
 cleanUpOnSignals()
 try {
-  await profile(sizeKb, Number(process.argv[3] ?? 8))
+  await profile(what, Number(process.argv[3] ?? 8))
 } finally {
   await cleanUp()
 }

@@ -44,6 +44,10 @@ export function createRecorder(options: RecorderOptions): Recorder {
   return new BatchRecorder(options)
 }
 
+function isRefusal(event: CallEvent): event is CallEvent & Refusal {
+  return event.problem !== null
+}
+
 type Group = { -readonly [K in keyof RefusalsEvent]: RefusalsEvent[K] } & { samples: string[] }
 
 class BatchRecorder implements Recorder {
@@ -67,7 +71,7 @@ class BatchRecorder implements Recorder {
   record(event: CallEvent): void {
     // Of nobody known, or beyond what may wait: a refusal is counted, so that no flood of them is unbounded.
     const counted = event.principal === null || (this.#waiting.length >= MAX_WAITING && event.outcome === 'refused')
-    if (counted && event.problem !== null) this.refused({ ...event, problem: event.problem })
+    if (counted && isRefusal(event)) this.refused(event)
     else this.#enqueue(event)
   }
 

@@ -2,9 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
-import { type Authenticator, createAuthenticate } from './authenticate.ts'
+import { type Authenticator, createAuthenticate as create } from './authenticate.ts'
 
 const identity: VerifiedIdentity = { kind: 'api_key', id: 'key_1', environment: 'test', expiresAt: null }
+/** Some answers come at once: here all are awaited alike. */
+function createAuthenticate(chain: readonly Authenticator[]) {
+  const authenticate = create(chain)
+  return async (...request: Parameters<typeof authenticate>) => authenticate(...request)
+}
+
 const headers = { 'x-api-key': 'k1' }
 
 function refuses(code: 'auth.invalid_credential' | 'store.unavailable'): Authenticator {

@@ -9,7 +9,7 @@ import { inspect } from 'node:util'
 import { migrateSqlite, openSqliteStore, type SqliteStore, startDatabaseThread } from '#store/sqlite/open.ts'
 import { createKeyFormat } from './format.ts'
 import { createKeys } from './keys.ts'
-import { createDigest } from './verifier.ts'
+import { createDigest } from './recognise.ts'
 
 const DAY = 86_400_000
 const NOW = 1_800_000_000_000

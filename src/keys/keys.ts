@@ -5,7 +5,7 @@ import { Problem } from '#core/problems.ts'
 import { Secret } from '#core/secret.ts'
 import type { KeyRecord, KeyStore } from '#store/ports.ts'
 import { type KeyFormat, keyHint } from './format.ts'
-import { createDigest } from './verifier.ts'
+import { createDigest } from './recognise.ts'
 
 export interface NewKey {
   readonly name: string

@@ -11,7 +11,8 @@ import type { KeyRecord, KeyStore } from '#store/ports.ts'
 import { migrateSqlite, openSqliteStore, startDatabaseThread } from '#store/sqlite/open.ts'
 import { createKeyFormat } from './format.ts'
 import { createKeys } from './keys.ts'
-import { createDigest, createKeyVerifier, REVOCATION_BOUND_MS } from './verifier.ts'
+import { createDigest } from './recognise.ts'
+import { createKeyVerifier, REVOCATION_BOUND_MS } from './verifier.ts'
 
 const deploymentSecret = randomBytes(32)
 const pepper = randomBytes(32)

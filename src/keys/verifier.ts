@@ -1,11 +1,11 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '#core/clock.ts'
-import { createHmacSha256 } from '#core/hmac.ts'
 import type { VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import type { ChangeFeed, KeyLookup, KeyRecord } from '#store/ports.ts'
-import { type KeyFormat, MAX_KEY_LENGTH } from './format.ts'
+import type { KeyFormat } from './format.ts'
 import { KeyCache } from './key-cache.ts'
+import { createRecogniser } from './recognise.ts'
 
 /** Resolves to who presented the key; throws `auth.invalid_credential` with the reason, or `store.unavailable`. */
 export type VerifyKey = (presented: string) => VerifiedIdentity | Promise<VerifiedIdentity>
@@ -27,8 +27,8 @@ interface KeyVerifierOptions {
 
 /** Checks in the order of cost: shape, checksum, tag, cache, store. A made-up key never reaches a look-up. */
 export function createKeyVerifier(options: KeyVerifierOptions): VerifyKey {
-  const { format, keys, clock } = options
-  const digestOf = createDigest(options.pepper)
+  const { keys, clock } = options
+  const recognise = createRecogniser({ ...options, size: options.cacheSize })
   const cache = new KeyCache({
     size: options.cacheSize,
     changes: options.changes,
@@ -37,19 +37,12 @@ export function createKeyVerifier(options: KeyVerifierOptions): VerifyKey {
   })
 
   return presented => {
-    const fault = format.check(presented)
-    if (fault !== null) throw new Problem('auth.invalid_credential', { reason: fault })
-    const digest = digestOf(presented)
+    const digest = recognise(presented)
     const cached = cache.get(digest)
     return cached === undefined
       ? cache.load(digest).then(record => admit(record, digest, clock()))
       : admit(cached, digest, clock())
   }
-}
-
-/** The one way from a key's text to what the store keeps: HMAC-SHA-256 under the pepper, in hexadecimal. */
-export function createDigest(pepper: Buffer): (text: string) => string {
-  return createHmacSha256(pepper, MAX_KEY_LENGTH)
 }
 
 const ABSENT: KeyRecord = {
