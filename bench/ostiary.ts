@@ -1,11 +1,11 @@
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { call } from './call.ts'
 import { type Server, scratch, startServer, waitFor } from './processes.ts'
 
-const main = join(import.meta.dirname, '..', 'src', 'main.ts')
-
-export const isOstiaryPresent = () => existsSync(main)
+const root = join(import.meta.dirname, '..')
+let installed: string | undefined
 
 export interface OstiaryOptions {
   readonly cores: string
@@ -28,10 +28,11 @@ export interface Ostiary {
 }
 
 /**
- * Starts the gateway from the checkout, on an empty data directory, in front of the static upstream.
+ * Starts the gateway as it is installed, on an empty data directory, in front of the static upstream.
  * Resolves on its first 200 for an authenticated call.
  */
 export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
+  installed ??= install()
   const directory = mkdtempSync(join(scratch, 'ostiary-'))
   const dataDirectory = join(directory, 'data')
   const config = join(directory, 'ostiary.yaml')
@@ -39,7 +40,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const server = startServer({
     name: 'ostiary',
     cores: options.cores,
-    command: [process.execPath, ...(options.nodeOptions ?? []), main, 'start'],
+    command: [process.execPath, ...(options.nodeOptions ?? []), join(installed, 'src', 'main.js'), 'start'],
     env: {
       OSTIARY_CONFIG: config,
       OSTIARY_DATA_DIR: dataDirectory,
@@ -69,4 +70,12 @@ function ostiaryConfig(upstreamPort: number): string {
     },
     models: { bench: { provider: 'upstream' } },
   })
+}
+
+/** The published package: what people run, and what they run has no type stripper in each of its threads. */
+function install(): string {
+  const folder = mkdtempSync(join(scratch, 'pack-'))
+  execFileSync(process.execPath, [join(root, 'scripts', 'pack.ts'), folder], { stdio: 'ignore' })
+  symlinkSync(join(root, 'node_modules'), join(folder, 'package', 'node_modules'))
+  return join(folder, 'package')
 }

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isOstiaryPresent, startOstiary } from './ostiary.ts'
+import { startOstiary } from './ostiary.ts'
 import { allCores, measuredCore, type Server, startServer } from './processes.ts'
 import { haproxyConfig, nginxConfig, proxyKey } from './proxy-configs.ts'
 
@@ -131,8 +131,7 @@ const ostiaryOn = (name: string, cores: string, workers: number | 'auto'): Peer 
   name,
   checksKey: true,
   forwards: true,
-  version: () =>
-    isOstiaryPresent() ? JSON.parse(readFileSync(join(here, '..', 'package.json'), 'utf8')).version : undefined,
+  version: () => JSON.parse(readFileSync(join(here, '..', 'package.json'), 'utf8')).version,
   start: (port, upstreamPort) => startOstiary({ cores, workers, port, upstreamPort }),
 })
 

@@ -38,7 +38,9 @@ async function profile(what: BodySizeKb | Flood, seconds: number): Promise<void>
       ? await runLoad({ url, headers, body: chatBody(what) }, seconds, 200)
       : await runLoad({ url, headers: {}, body: chatBody(0.3), keys: makeFloodKeys(what, ostiary) }, seconds, 401)
   await server.stop()
-  console.log(`${typeof what === 'number' ? `${what} KB` : floods[what]}, ${callsPerSecond.toFixed(0)} calls/s while profiled`)
+  console.log(
+    `${typeof what === 'number' ? `${what} KB` : floods[what]}, ${callsPerSecond.toFixed(0)} calls/s while profiled`,
+  )
   for (const file of readdirSync(directory)) {
     printTop(file, JSON.parse(readFileSync(join(directory, file), 'utf8')))
   }

@@ -102,7 +102,7 @@ class ThreadSupervisor implements Supervisor {
       workerData: seed,
       transferList: database === null ? [] : [database],
       // A small young generation: short-lived garbage of calls is collected often and cheaply, and memory stays flat.
-      resourceLimits: { maxYoungGenerationSizeMb: 48, maxOldGenerationSizeMb: 1024 },
+      resourceLimits: { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 1024 },
     })
     worker.setMaxListeners(0)
     worker.on('message', (notice: WorkerNotice) => {

@@ -22,7 +22,8 @@ export function relay(call: Call, reply: Reply, stallMs: number): Promise<void> 
     const whole = reply.whole()
     if (whole !== null) {
       call.bytesOut = whole.length
-      res.end(whole)
+      // The bytes as a string: with the head they leave in one write of one buffer.
+      res.end(whole.toString('latin1'), 'latin1')
       return
     }
     // The head leaves before the first event: a caller sees at once that it was accepted.
