@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { type AdminServer, createAdminServer } from '#admin/server.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
+import { internalActor } from '#core/actor.ts'
 import { systemClock } from '#core/clock.ts'
 import type { GatewayEvent } from '#core/events.ts'
 import { newId } from '#core/ids.ts'
@@ -127,7 +128,10 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
 
 async function mintFirstKey(keys: Keys): Promise<Ostiary['firstKey']> {
   const name = 'First key (sandbox, 24 h)'
-  const { record, secret } = await keys.mint({ name, environment: 'test', lifetimeMs: FIRST_KEY_LIFETIME_MS }, 'start')
+  const { record, secret } = await keys.mint(
+    { name, environment: 'test', lifetimeMs: FIRST_KEY_LIFETIME_MS },
+    internalActor('start'),
+  )
   return { secret, expiresAt: record.expiresAt as number }
 }
 

@@ -4,8 +4,10 @@ import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { Clock } from '#core/clock.ts'
 import { newId } from '#core/ids.ts'
+import { adminScopes, type Operator } from '#core/operator.ts'
 import { Problem, toProblemJson } from '#core/problems.ts'
 import type { Keys } from '#keys/keys.ts'
+import { admitCaller } from './caller.ts'
 import { configReload } from './operations/config-reload.ts'
 import { health } from './operations/health.ts'
 import { keysCreate } from './operations/keys-create.ts'
@@ -27,7 +29,7 @@ export interface AdminOptions {
 }
 
 const MAX_BODY_BYTES = 64 * 1024
-const BOOTSTRAP_ACTOR = 'bootstrap'
+const BOOTSTRAP_OPERATOR: Operator = { id: 'bootstrap', scopes: new Set(adminScopes), projects: null }
 
 /** The admin listener: health for anyone, everything else for the operator. */
 export function createAdminServer(options: AdminOptions) {
@@ -59,13 +61,22 @@ export function createAdminServer(options: AdminOptions) {
 
   server.register(async open => health(open.withTypeProvider<TypeBoxTypeProvider>(), options))
   server.register(async guarded => {
-    guarded.addHook('onRequest', async request => requireOperator(request, options.bootstrapToken))
+    guarded.addHook('onRoute', ({ url, config }) => {
+      if (config?.scope === undefined) throw new TypeError(`${url} says no scope`)
+    })
+    guarded.addHook('onRequest', async request => {
+      const operator = authenticateOperator(request, options.bootstrapToken)
+      const { scope } = request.routeOptions.config
+      if (scope === undefined || !operator.scopes.has(scope)) {
+        throw new Problem('admin.forbidden', { detail: `The token lacks the scope ${scope}.` })
+      }
+      admitCaller(request, operator)
+    })
     const typed = guarded.withTypeProvider<TypeBoxTypeProvider>()
-    const actor = BOOTSTRAP_ACTOR
-    keysCreate(typed, options, actor)
+    keysCreate(typed, options)
     keysList(typed, options)
-    keysRevoke(typed, options, actor)
-    configReload(typed, options, actor)
+    keysRevoke(typed, options)
+    configReload(typed, options)
   })
   return server
 }
@@ -86,12 +97,13 @@ function requireOwnHost(request: FastifyRequest, origin: string | undefined): vo
 
 const BEARER = /^bearer +([^ ]+)$/i
 
-function requireOperator(request: FastifyRequest, token: string): void {
+function authenticateOperator(request: FastifyRequest, token: string): Operator {
   const presented = BEARER.exec(request.headers.authorization ?? '')?.[1]
   // Digests, because the comparison in constant time wants equal lengths.
   if (presented === undefined || !timingSafeEqual(sha256(presented), sha256(token))) {
     throw new Problem('admin.unauthorized', { headers: { 'www-authenticate': 'Bearer realm="ostiary-admin"' } })
   }
+  return BOOTSTRAP_OPERATOR
 }
 
 function sha256(text: string): Buffer {

@@ -1,8 +1,9 @@
-import { parseArgs } from 'node:util'
 import type { KeyView } from '#admin/key-view.ts'
 import { Problem } from '#core/problems.ts'
 import { callAdmin } from './admin-client.ts'
+import { parse, toSeconds } from './arguments.ts'
 import type { Command, Io } from './command.ts'
+import { renderTable } from './table.ts'
 
 const HELP = `Usage: ostiary keys <command> [options]
 
@@ -38,7 +39,7 @@ async function create(args: string[], io: Io): Promise<number> {
   const answer = (await callAdmin(io, 'POST', '/api/keys', {
     name,
     ...(env !== undefined && { environment: env }),
-    ...(expires !== undefined && { expires_in: toSeconds(expires) }),
+    ...(expires !== undefined && { expires_in: toSeconds('--expires', expires) }),
   })) as { key: KeyView; secret: string }
   if (json) io.stdout.write(`${JSON.stringify(answer, null, 2)}\n`)
   else {
@@ -73,44 +74,12 @@ async function revoke(args: string[], io: Io): Promise<number> {
   return 0
 }
 
-function parse<const O extends NonNullable<Parameters<typeof parseArgs>[0]>['options']>(
-  args: string[],
-  options: O,
-  allowPositionals = false,
-) {
-  try {
-    return parseArgs({ args, options: options as O & {}, allowPositionals })
-  } catch (cause) {
-    throw new Problem('cli.usage', { detail: (cause as Error).message, cause })
-  }
-}
-
-const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
-
-/** `30d`, `12h`, `15m`, `90s`; null = never. */
-function toSeconds(text: string): number | null {
-  if (text === 'never') return null
-  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
-  if (unit === undefined) throw new Problem('cli.usage', { detail: `--expires ${text}: write 30d, 12h, 15m or never.` })
-  return Number(count) * (UNIT_SECONDS[unit] as number)
-}
-
 function expiryOf(key: KeyView): string {
   return key.expires_at === null ? 'no end' : `until ${key.expires_at.slice(0, 16).replace('T', ' ')} UTC`
 }
 
 function table(keys: readonly KeyView[]): string {
   if (keys.length === 0) return 'No keys.\n'
-  const head = ['ID', 'NAME', 'KEY', 'STATUS', 'END']
-  const rows = [head, ...keys.map(key => [key.id, key.name, key.hint, key.status, expiryOf(key)])]
-  const widths = head.map((_, column) => Math.max(...rows.map(row => (row[column] as string).length)))
-  return rows
-    .map(
-      row =>
-        `${row
-          .map((cell, i) => cell.padEnd(widths[i] as number))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('')
+  const rows = keys.map(key => [key.id, key.name, key.hint, key.status, expiryOf(key)])
+  return renderTable(['ID', 'NAME', 'KEY', 'STATUS', 'END'], rows)
 }

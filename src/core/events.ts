@@ -4,7 +4,7 @@ import type { Environment } from './principal.ts'
  * What happened, said once. A call emits exactly one `CallEvent` on every path; audit, metering, metrics and
  * detectors read these and nothing else. An event carries every input of the decision, so that it can be replayed.
  */
-export type OstiaryEvent = CallEvent | RefusalsEvent | KeyEvent | GatewayEvent
+export type OstiaryEvent = CallEvent | RefusalsEvent | ChangeEvent | GatewayEvent
 
 export type CallOutcome = 'completed' | 'refused' | 'caller_hung_up' | 'upstream_failed' | 'failed'
 
@@ -67,14 +67,31 @@ export interface RefusalsEvent {
   readonly samples: readonly string[]
 }
 
-export interface KeyEvent {
-  readonly type: 'key.created' | 'key.revoked'
+/** A change that somebody made to what the database holds; written in the transaction of the change itself. */
+export interface ChangeEvent {
+  readonly type: ChangeType
   readonly id: string
   readonly at: number
+  /** Who: id of the actor. */
   readonly actor: string
-  readonly key: string
-  readonly environment: Environment
+  /** Address that the actor spoke from; null = this process. */
+  readonly source: string | null
+  /** Admin request that asked for it; null = none. */
+  readonly requestId: string | null
+  /** Project that what changed belongs to; null = the gateway as a whole. */
+  readonly project: string | null
+  /** Id of what changed. */
+  readonly subject: string
+  /** What about it changed; no secrets. null = the type says all. */
+  readonly detail: Readonly<Record<string, unknown>> | null
 }
+
+export type ChangeType =
+  | `project.${'created' | 'updated' | 'deleted'}`
+  | `key.${'created' | 'updated' | 'disabled' | 'enabled' | 'rotated' | 'revoked' | 'expiring' | 'leak_reported'}`
+  | `token.${'created' | 'revoked'}`
+  | `secret.${'set' | 'rotated' | 'rewrapped' | 'deleted'}`
+  | `audit.${'pruned' | 'exported'}`
 
 export interface GatewayEvent {
   readonly type: 'gateway.started' | 'gateway.stopped' | 'config.reloaded' | 'config.reload_refused' | 'worker.replaced'

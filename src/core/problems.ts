@@ -162,6 +162,11 @@ const registry = {
     title: 'The admin credential is missing or not valid',
     help: 'Send the bootstrap token of the data directory as `Authorization: Bearer <token>`.',
   },
+  'admin.forbidden': {
+    status: 403,
+    title: 'The token does not allow this operation',
+    help: 'Use a token that has the scope named in the detail.',
+  },
   'admin.host_refused': {
     status: 421,
     title: 'The host or origin is not the admin listener’s',

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { inspect } from 'node:util'
+import { internalActor } from '#core/actor.ts'
 import { migrateSqlite, openSqliteStore, type SqliteStore, startDatabaseThread } from '#store/sqlite/open.ts'
 import { createKeyFormat } from './format.ts'
 import { createKeys } from './keys.ts'
@@ -34,7 +35,10 @@ function keysWith(defaultLifetimeDays: number | null, maxLifetimeDays: number | 
 }
 
 test('mints a working key, and stores its digest and hint but not its text', async () => {
-  const { record, secret } = await keysWith(90, 90).mint({ name: 'mine', environment: 'test' }, 'operator')
+  const { record, secret } = await keysWith(90, 90).mint(
+    { name: 'mine', environment: 'test' },
+    internalActor('operator'),
+  )
   const text = secret.reveal()
   assert.equal(format.check(text), null)
   assert.match(text, /^sk_test_/)
@@ -82,7 +86,10 @@ const lifetimes: readonly (readonly [
 
 for (const [given, byDefault, max, expiry] of lifetimes) {
   test(`lifetime ${given}, by default ${byDefault} days, at most ${max} days: ${expiry}`, async () => {
-    const minted = keysWith(byDefault, max).mint({ name: 'x', environment: 'live', lifetimeMs: given }, 'operator')
+    const minted = keysWith(byDefault, max).mint(
+      { name: 'x', environment: 'live', lifetimeMs: given },
+      internalActor('operator'),
+    )
     if (expiry === 'refused') await assert.rejects(minted, { code: 'key.lifetime_exceeded' })
     else assert.equal((await minted).record.expiresAt, expiry)
   })
@@ -90,10 +97,17 @@ for (const [given, byDefault, max, expiry] of lifetimes) {
 
 test('writes who minted and who revoked', async () => {
   const keys = keysWith(90, 90)
-  const { record } = await keys.mint({ name: 'x', environment: 'live' }, 'alice')
-  await keys.revoke(record.id, 'bob')
+  const { record } = await keys.mint({ name: 'x', environment: 'live' }, internalActor('alice'))
+  await keys.revoke(record.id, internalActor('bob'))
   const events = (await store.events.list({ limit: 2 })).map(({ id, ...event }) => [id.slice(0, 4), event])
-  const about = { at: NOW, key: record.id, environment: 'live' }
+  const about = {
+    at: NOW,
+    source: null,
+    requestId: null,
+    project: null,
+    subject: record.id,
+    detail: { environment: 'live', name: 'x' },
+  }
   assert.deepEqual(events, [
     ['evt_', { type: 'key.revoked', actor: 'bob', ...about }],
     ['evt_', { type: 'key.created', actor: 'alice', ...about }],
@@ -103,17 +117,17 @@ test('writes who minted and who revoked', async () => {
 test('a second revocation changes nothing and writes nothing', async () => {
   let now = NOW
   const keys = keysWith(90, 90, () => now)
-  const { record } = await keys.mint({ name: 'x', environment: 'live' }, 'operator')
+  const { record } = await keys.mint({ name: 'x', environment: 'live' }, internalActor('operator'))
   now += 5
-  assert.equal((await keys.revoke(record.id, 'operator')).revokedAt, NOW + 5)
+  assert.equal((await keys.revoke(record.id, internalActor('operator'))).revokedAt, NOW + 5)
   const before = await store.events.list({ limit: 1000 })
   now += 5
-  assert.equal((await keys.revoke(record.id, 'operator')).revokedAt, NOW + 5)
+  assert.equal((await keys.revoke(record.id, internalActor('operator'))).revokedAt, NOW + 5)
   assert.deepEqual(await store.events.list({ limit: 1000 }), before)
 })
 
 test('says that there is no such key to revoke', async () => {
-  await assert.rejects(keysWith(90, 90).revoke('key_nothing', 'operator'), { code: 'key.not_found' })
+  await assert.rejects(keysWith(90, 90).revoke('key_nothing', internalActor('operator')), { code: 'key.not_found' })
 })
 
 test('lists the newest first, page by page', async () => {
@@ -121,7 +135,7 @@ test('lists the newest first, page by page', async () => {
   const keys = keysWith(90, 90, () => now++)
   const ids: string[] = []
   for (const name of ['a', 'b', 'c'])
-    ids.unshift((await keys.mint({ name, environment: 'live' }, 'operator')).record.id)
+    ids.unshift((await keys.mint({ name, environment: 'live' }, internalActor('operator'))).record.id)
   const first = await keys.list({ limit: 2 })
   const next = await keys.list({ limit: 1, after: first[1]?.id })
   assert.deepEqual(

@@ -1,4 +1,6 @@
+import type { Actor } from '#core/actor.ts'
 import type { Clock } from '#core/clock.ts'
+import type { ChangeEvent } from '#core/events.ts'
 import { newId } from '#core/ids.ts'
 import type { Environment } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
@@ -17,10 +19,10 @@ export interface NewKey {
 /** The life of API keys: mint, list, revoke. */
 export interface Keys {
   /** The secret is the key's whole text, and exists only in this answer. Throws `key.lifetime_exceeded`. */
-  mint(key: NewKey, actor: string): Promise<{ readonly record: KeyRecord; readonly secret: Secret }>
+  mint(key: NewKey, by: Actor): Promise<{ readonly record: KeyRecord; readonly secret: Secret }>
   list(page: { readonly limit: number; readonly after?: string | undefined }): Promise<readonly KeyRecord[]>
   /** Ends a key now and for good; a second time changes nothing. Throws `key.not_found`. */
-  revoke(id: string, actor: string): Promise<KeyRecord>
+  revoke(id: string, by: Actor): Promise<KeyRecord>
 }
 
 interface KeysOptions {
@@ -39,7 +41,7 @@ export function createKeys(options: KeysOptions): Keys {
   const { format, store, clock } = options
   const digestOf = createDigest(options.pepper)
   return {
-    async mint(key, actor) {
+    async mint(key, by) {
       const now = clock()
       const text = format.make(key.environment)
       const record: KeyRecord = {
@@ -53,14 +55,14 @@ export function createKeys(options: KeysOptions): Keys {
         expiresAt: expiryOf(key.lifetimeMs, now, options),
         revokedAt: null,
       }
-      await store.insert(record, keyEvent('key.created', record, actor, now))
+      await store.insert(record, keyEvent('key.created', record, by, now))
       return { record, secret: new Secret(text) }
     },
     list: page => store.list(page),
-    async revoke(id, actor) {
+    async revoke(id, by) {
       const now = clock()
       const record = await store.find(id)
-      const revoked = record && (await store.revoke(id, now, keyEvent('key.revoked', record, actor, now)))
+      const revoked = record && (await store.revoke(id, now, keyEvent('key.revoked', record, by, now)))
       if (revoked === undefined) throw new Problem('key.not_found', { detail: `There is no key ${id}.` })
       return revoked
     },
@@ -77,6 +79,16 @@ function expiryOf(lifetimeMs: number | null | undefined, now: number, options: K
   return wanted === null ? null : now + wanted
 }
 
-function keyEvent(type: 'key.created' | 'key.revoked', record: KeyRecord, actor: string, at: number) {
-  return { type, id: newId('evt', at), at, actor, key: record.id, environment: record.environment } as const
+function keyEvent(type: ChangeEvent['type'], record: KeyRecord, by: Actor, at: number): ChangeEvent {
+  return {
+    type,
+    id: newId('evt', at),
+    at,
+    actor: by.id,
+    source: by.source,
+    requestId: by.requestId,
+    project: null,
+    subject: record.id,
+    detail: { environment: record.environment, name: record.name },
+  }
 }

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { internalActor } from '#core/actor.ts'
 import type { Environment } from '#core/principal.ts'
 import { Problem, toProblemJson } from '#core/problems.ts'
 import { ReceivedChanges } from '#store/changes.ts'
@@ -190,10 +191,10 @@ test('with a real store: a key that another client revokes is refused here, thou
     maxLifetimeDays: 90,
   })
   const verify = createKeyVerifier({ format, pepper, keys: here.keys, changes: here.changes, cacheSize: 9, clock })
-  const { record, secret } = await keys.mint({ name: 'a', environment: 'live' }, 'operator')
+  const { record, secret } = await keys.mint({ name: 'a', environment: 'live' }, internalActor('operator'))
   assert.equal((await verify(secret.reveal())).id, record.id)
   const told = new Promise(resolve => here.changes.subscribe(resolve))
-  await keys.revoke(record.id, 'operator')
+  await keys.revoke(record.id, internalActor('operator'))
   await told
   await assert.rejects(async () => verify(secret.reveal()), { code: 'auth.invalid_credential', reason: 'revoked' })
 })

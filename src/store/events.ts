@@ -1,5 +1,6 @@
-import { type Kysely, sql } from 'kysely'
-import type { OstiaryEvent } from '#core/events.ts'
+import { type Kysely, sql, type Transaction } from 'kysely'
+import type { ChangeEvent, OstiaryEvent } from '#core/events.ts'
+import { eventRow } from './event-row.ts'
 import type { EventStore } from './ports.ts'
 import type { Tables } from './tables.ts'
 
@@ -15,4 +16,9 @@ export function listEvents(db: Kysely<Tables>): EventStore['list'] {
     if (type !== undefined && type !== COMMON_TYPE) page = page.where('type', '<>', sql.lit(COMMON_TYPE))
     return (await page.execute()).map(row => JSON.parse(row.data) as OstiaryEvent)
   }
+}
+
+/** Writes what was changed in the transaction of the change: both are there, or neither. */
+export async function recordEvent(transaction: Transaction<Tables>, event: ChangeEvent): Promise<void> {
+  await transaction.insertInto('events').values(eventRow(event)).execute()
 }

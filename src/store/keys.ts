@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { RecordChange } from './changes.ts'
-import { eventRow } from './event-row.ts'
+import { recordEvent } from './events.ts'
 import { toRecord, toRow } from './key-row.ts'
 import type { KeyLookup, KeyStore } from './ports.ts'
 import type { Tables } from './tables.ts'
@@ -11,7 +11,7 @@ export function keyStore(db: Kysely<Tables>, recordChange: RecordChange): Omit<K
     async insert(key, event) {
       await db.transaction().execute(async transaction => {
         await transaction.insertInto('keys').values(toRow(key)).execute()
-        await transaction.insertInto('events').values(eventRow(event)).execute()
+        await recordEvent(transaction, event)
       })
     },
 
@@ -40,7 +40,7 @@ export function keyStore(db: Kysely<Tables>, recordChange: RecordChange): Omit<K
           const row = await transaction.selectFrom('keys').selectAll().where('id', '=', id).executeTakeFirst()
           return row && toRecord(row)
         }
-        await transaction.insertInto('events').values(eventRow(event)).execute()
+        await recordEvent(transaction, event)
         await recordChange(transaction, { topic: 'key.revoked', subject: id }, at)
         return toRecord(revoked)
       }),

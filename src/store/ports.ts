@@ -1,4 +1,4 @@
-import type { OstiaryEvent } from '#core/events.ts'
+import type { ChangeEvent, OstiaryEvent } from '#core/events.ts'
 import type { Environment } from '#core/principal.ts'
 
 /**
@@ -45,7 +45,7 @@ export interface KeyLookup {
 
 export interface KeyStore extends KeyLookup {
   /** Writes the key and its event in one transaction. Rejects with `Problem('store.conflict')` if id or digest exists. */
-  insert(key: KeyRecord, event: OstiaryEvent): Promise<void>
+  insert(key: KeyRecord, event: ChangeEvent): Promise<void>
   find(id: string): Promise<KeyRecord | undefined>
   /** Newest first; `after` is the id of the last one seen. */
   list(page: { readonly limit: number; readonly after?: string | undefined }): Promise<readonly KeyRecord[]>
@@ -53,7 +53,7 @@ export interface KeyStore extends KeyLookup {
    * Ends a key: row, event and change in one transaction. Resolves to the key as it is afterwards, undefined if there
    * is none. A key already revoked keeps its first `revokedAt` and writes neither event nor change.
    */
-  revoke(id: string, at: number, event: OstiaryEvent): Promise<KeyRecord | undefined>
+  revoke(id: string, at: number, event: ChangeEvent): Promise<KeyRecord | undefined>
 }
 
 export interface EventWriter {

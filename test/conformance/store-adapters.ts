@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { CallEvent, KeyEvent } from '#core/events.ts'
+import type { CallEvent, ChangeEvent } from '#core/events.ts'
 import type { KeyRecord, Store } from '#store/ports.ts'
 import { migratePostgres, openPostgresStore } from '#store/postgres/open.ts'
 import { migrateSqlite, openSqliteStore, startDatabaseThread } from '#store/sqlite/open.ts'
@@ -95,8 +95,18 @@ export function key(id: string, over: Partial<KeyRecord> = {}): KeyRecord {
   }
 }
 
-export function keyEvent(id: string, type: KeyEvent['type'] = 'key.created'): KeyEvent {
-  return { type, id, at: 1_800_000_000_123, actor: 'operator', key: 'key_1', environment: 'test' }
+export function keyEvent(id: string, type: ChangeEvent['type'] = 'key.created'): ChangeEvent {
+  return {
+    type,
+    id,
+    at: 1_800_000_000_123,
+    actor: 'operator',
+    source: '127.0.0.1',
+    requestId: null,
+    project: null,
+    subject: 'key_1',
+    detail: { environment: 'test' },
+  }
 }
 
 export function callEvent(id: string, over: Partial<CallEvent> = {}): CallEvent {

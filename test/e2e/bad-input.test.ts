@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { after, afterEach, before, describe, test } from 'node:test'
+import { internalActor } from '#core/actor.ts'
 import type { CallOutcome } from '#core/events.ts'
 import { createKeyFormat } from '#keys/format.ts'
 import { type Gateway, startGateway, until } from '../support/gateway.ts'
@@ -24,14 +25,14 @@ before(async () => {
   gateway = await startGateway({ yaml: config.yaml, env: { ...config.env, ...limits } })
   const { keys: own, dataDirectory } = gateway.ostiary
   const mint = async (name: 'live' | 'expired' | 'revoked', lifetimeMs?: number) => {
-    const { record, secret } = await own.mint({ name, environment: 'live', lifetimeMs }, 'test')
+    const { record, secret } = await own.mint({ name, environment: 'live', lifetimeMs }, internalActor('test'))
     keys[name] = secret.reveal()
     ids[name] = record.id
   }
   await mint('live')
   await mint('expired', 1)
   await mint('revoked')
-  await own.revoke(ids.revoked, 'test')
+  await own.revoke(ids.revoked, internalActor('test'))
   keys.test = gateway.testKey
   keys.unknown = createKeyFormat('sk', dataDirectory.deploymentSecret).make('live')
   keys.madeUp = createKeyFormat('sk', randomBytes(32)).make('live')

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { createRecorder } from '#audit/recorder.ts'
+import { internalActor } from '#core/actor.ts'
 import type { CallEvent, OstiaryEvent } from '#core/events.ts'
 import { Problem } from '#core/problems.ts'
 import { createKeyFormat } from '#keys/format.ts'
@@ -23,7 +24,10 @@ async function callEvents({ ostiary }: Gateway): Promise<CallEvent[]> {
 }
 
 async function mintTestKey(gateway: Gateway): Promise<{ readonly id: string; readonly secret: string }> {
-  const { record, secret } = await gateway.ostiary.keys.mint({ name: 'a key', environment: 'test' }, 'test')
+  const { record, secret } = await gateway.ostiary.keys.mint(
+    { name: 'a key', environment: 'test' },
+    internalActor('test'),
+  )
   return { id: record.id, secret: secret.reveal() }
 }
 

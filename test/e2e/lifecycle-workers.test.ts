@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { Agent, type ServerResponse } from 'node:http'
 import { test } from 'node:test'
+import { internalActor } from '#core/actor.ts'
 import type { CallEvent } from '#core/events.ts'
 import { REVOCATION_BOUND_MS } from '#keys/verifier.ts'
 import { ask, type Gateway, startGateway, until } from '../support/gateway.ts'
@@ -77,7 +78,9 @@ test('a worker that is replaced while the configuration is reloaded gets the new
 test('without the database thread, remembered keys go on and others get 503; a new thread takes over', async t => {
   await using gateway = await startGateway({ workers: 2 })
   const { ostiary, url, testKey } = gateway
-  const stranger = (await ostiary.keys.mint({ name: 'not seen yet', environment: 'test' }, 'test')).secret.reveal()
+  const stranger = (
+    await ostiary.keys.mint({ name: 'not seen yet', environment: 'test' }, internalActor('test'))
+  ).secret.reveal()
   // Slow enough that the bound of waiting events is not met before that of trust.
   await using load = startLoad(url, testKey, 4, { headers: { 'x-ostiary-sandbox': 'latency=20' } })
   const answered = () => load.lines.reduce((sum, line) => sum + line.ids.length, 0)
@@ -134,7 +137,7 @@ test('a database thread that dies again and again is replaced each time', async 
     await thread?.exited
     await until('a new thread', () => ostiary.database.thread() !== thread)
     const { secret } = await until('minting', () =>
-      ostiary.keys.mint({ name: `round ${round}`, environment: 'test' }, 'test').catch(() => undefined),
+      ostiary.keys.mint({ name: `round ${round}`, environment: 'test' }, internalActor('test')).catch(() => undefined),
     )
     assert.equal((await callOnce(url, secret.reveal())).status, 200)
     assert.equal((await callOnce(url, testKey)).status, 200)
@@ -153,7 +156,7 @@ test('a worker that starts while the database thread is replaced gets a line to 
   await until('a new worker', () => ostiary.supervisor.workers.length === 2)
   const served = new Set<number>()
   await until('both to serve keys that they have to ask for', async () => {
-    const { secret } = await ostiary.keys.mint({ name: 'fresh', environment: 'test' }, 'test')
+    const { secret } = await ostiary.keys.mint({ name: 'fresh', environment: 'test' }, internalActor('test'))
     const { status, id } = await callOnce(url, secret.reveal())
     const { worker } = await gateway.event(id).catch(() => ({ worker: 0 }))
     if (status === 200) served.add(worker)

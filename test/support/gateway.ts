@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Ostiary, startOstiary } from '#app.ts'
+import { internalActor } from '#core/actor.ts'
 import type { CallEvent, RefusalsEvent } from '#core/events.ts'
 
 export interface GatewayOptions {
@@ -73,7 +74,8 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     configFile,
     dataDirectory,
     ostiary,
-    liveKey: async () => (await keys.mint({ name: 'live', environment: 'live' }, 'test')).secret.reveal(),
+    liveKey: async () =>
+      (await keys.mint({ name: 'live', environment: 'live' }, internalActor('test'))).secret.reveal(),
     events: (atLeast = 1) =>
       until(`${atLeast} call events`, async () => {
         const found = await calls()

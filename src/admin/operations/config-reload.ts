@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import { callerOf } from '#admin/caller.ts'
 import type { Routing } from '#admin/routing.ts'
 
 const schema = {
@@ -9,9 +10,9 @@ const schema = {
 type Reload = (actor: string) => Promise<{ readonly generation: number; readonly changes: readonly string[] }>
 
 /** `POST /api/config/reload` */
-export function configReload(routing: Routing, { reload }: { reload: Reload }, actor: string): void {
-  routing.post('/api/config/reload', { schema }, async () => {
-    const { generation, changes } = await reload(actor)
+export function configReload(routing: Routing, { reload }: { reload: Reload }): void {
+  routing.post('/api/config/reload', { schema, config: { scope: 'config:write' } }, async request => {
+    const { generation, changes } = await reload(callerOf(request).actor.id)
     return { generation, changes: [...changes] }
   })
 }

@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import { callerOf } from '#admin/caller.ts'
 import { keyView, viewKey } from '#admin/key-view.ts'
 import type { Routing } from '#admin/routing.ts'
 import type { Clock } from '#core/clock.ts'
@@ -28,11 +29,11 @@ const schema = {
 }
 
 /** `POST /api/keys` */
-export function keysCreate(routing: Routing, { keys, clock }: { keys: Keys; clock: Clock }, actor: string): void {
-  routing.post('/api/keys', { schema }, async (request, reply) => {
+export function keysCreate(routing: Routing, { keys, clock }: { keys: Keys; clock: Clock }): void {
+  routing.post('/api/keys', { schema, config: { scope: 'keys:write' } }, async (request, reply) => {
     const { name, environment = 'live', expires_in: seconds } = request.body
     const lifetimeMs = typeof seconds === 'number' ? seconds * 1000 : seconds
-    const { record, secret } = await keys.mint({ name, environment, lifetimeMs }, actor)
+    const { record, secret } = await keys.mint({ name, environment, lifetimeMs }, callerOf(request).actor)
     return reply.code(201).send({ key: viewKey(record, clock()), secret: secret.reveal() })
   })
 }

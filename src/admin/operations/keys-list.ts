@@ -22,7 +22,7 @@ const schema = {
 
 /** `GET /api/keys` */
 export function keysList(routing: Routing, { keys, clock }: { keys: Keys; clock: Clock }): void {
-  routing.get('/api/keys', { schema }, async request => {
+  routing.get('/api/keys', { schema, config: { scope: 'keys:read' } }, async request => {
     const { limit = 100, after } = request.query
     // One more than asked for tells whether there is a next page.
     const found = await keys.list({ limit: limit + 1, after })

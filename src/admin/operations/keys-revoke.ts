@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import { callerOf } from '#admin/caller.ts'
 import { keyView, viewKey } from '#admin/key-view.ts'
 import type { Routing } from '#admin/routing.ts'
 import type { Clock } from '#core/clock.ts'
@@ -11,9 +12,9 @@ const schema = {
 }
 
 /** `POST /api/keys/:id/revoke` */
-export function keysRevoke(routing: Routing, { keys, clock }: { keys: Keys; clock: Clock }, actor: string): void {
-  routing.post('/api/keys/:id/revoke', { schema }, async request => {
-    const key = await keys.revoke(request.params.id, actor)
+export function keysRevoke(routing: Routing, { keys, clock }: { keys: Keys; clock: Clock }): void {
+  routing.post('/api/keys/:id/revoke', { schema, config: { scope: 'keys:write' } }, async request => {
+    const key = await keys.revoke(request.params.id, callerOf(request).actor)
     return { key: viewKey(key, clock()) }
   })
 }

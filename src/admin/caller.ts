@@ -1,0 +1,31 @@
+import type { FastifyRequest } from 'fastify'
+import type { Actor } from '#core/actor.ts'
+import type { AdminScope, Operator } from '#core/operator.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What the operator must be allowed for this operation. */
+    scope?: AdminScope
+  }
+}
+
+/** Who calls an operation. */
+export interface Caller {
+  readonly operator: Operator
+  /** The same, as the event of a change names it. */
+  readonly actor: Actor
+}
+
+const callers = new WeakMap<FastifyRequest, Caller>()
+
+export function admitCaller(request: FastifyRequest, operator: Operator): void {
+  const actor = { id: operator.id, source: request.socket.remoteAddress ?? null, requestId: request.id }
+  callers.set(request, { operator, actor })
+}
+
+/** The caller of a guarded operation. */
+export function callerOf(request: FastifyRequest<never> | FastifyRequest): Caller {
+  const caller = callers.get(request as FastifyRequest)
+  if (caller === undefined) throw new TypeError('The operation is not guarded')
+  return caller
+}

@@ -1,0 +1,30 @@
+/** What an operator may be allowed to do through the admin API. */
+export const adminScopes = [
+  'projects:read',
+  'projects:write',
+  'keys:read',
+  'keys:write',
+  'tokens:read',
+  'tokens:write',
+  'secrets:read',
+  'secrets:write',
+  'audit:read',
+  'audit:write',
+  'config:read',
+  'config:write',
+] as const
+
+export type AdminScope = (typeof adminScopes)[number]
+
+/** An operator whose token was verified. */
+export interface Operator {
+  /** Id of the token. */
+  readonly id: string
+  readonly scopes: ReadonlySet<AdminScope>
+  /** The only projects that exist for this operator; null = all. */
+  readonly projects: ReadonlySet<string> | null
+}
+
+export function maySeeProject(operator: Operator, project: string): boolean {
+  return operator.projects === null || operator.projects.has(project)
+}
