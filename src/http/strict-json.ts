@@ -58,10 +58,7 @@ interface Structure {
   model: { start: number; end: number } | null
 }
 
-/**
- * One pass over the bytes: depth, number of members, place of the top-level `model`. Trusts nothing but quotes and
- * brackets. A plain loop beats native search here: prompts are full of escapes, and each stop would cost a call.
- */
+/** One pass over the bytes: depth, number of members, place of the top-level `model`. Trusts nothing but quotes and brackets. */
 function scanStructure(body: Buffer, maxDepth: number): Structure {
   const found: Structure = { members: 0, model: null }
   const { length } = body
@@ -71,7 +68,7 @@ function scanStructure(body: Buffer, maxDepth: number): Structure {
     const byte = body[at] as number
     if (byte === QUOTE) {
       lastString = at
-      for (at++; at < length && body[at] !== QUOTE; at++) if (body[at] === BACKSLASH) at++
+      at = endOfString(body, at)
     } else if (byte === COLON) {
       found.members++
       if (depth === 1 && isModel(body, lastString)) found.model = locateString(body, at + 1)
@@ -84,11 +81,32 @@ function scanStructure(body: Buffer, maxDepth: number): Structure {
   return found
 }
 
-/** Index of the closing quote of the string that opens at `open`; the end of the body where there is none. */
+/** Bytes of a string that are looked at one by one before the native search, whose call costs as much as these. */
+const STRIDE = 64
+
+/**
+ * Index of the closing quote of the string that opens at `open`; the end of the body where there is none. Names and
+ * texts full of escaped quotes are walked, long runs are searched.
+ */
 function endOfString(body: Buffer, open: number): number {
+  const { length } = body
   let at = open + 1
-  while (at < body.length && body[at] !== QUOTE) at += body[at] === BACKSLASH ? 2 : 1
-  return Math.min(at, body.length)
+  for (;;) {
+    const walked = Math.min(at + STRIDE, length)
+    while (at < walked) {
+      const byte = body[at]
+      if (byte === QUOTE) return at
+      at += byte === BACKSLASH ? 2 : 1
+    }
+    if (at >= length) return length
+    const quote = body.indexOf(QUOTE, at)
+    if (quote === -1) return length
+    // An odd number of backslashes before it escapes the quote.
+    let run = quote
+    while (run > at && body[run - 1] === BACKSLASH) run--
+    if ((quote - run) % 2 === 0) return quote
+    at = quote + 1
+  }
 }
 
 /** Whether the string that opens at `open` names the member `model`, however it is escaped. */
