@@ -30,6 +30,7 @@ export function renderResults(results: Results, budget: readonly BudgetLine[]): 
       ['budget', 'measured', ''],
       budget.map(({ budget, measured, met }) => [budget, measured, verdict(met)]),
     ),
+    'What keeps a line from being met: [distance.md](distance.md).',
     ...loads.flatMap(load => [`## ${load[0]?.toUpperCase()}${load.slice(1)}`, loadTable(rows, load)]),
     ...memoryAndStart(results),
     '',
