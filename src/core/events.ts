@@ -87,11 +87,25 @@ export interface ChangeEvent {
 }
 
 export type ChangeType =
-  | `project.${'created' | 'updated' | 'deleted'}`
-  | `key.${'created' | 'updated' | 'disabled' | 'enabled' | 'rotated' | 'revoked' | 'expiring' | 'leak_reported'}`
-  | `token.${'created' | 'revoked'}`
-  | `secret.${'set' | 'rotated' | 'rewrapped' | 'deleted'}`
-  | `audit.${'pruned' | 'exported'}`
+  | 'project.created'
+  | 'project.updated'
+  | 'project.deleted'
+  | 'key.created'
+  | 'key.updated'
+  | 'key.disabled'
+  | 'key.enabled'
+  | 'key.rotated'
+  | 'key.revoked'
+  | 'key.expiring'
+  | 'key.leak_reported'
+  | 'token.created'
+  | 'token.revoked'
+  | 'secret.set'
+  | 'secret.rotated'
+  | 'secret.rewrapped'
+  | 'secret.deleted'
+  | 'audit.pruned'
+  | 'audit.exported'
 
 export interface GatewayEvent {
   readonly type: 'gateway.started' | 'gateway.stopped' | 'config.reloaded' | 'config.reload_refused' | 'worker.replaced'
