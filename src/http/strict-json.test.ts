@@ -103,7 +103,17 @@ test('pollutes no prototype', () => {
 
 test('sees a closing quote behind escapes at every alignment where walking turns into searching', () => {
   for (let length = 0; length < 140; length++) {
-    for (const tail of ['', '\\"', '\\\\', '\\\\\\"', '\\\\\\\\', '\\"\\"', '\\u0022', '\\":1,\\"x', `\\"${'y'.repeat(70)}\\"`]) {
+    for (const tail of [
+      '',
+      '\\"',
+      '\\\\',
+      '\\\\\\"',
+      '\\\\\\\\',
+      '\\"\\"',
+      '\\u0022',
+      '\\":1,\\"x',
+      `\\"${'y'.repeat(70)}\\"`,
+    ]) {
       const text = `${'x'.repeat(length)}${tail}`
       const body = `{"a":"${text}","b":{"model":"decoy"},"model":"${text}m"}`
       const { value, model } = parse(body)
