@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 /** What `npm run check` runs, in the order of cost; the first failure ends it. */
 const steps: readonly (readonly [name: string, bin: string | null, ...args: string[]])[] = [
-  ['format, lint, layers', 'biome', 'ci', '--error-on-warnings', '.'],
+  ['format, lint, layers', 'biome', 'ci', '--colors=off', '--error-on-warnings', '.'],
   ['types', 'tsc'],
   ['unused code', 'knip'],
   ['generated files', null, 'scripts/generate.ts', '--check'],
