@@ -152,6 +152,11 @@ const registry = {
     title: 'Calls cannot be recorded',
     help: 'No call is forwarded that cannot be recorded. The operator frees disk space or repairs the store; service resumes by itself.',
   },
+  'gateway.stopped': {
+    status: null,
+    title: 'The gateway stopped before the call had ended',
+    help: 'A stop waits `drainTimeoutMs` for running calls; raise it if calls last longer. Callers may repeat the call.',
+  },
   'gateway.internal': {
     status: 500,
     title: 'The gateway failed',

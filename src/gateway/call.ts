@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Principal } from '#core/principal.ts'
-import type { Problem } from '#core/problems.ts'
+import { Problem } from '#core/problems.ts'
+import { wasCut } from '#http/listener.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
 import type { Route } from './routes.ts'
 
@@ -34,7 +35,8 @@ export class Call {
   authMs = 0
   sentAt = 0
   headAt = 0
-  hungUp = false
+  /** The connection ended before the answer had left. */
+  gone = false
   /** Told when the caller hangs up. */
   reply: { hangUp(): void } | null = null
   /** Who waits for the answer to have left. */
@@ -64,7 +66,8 @@ export class Call {
 
   #closed(): void {
     if (!this.res.writableFinished) {
-      this.hungUp = true
+      this.gone = true
+      if (wasCut(this.res)) this.problem ??= new Problem('gateway.stopped')
       this.reply?.hangUp()
     }
     this.onClosed?.()

@@ -37,7 +37,8 @@ export function finish(call: Call, worker: number, record: Record): void {
 function outcomeOf(call: Call): CallOutcome {
   const code = call.problem?.code
   if (code?.startsWith('upstream.')) return 'upstream_failed'
-  if (call.hungUp || code === 'request.caller_hung_up') return 'caller_hung_up'
+  if (code === 'gateway.stopped') return 'failed'
+  if (call.gone || code === 'request.caller_hung_up') return 'caller_hung_up'
   if (code === undefined) return 'completed'
   return code === 'gateway.internal' || code === 'store.unavailable' ? 'failed' : 'refused'
 }

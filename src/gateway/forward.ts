@@ -13,7 +13,7 @@ export function forward(call: Call, route: OperationRoute, grant: Grant<ModelTar
   const { target } = grant
   call.target = target
   return new Promise((resolve, reject) => {
-    if (call.hungUp) return reject(new Problem('request.caller_hung_up'))
+    if (call.gone) return reject(new Problem('request.caller_hung_up'))
     const reply = new Reply(head => {
       call.headAt = performance.now()
       call.upstreamStatus = head.status

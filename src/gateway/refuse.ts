@@ -8,9 +8,9 @@ const MAX_DISCARDED_BYTES = 8 * 1024 * 1024
 /** Answers a problem in the route's format. Says nothing where the caller is gone. */
 export function refuse(call: Call, problem: Problem): void {
   const { res } = call
-  call.problem = problem
+  call.problem ??= problem
   call.reply?.hangUp()
-  if (call.hungUp || res.headersSent || problemTypes[problem.code].status === null) {
+  if (call.gone || res.headersSent || problemTypes[problem.code].status === null) {
     res.destroy()
     return
   }

@@ -180,6 +180,13 @@ function listen(server: Server, host: string, port: number, reusePort: boolean):
   })
 }
 
+const cutResponses = new WeakSet<ServerResponse>()
+
+/** Whether it was the listener that ended this response's connection, because draining took too long. */
+export function wasCut(res: ServerResponse): boolean {
+  return cutResponses.has(res)
+}
+
 async function drain(servers: readonly DrainableServer[], timeoutMs: number): Promise<void> {
   for (const server of servers) {
     server.draining = true
@@ -194,7 +201,13 @@ async function drain(servers: readonly DrainableServer[], timeoutMs: number): Pr
     for (const server of servers) server.closeIdleConnections()
   }, 50)
   const deadline = setTimeout(() => {
-    for (const server of servers) server.closeAllConnections()
+    for (const server of servers) {
+      for (const socket of server.sockets) {
+        const running = responseOf(socket)
+        if (running !== undefined) cutResponses.add(running)
+      }
+      server.closeAllConnections()
+    }
   }, timeoutMs)
   await Promise.all(closed)
   clearTimeout(deadline)
