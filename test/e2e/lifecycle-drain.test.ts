@@ -68,7 +68,7 @@ test('SIGTERM lets a stream end, closes idle connections, writes every event and
   assert.ok(idle !== undefined, 'the connection is kept')
   const idleClosed = once(idle, 'close')
 
-  const stream = await openStream(url, testKey, 30, 50)
+  const stream = await openStream(url, testKey, 60, 50)
   ids.push(stream.id)
   gateway.kill('SIGTERM')
   await idleClosed
