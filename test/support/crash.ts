@@ -98,7 +98,7 @@ function checkRows(
   minted: readonly Minted[],
 ): void {
   const byId = new Map(keys.map(key => [key.id, key]))
-  const eventKeys = created.map(({ data }) => (JSON.parse(data) as { key: string }).key)
+  const eventKeys = created.map(({ data }) => (JSON.parse(data) as { subject: string }).subject)
   assert.equal(new Set(eventKeys).size, eventKeys.length, 'a key was created twice')
   assert.deepEqual(new Set(eventKeys), new Set(byId.keys()), 'keys and their events differ')
   assert.deepEqual(
