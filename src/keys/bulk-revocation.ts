@@ -1,10 +1,10 @@
 import type { Actor } from '#core/actor.ts'
 import type { Clock } from '#core/clock.ts'
+import { maySeeProject } from '#core/operator.ts'
 import type { KeyRecord, KeyStore } from '#store/ports.ts'
 import type { KeyFormat } from './format.ts'
 import { keyEvent } from './key-events.ts'
 import { type Keys, revocation } from './keys.ts'
-import { mayActIn } from './projects.ts'
 import { createDigest } from './recognise.ts'
 
 /** Which keys; one way of saying it at a time. */
@@ -54,7 +54,7 @@ export function createBulkRevocation({ keys, store, format, pepper, clock }: Bul
       const now = clock()
       const done: string[] = []
       await store.change(ids.slice(at, at + BATCH), now, key => {
-        if (!mayActIn(by, key.project)) return null
+        if (!maySeeProject(by, key.project)) return null
         seen.add(key.id)
         const change = revocation(key, by, now)
         if (change === null) return null
@@ -87,7 +87,9 @@ export function createBulkRevocation({ keys, store, format, pepper, clock }: Bul
       const digests = texts.map(text => (format.check(text) === null ? digestOf(text) : ''))
       const found = await store.findBySecrets([...new Set(digests)].filter(digest => digest !== ''))
       const byDigest = new Map(
-        found.filter(key => key !== undefined && mayActIn(by, key.project)).flatMap(key => secretsOf(key as KeyRecord)),
+        found
+          .filter(key => key !== undefined && maySeeProject(by, key.project))
+          .flatMap(key => secretsOf(key as KeyRecord)),
       )
       const now = clock()
       const leaked = new Map<string, string>()

@@ -1,6 +1,7 @@
 import type { Actor } from '#core/actor.ts'
 import type { Clock } from '#core/clock.ts'
 import { newId } from '#core/ids.ts'
+import { maySeeProject } from '#core/operator.ts'
 import type { Environment } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import { Secret } from '#core/secret.ts'
@@ -8,7 +9,7 @@ import type { KeyChange, KeyQuery, KeyRecord, KeySecret, KeyStore, ProjectStore 
 import { type KeyFormat, keyHint } from './format.ts'
 import { keyEvent, settingsOf } from './key-events.ts'
 import { checkSettings, type KeySettings, NO_SETTINGS } from './key-settings.ts'
-import { DEFAULT_PROJECT, mayActIn, noSuchProject } from './projects.ts'
+import { DEFAULT_PROJECT, noSuchProject } from './projects.ts'
 import { createDigest } from './recognise.ts'
 
 export interface NewKey extends Partial<KeySettings> {
@@ -85,13 +86,13 @@ export function createKeys(options: KeysOptions): Keys {
 
   const change = async (id: string, by: Actor, decide: (key: KeyRecord, now: number) => KeyChange | null) => {
     const now = clock()
-    const [record] = await store.change([id], now, key => (mayActIn(by, key.project) ? decide(key, now) : null))
+    const [record] = await store.change([id], now, key => (maySeeProject(by, key.project) ? decide(key, now) : null))
     return visible(record, id, by)
   }
 
   const projectNamed = async (named: string, by: Actor): Promise<string> => {
     const id = named.startsWith('proj_') ? named : (await options.projects.findByName(named))?.id
-    if (id === undefined || !mayActIn(by, id)) throw noSuchProject(named)
+    if (id === undefined || !maySeeProject(by, id)) throw noSuchProject(named)
     return id
   }
 
@@ -187,7 +188,7 @@ export function revocation(key: KeyRecord, by: Actor, now: number): KeyChange | 
 }
 
 function visible(record: KeyRecord | undefined, id: string, by: Actor): KeyRecord {
-  if (record !== undefined && mayActIn(by, record.project)) return record
+  if (record !== undefined && maySeeProject(by, record.project)) return record
   throw new Problem('key.not_found', { detail: `There is no key ${id}.` })
 }
 

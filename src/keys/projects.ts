@@ -2,6 +2,7 @@ import type { Actor } from '#core/actor.ts'
 import type { Clock } from '#core/clock.ts'
 import type { ChangeEvent } from '#core/events.ts'
 import { newId } from '#core/ids.ts'
+import { maySeeProject } from '#core/operator.ts'
 import { Problem } from '#core/problems.ts'
 import type { Metadata, ProjectRecord, ProjectStore } from '#store/ports.ts'
 import { checkMetadata } from './metadata.ts'
@@ -51,14 +52,14 @@ export function createProjects({ store, clock }: { store: ProjectStore; clock: C
 
     async find(named, by) {
       const found = named.startsWith('proj_') ? await store.find(named) : await store.findByName(named)
-      if (found === undefined || !mayActIn(by, found.id)) throw noSuchProject(named)
+      if (found === undefined || !maySeeProject(by, found.id)) throw noSuchProject(named)
       return found
     },
 
     list: (page, by) => store.list({ ...page, projects: by.projects }),
 
     async update(id, update, by, check) {
-      if (!mayActIn(by, id)) throw noSuchProject(id)
+      if (!maySeeProject(by, id)) throw noSuchProject(id)
       checkMetadata(update.metadata ?? {})
       const now = clock()
       const project = await store.change(id, before => {
@@ -74,7 +75,7 @@ export function createProjects({ store, clock }: { store: ProjectStore; clock: C
     },
 
     async delete(id, by, check) {
-      if (!mayActIn(by, id)) throw noSuchProject(id)
+      if (!maySeeProject(by, id)) throw noSuchProject(id)
       const now = clock()
       const removed = await store.remove(id, (project, unrevoked) => {
         check(project)
@@ -89,10 +90,6 @@ export function createProjects({ store, clock }: { store: ProjectStore; clock: C
       if (!removed) throw noSuchProject(id)
     },
   }
-}
-
-export function mayActIn(by: Actor, project: string): boolean {
-  return by.projects === null || by.projects.has(project)
 }
 
 /** The same for one that is not there and one that the actor may not see. */

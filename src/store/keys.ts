@@ -1,4 +1,4 @@
-import type { Kysely, Transaction } from 'kysely'
+import { type Kysely, sql, type Transaction } from 'kysely'
 import { Problem } from '#core/problems.ts'
 import type { RecordChange } from './changes.ts'
 import { recordEvent } from './events.ts'
@@ -140,6 +140,8 @@ async function withSecrets(db: Kysely<Tables>, rows: readonly KeysTable[]): Prom
       'in',
       rows.map(row => row.id),
     )
+    // The one without an end is the newest, also of two made in one millisecond.
+    .orderBy(sql`case when expires_at is null then 0 else 1 end`)
     .orderBy('created_at', 'desc')
     .execute()
   const secrets = new Map<string, KeySecret[]>(rows.map(row => [row.id, []]))
