@@ -9,8 +9,11 @@ import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
 import type { Secret } from '#core/secret.ts'
 import { claimPort } from '#http/listener.ts'
+import { type BulkRevocation, createBulkRevocation } from '#keys/bulk-revocation.ts'
+import { startExpiryWarnings } from '#keys/expiry-warnings.ts'
 import { createKeyFormat } from '#keys/format.ts'
 import { createKeys, type Keys } from '#keys/keys.ts'
+import { createProjects, type Projects } from '#keys/projects.ts'
 import { type DataDirectory, findDataDirectory, makeDataDirectory, openDataDirectory } from '#secrets/data-directory.ts'
 import type { Store } from '#store/ports.ts'
 import { lockDirectory } from '#store/sqlite/directory-lock.ts'
@@ -57,17 +60,10 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const dataDirectory = openDataDirectory(folder)
   const database = opened.use(await openDatabase({ config, secrets, file: dataDirectory.database, log }))
   const { store } = database
-  const keys = createKeys({
-    format: createKeyFormat(config.keys.prefix, dataDirectory.deploymentSecret),
-    pepper: dataDirectory.pepper,
-    pepperId: dataDirectory.pepperId,
-    store: store.keys,
-    clock: systemClock,
-    defaultLifetimeDays: config.keys.defaultLifetimeDays,
-    maxLifetimeDays: config.keys.maxLifetimeDays,
-  })
-  const [newest] = await store.keys.list({ limit: 1 })
-  if (newest !== undefined && newest.pepperId !== dataDirectory.pepperId) {
+  const rooms = openKeys(config, dataDirectory, store)
+  const { keys } = rooms
+  const pepperId = await store.keys.newestPepperId()
+  if (pepperId !== undefined && pepperId !== dataDirectory.pepperId) {
     throw new Problem('start.data_directory_incomplete', { detail: 'The pepper is not the one of the stored keys.' })
   }
 
@@ -104,8 +100,15 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     emit,
   })
 
-  const admin = await openAdmin(opened, { config, dataDirectory, keys, reload, supervisor, store, log })
-  const firstKey = newest === undefined ? await mintFirstKey(keys) : null
+  const admin = await openAdmin(opened, { ...rooms, config, dataDirectory, reload, supervisor, store, log })
+  const firstKey = pepperId === undefined ? await mintFirstKey(keys) : null
+  opened.use(
+    startExpiryWarnings({
+      store: store.keys,
+      clock: systemClock,
+      onTrouble: error => log.error({ err: error }, 'keys about to end were not looked for'),
+    }),
+  )
   started = true
   await emit('gateway.started', null)
   const closing = opened.move()
@@ -135,10 +138,35 @@ async function mintFirstKey(keys: Keys): Promise<Ostiary['firstKey']> {
   return { secret, expiresAt: record.expiresAt as number }
 }
 
-interface AdminParts {
+interface KeyRooms {
+  readonly keys: Keys
+  readonly projects: Projects
+  readonly bulk: BulkRevocation
+}
+
+function openKeys(config: LoadedConfig['config'], directory: DataDirectory, store: Store): KeyRooms {
+  const format = createKeyFormat(config.keys.prefix, directory.deploymentSecret)
+  const { pepper, pepperId } = directory
+  const keys = createKeys({
+    format,
+    pepper,
+    pepperId,
+    store: store.keys,
+    projects: store.projects,
+    clock: systemClock,
+    defaultLifetimeDays: config.keys.defaultLifetimeDays,
+    maxLifetimeDays: config.keys.maxLifetimeDays,
+  })
+  return {
+    keys,
+    projects: createProjects({ store: store.projects, clock: systemClock }),
+    bulk: createBulkRevocation({ keys, store: store.keys, format, pepper, clock: systemClock }),
+  }
+}
+
+interface AdminParts extends KeyRooms {
   readonly config: LoadedConfig['config']
   readonly dataDirectory: DataDirectory
-  readonly keys: Keys
   readonly reload: Reload
   readonly supervisor: Supervisor
   readonly store: Store
@@ -150,6 +178,8 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
   const { host, port, url } = config.listeners.admin
   const server: AdminServer = createAdminServer({
     keys: parts.keys,
+    projects: parts.projects,
+    bulk: parts.bulk,
     bootstrapToken: parts.dataDirectory.bootstrapToken,
     origin: url,
     notReady: async () => {

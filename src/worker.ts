@@ -7,7 +7,9 @@ import { systemClock } from '#core/clock.ts'
 import { createPipeline } from '#gateway/pipeline.ts'
 import { type Listener, openListener } from '#http/listener.ts'
 import { createKeyFormat } from '#keys/format.ts'
+import { createLastUsed } from '#keys/last-used.ts'
 import { createKeyVerifier } from '#keys/verifier.ts'
+import { compileCeilings } from '#policy/compile-ceilings.ts'
 import type { CallStore } from '#store/ports.ts'
 import { openClient, type SqliteCallStore, sqliteCallStore } from '#store/sqlite/call-store.ts'
 import { compileGeneration, type OpenGeneration } from './generation.ts'
@@ -66,10 +68,12 @@ async function run(seed: WorkerSeed): Promise<void> {
     format: createKeyFormat(config.keys.prefix, Buffer.from(seed.deploymentSecret)),
     pepper: Buffer.from(seed.pepper),
     keys: store.keys,
+    compileCeilings,
     changes: store.changes,
     cacheSize: config.keys.cacheSize,
     clock: systemClock,
   })
+  const lastUsed = createLastUsed(store.keys)
   const compile = ({ number, config, secrets }: GenerationSeed) =>
     compileGeneration(number, config, SecretValues.fromTransferable(secrets), verifyKey)
   let current = compile(seed.generation)
@@ -83,7 +87,10 @@ async function run(seed: WorkerSeed): Promise<void> {
     handle: createPipeline({
       current: () => current,
       worker: seed.index,
-      record: event => recorder.record(event),
+      record(event) {
+        recorder.record(event)
+        lastUsed.observe(event)
+      },
       ensureRecordable: () => recorder.ensureRecordable(),
       clock: systemClock,
       logFailure: (call, error) => log('error', { call, error }, 'a call failed by a defect'),
@@ -124,7 +131,7 @@ async function run(seed: WorkerSeed): Promise<void> {
       case 'database':
         return (store as SqliteCallStore).reattach(order.port)
       case 'drain':
-        return void drain(listener, config.drainTimeoutMs, [current, recorder, store])
+        return void drain(listener, config.drainTimeoutMs, [current, recorder, lastUsed, store])
     }
   })
   tell({ type: 'ready' })

@@ -19,7 +19,8 @@ export interface Caller {
 const callers = new WeakMap<FastifyRequest, Caller>()
 
 export function admitCaller(request: FastifyRequest, operator: Operator): void {
-  const actor = { id: operator.id, source: request.socket.remoteAddress ?? null, requestId: request.id }
+  const source = request.socket.remoteAddress ?? null
+  const actor = { id: operator.id, source, requestId: request.id, projects: operator.projects }
   callers.set(request, { operator, actor })
 }
 

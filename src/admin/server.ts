@@ -6,16 +6,32 @@ import type { Clock } from '#core/clock.ts'
 import { newId } from '#core/ids.ts'
 import { adminScopes, type Operator } from '#core/operator.ts'
 import { Problem, toProblemJson } from '#core/problems.ts'
+import type { BulkRevocation } from '#keys/bulk-revocation.ts'
 import type { Keys } from '#keys/keys.ts'
+import type { Projects } from '#keys/projects.ts'
 import { admitCaller } from './caller.ts'
 import { configReload } from './operations/config-reload.ts'
 import { health } from './operations/health.ts'
 import { keysCreate } from './operations/keys-create.ts'
+import { keysDisable } from './operations/keys-disable.ts'
+import { keysEnable } from './operations/keys-enable.ts'
 import { keysList } from './operations/keys-list.ts'
+import { keysReportLeak } from './operations/keys-report-leak.ts'
 import { keysRevoke } from './operations/keys-revoke.ts'
+import { keysRevokeMany } from './operations/keys-revoke-many.ts'
+import { keysRotate } from './operations/keys-rotate.ts'
+import { keysShow } from './operations/keys-show.ts'
+import { keysUpdate } from './operations/keys-update.ts'
+import { projectsCreate } from './operations/projects-create.ts'
+import { projectsDelete } from './operations/projects-delete.ts'
+import { projectsList } from './operations/projects-list.ts'
+import { projectsShow } from './operations/projects-show.ts'
+import { projectsUpdate } from './operations/projects-update.ts'
 
 export interface AdminOptions {
   readonly keys: Keys
+  readonly projects: Projects
+  readonly bulk: BulkRevocation
   /** Credential of the one operator there is until people can log in. */
   readonly bootstrapToken: string
   /** Configured origin, such as `http://localhost:8401`; undefined = follow the bound port. */
@@ -30,6 +46,25 @@ export interface AdminOptions {
 
 const MAX_BODY_BYTES = 64 * 1024
 const BOOTSTRAP_OPERATOR: Operator = { id: 'bootstrap', scopes: new Set(adminScopes), projects: null }
+
+/** On keys and projects; each needs of the options what its own file says. */
+const operations = [
+  keysCreate,
+  keysDisable,
+  keysEnable,
+  keysList,
+  keysReportLeak,
+  keysRevoke,
+  keysRevokeMany,
+  keysRotate,
+  keysShow,
+  keysUpdate,
+  projectsCreate,
+  projectsDelete,
+  projectsList,
+  projectsShow,
+  projectsUpdate,
+]
 
 /** The admin listener: health for anyone, everything else for the operator. */
 export function createAdminServer(options: AdminOptions) {
@@ -73,9 +108,7 @@ export function createAdminServer(options: AdminOptions) {
       admitCaller(request, operator)
     })
     const typed = guarded.withTypeProvider<TypeBoxTypeProvider>()
-    keysCreate(typed, options)
-    keysList(typed, options)
-    keysRevoke(typed, options)
+    for (const register of operations) register(typed, options)
     configReload(typed, options)
   })
   return server

@@ -26,7 +26,7 @@ function call(id: string, over: Partial<CallEvent> = {}): CallEvent {
     method: 'POST',
     path: '/v1/chat/completions',
     route: 'openai.chat',
-    principal: { kind: 'api_key', id: 'key_1', environment: 'test' },
+    principal: { kind: 'api_key', id: 'key_1', project: 'proj_default', environment: 'test' },
     credential: 'key_1',
     model: 'm',
     target: null,

@@ -4,7 +4,14 @@ import type { VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import { type Authenticator, createAuthenticate as create } from './authenticate.ts'
 
-const identity: VerifiedIdentity = { kind: 'api_key', id: 'key_1', environment: 'test', expiresAt: null }
+const identity: VerifiedIdentity = {
+  kind: 'api_key',
+  id: 'key_1',
+  project: 'proj_default',
+  environment: 'test',
+  expiresAt: null,
+  ceilings: { scopes: null, operations: null, allowsModel: null, allowsAddress: null },
+}
 /** Some answers come at once: here all are awaited alike. */
 function createAuthenticate(chain: readonly Authenticator[]) {
   const authenticate = create(chain)

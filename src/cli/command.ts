@@ -3,6 +3,12 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdout: Output
   readonly stderr: Output
+  /** Where secrets come from; absent = there is none. */
+  readonly stdin?: Input
+}
+
+interface Input extends AsyncIterable<Uint8Array | string> {
+  readonly isTTY?: boolean | undefined
 }
 
 interface Output {
@@ -11,3 +17,25 @@ interface Output {
 
 /** Resolves to the exit code: 0 done, 1 refused or failed, 2 wrong usage or configuration. */
 export type Command = (args: string[], io: Io) => Promise<number>
+
+/** An option as `parseArgs` reads it, and as help shows it. */
+export interface Option {
+  readonly type: 'string' | 'boolean'
+  readonly multiple?: boolean
+  /** What stands for its value in the help. */
+  readonly value?: string
+  readonly required?: boolean
+  readonly description: string
+}
+
+/** What help tells of a command. */
+export interface CommandDescription {
+  readonly summary: string
+  /** What comes after it without an option, such as `ID`. */
+  readonly operands?: string
+  readonly options?: Readonly<Record<string, Option>>
+  /** What follows the options in the help. */
+  readonly notes?: string
+  /** One line that works as it is. */
+  readonly example: string
+}

@@ -10,7 +10,14 @@ interface Entry {
 
 const commands: Readonly<Record<string, Entry>> = {
   start: { summary: 'run the gateway', load: async () => (await import('./start.ts')).startCommand },
-  keys: { summary: 'create, list and revoke API keys', load: async () => (await import('./keys.ts')).keysCommand },
+  projects: {
+    summary: 'create, list, change and delete projects',
+    load: async () => (await import('./projects.ts')).projectsCommand,
+  },
+  keys: {
+    summary: 'mint, show, change, rotate and end API keys',
+    load: async () => (await import('./keys.ts')).keysCommand,
+  },
   config: {
     summary: 'check, show and reload the configuration',
     load: async () => (await import('./config.ts')).configCommand,

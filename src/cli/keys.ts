@@ -2,84 +2,149 @@ import type { KeyView } from '#admin/key-view.ts'
 import { Problem } from '#core/problems.ts'
 import { callAdmin } from './admin-client.ts'
 import { parse, toSeconds } from './arguments.ts'
-import type { Command, Io } from './command.ts'
+import type { Io } from './command.ts'
+import { commandGroup } from './command-group.ts'
+import { readSettings } from './key-options.ts'
+import { described } from './keys-described.ts'
+import { reportLeak, revokeMany } from './keys-in-bulk.ts'
 import { renderTable } from './table.ts'
 
-const HELP = `Usage: ostiary keys <command> [options]
-
-  create --name NAME [--env live|test] [--expires 30d|12h|never]
-             prints the new key, this once
-  list       newest first
-  revoke ID  ends a key, now and for good
-
-  --json     prints what the admin API answered
-
-Example: ostiary keys create --name checkout --expires 30d --json
-`
-
-const commands: Readonly<Record<string, Command>> = { create, list, revoke }
-
 /** `ostiary keys …`. */
-export async function keysCommand([name, ...args]: string[], io: Io): Promise<number> {
-  const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined
-  if (command !== undefined && !args.includes('--help')) return command(args, io)
-  const asked = command !== undefined || name === '--help' || name === '-h'
-  ;(asked ? io.stdout : io.stderr).write(HELP)
-  return asked ? 0 : 2
-}
+export const keysCommand = commandGroup('keys', described, {
+  create,
+  list,
+  show,
+  update,
+  rotate,
+  disable: (args, io) => act('disable', 'is disabled', args, io),
+  enable: (args, io) => act('enable', 'is enabled', args, io),
+  revoke,
+  'report-leak': reportLeak,
+})
+
+type Shown = { readonly key: KeyView }
+type Minted = Shown & { readonly secret: string }
 
 async function create(args: string[], io: Io): Promise<number> {
-  const { name, env, expires, json } = parse(args, {
-    name: { type: 'string' },
-    env: { type: 'string' },
-    expires: { type: 'string' },
-    json: { type: 'boolean' },
-  }).values
+  const { name, project, env, json, ...settings } = parse(args, described.create.options).values
   if (name === undefined) throw new Problem('cli.usage', { detail: '--name is missing.' })
-  const answer = (await callAdmin(io, 'POST', '/api/keys', {
+  const answer = await callAdmin(io, 'POST', '/api/keys', {
     name,
+    ...(project !== undefined && { project }),
     ...(env !== undefined && { environment: env }),
-    ...(expires !== undefined && { expires_in: toSeconds('--expires', expires) }),
-  })) as { key: KeyView; secret: string }
-  if (json) io.stdout.write(`${JSON.stringify(answer, null, 2)}\n`)
-  else {
-    io.stdout.write(`${answer.secret}\n`)
-    io.stderr.write(`${answer.key.id} · ${answer.key.environment} · ${expiryOf(answer.key)} · shown this once\n`)
-  }
-  return 0
+    ...readSettings(settings),
+  })
+  return json ? printJson(io, answer) : printMinted(io, answer as Minted)
 }
 
 async function list(args: string[], io: Io): Promise<number> {
-  const { json } = parse(args, { json: { type: 'boolean' } }).values
-  const keys: KeyView[] = []
-  for (let after: string | null = ''; after !== null; ) {
-    const page: { keys: KeyView[]; next: string | null } = (await callAdmin(
-      io,
-      'GET',
-      `/api/keys?limit=1000${after && `&after=${after}`}`,
-    )) as never
-    keys.push(...page.keys)
-    after = page.next
+  const { json, env, ...filters } = parse(args, described.list.options).values
+  const query = new URLSearchParams({ limit: '1000' })
+  for (const [name, value] of Object.entries({ ...filters, environment: env })) {
+    if (value !== undefined) query.set(name, value)
   }
-  io.stdout.write(json ? `${JSON.stringify(keys, null, 2)}\n` : table(keys))
+  const keys: KeyView[] = []
+  for (let next: string | null = ''; next !== null; ) {
+    if (next !== '') query.set('after', next)
+    const page = (await callAdmin(io, 'GET', `/api/keys?${query}`)) as { keys: KeyView[]; next: string | null }
+    keys.push(...page.keys)
+    next = page.next
+  }
+  if (json) return printJson(io, keys)
+  io.stdout.write(table(keys))
   return 0
+}
+
+async function show(args: string[], io: Io): Promise<number> {
+  const { id, json } = readId(args, described.show.options)
+  const answer = (await callAdmin(io, 'GET', pathOf(id))) as Shown
+  if (json) return printJson(io, answer)
+  const rows = Object.entries(answer.key).flatMap(([name, value]) => (value === null ? [] : [[name, textOf(value)]]))
+  io.stdout.write(rows.map(([name = '', value]) => `${name.padEnd(15)} ${value}\n`).join(''))
+  return 0
+}
+
+async function update(args: string[], io: Io): Promise<number> {
+  const { values, positionals } = parse(args, described.update.options, true)
+  const { json, name, ...settings } = values
+  const body = { ...(name !== undefined && { name }), ...readSettings(settings) }
+  if (Object.keys(body).length === 0) throw new Problem('cli.usage', { detail: 'Name what is to change.' })
+  const answer = (await callAdmin(io, 'PATCH', pathOf(onlyId(positionals)), body)) as Shown
+  if (json) return printJson(io, answer)
+  io.stdout.write(`${answer.key.id} is changed.\n`)
+  return 0
+}
+
+async function rotate(args: string[], io: Io): Promise<number> {
+  const { values, positionals } = parse(args, described.rotate.options, true)
+  if (values.grace === undefined) {
+    throw new Problem('cli.usage', { detail: '--grace is missing: how long do the secrets before it still work?' })
+  }
+  const grace = values.grace === '0' ? 0 : toSeconds('--grace', values.grace)
+  const answer = await callAdmin(io, 'POST', `${pathOf(onlyId(positionals))}/rotate`, { grace: grace ?? Number.NaN })
+  return values.json ? printJson(io, answer) : printMinted(io, answer as Minted)
 }
 
 async function revoke(args: string[], io: Io): Promise<number> {
-  const { values, positionals } = parse(args, { json: { type: 'boolean' } }, true)
-  const [id] = positionals
-  if (id === undefined || positionals.length > 1) throw new Problem('cli.usage', { detail: 'Name one key by its id.' })
-  const answer = (await callAdmin(io, 'POST', `/api/keys/${encodeURIComponent(id)}/revoke`)) as { key: KeyView }
-  io.stdout.write(values.json ? `${JSON.stringify(answer, null, 2)}\n` : `${answer.key.id} is revoked.\n`)
+  const { values, positionals } = parse(args, described.revoke.options, true)
+  if (positionals[0] === '-' || values.project !== undefined || values.prefix !== undefined) {
+    return revokeMany(values, positionals, io)
+  }
+  return act('revoke', 'is revoked', args, io)
+}
+
+async function act(verb: 'disable' | 'enable' | 'revoke', done: string, args: string[], io: Io): Promise<number> {
+  const { id, json } = readId(args, described.disable.options)
+  const answer = (await callAdmin(io, 'POST', `${pathOf(id)}/${verb}`)) as Shown
+  if (json) return printJson(io, answer)
+  io.stdout.write(`${answer.key.id} ${done}.\n`)
   return 0
 }
 
+function readId(args: string[], options: typeof described.show.options): { id: string; json: boolean } {
+  const { values, positionals } = parse(args, options, true)
+  return { id: onlyId(positionals), json: values.json ?? false }
+}
+
+function onlyId(positionals: readonly string[]): string {
+  const [id] = positionals
+  if (id === undefined || positionals.length > 1) throw new Problem('cli.usage', { detail: 'Name one key by its id.' })
+  return id
+}
+
+function pathOf(id: string): string {
+  return `/api/keys/${encodeURIComponent(id)}`
+}
+
+/** The secret alone on standard output; what people want to know beside it on standard error. */
+function printMinted(io: Io, { key, secret }: Minted): 0 {
+  io.stdout.write(`${secret}\n`)
+  io.stderr.write(`${key.id} · ${key.environment} · ${expiryOf(key)} · shown this once\n`)
+  return 0
+}
+
+function printJson(io: Io, value: unknown): 0 {
+  io.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+  return 0
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
 function expiryOf(key: KeyView): string {
-  return key.expires_at === null ? 'no end' : `until ${key.expires_at.slice(0, 16).replace('T', ' ')} UTC`
+  return key.expires_at === null ? 'no end' : `until ${minuteOf(key.expires_at)} UTC`
+}
+
+function minuteOf(time: string): string {
+  return time.slice(0, 16).replace('T', ' ')
 }
 
 function table(keys: readonly KeyView[]): string {
   if (keys.length === 0) return 'No keys.\n'
-  const rows = keys.map(key => [key.id, key.name, key.hint, key.status, expiryOf(key)])
-  return renderTable(['ID', 'NAME', 'KEY', 'STATUS', 'END'], rows)
+  const rows = keys.map(key => {
+    const used = key.last_used_at === null ? 'never' : `${minuteOf(key.last_used_at)} UTC`
+    return [key.id, key.name, key.hint, key.status, expiryOf(key), used]
+  })
+  return renderTable(['ID', 'NAME', 'KEY', 'STATUS', 'END', 'LAST USED'], rows)
 }

@@ -6,9 +6,11 @@ export interface Actor {
   readonly source: string | null
   /** Id of the admin request; null = none. */
   readonly requestId: string | null
+  /** The only projects that exist for the actor; null = all. */
+  readonly projects: ReadonlySet<string> | null
 }
 
 /** The gateway itself. */
 export function internalActor(id: string): Actor {
-  return { id, source: null, requestId: null }
+  return { id, source: null, requestId: null, projects: null }
 }

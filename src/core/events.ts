@@ -25,7 +25,12 @@ export interface CallEvent {
   readonly path: string
   /** Id of the route, such as `openai.chat`; null = no such path. */
   readonly route: string | null
-  readonly principal: { readonly kind: string; readonly id: string; readonly environment: Environment } | null
+  readonly principal: {
+    readonly kind: string
+    readonly id: string
+    readonly project: string
+    readonly environment: Environment
+  } | null
   /** Id of the credential, also where it was refused as expired or revoked; null = none or unknown. */
   readonly credential: string | null
   /** Model as the caller named it. */

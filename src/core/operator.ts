@@ -25,6 +25,6 @@ export interface Operator {
   readonly projects: ReadonlySet<string> | null
 }
 
-export function maySeeProject(operator: Operator, project: string): boolean {
-  return operator.projects === null || operator.projects.has(project)
+export function maySeeProject(by: Pick<Operator, 'projects'>, project: string): boolean {
+  return by.projects === null || by.projects.has(project)
 }

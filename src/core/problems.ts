@@ -32,6 +32,26 @@ const registry = {
     title: 'The key’s environment does not reach this model',
     help: 'A test key reaches only models on providers tagged `test`, such as `sandbox`; a live key never reaches the sandbox.',
   },
+  'policy.address': {
+    status: 403,
+    title: 'The key may not be used from this address',
+    help: 'Call from an address inside the key’s CIDRs, or change them with `ostiary keys update --cidr`.',
+  },
+  'policy.scope': {
+    status: 403,
+    title: 'The key lacks the scope of this operation',
+    help: 'Use a key that has the scope named in the detail, or add it with `ostiary keys update --scopes`.',
+  },
+  'policy.operation': {
+    status: 403,
+    title: 'The key may not use this operation',
+    help: 'Use a key that may use the operation named in the detail, or add it with `ostiary keys update --operations`.',
+  },
+  'policy.model': {
+    status: 403,
+    title: 'The key may not use this model',
+    help: 'Ask `GET /v1/models` for the models that this key may use, or add it with `ostiary keys update --models`.',
+  },
   'route.not_found': {
     status: 404,
     title: 'There is nothing at this path',
@@ -177,6 +197,11 @@ const registry = {
     title: 'The host or origin is not the admin listener’s',
     help: 'Call the admin listener by the host name of its configured address (protection against DNS rebinding).',
   },
+  'admin.precondition_failed': {
+    status: 412,
+    title: 'The object was changed by somebody else meanwhile',
+    help: 'Read it again and repeat the change with the new `ETag` in `If-Match` (RFC 9110 §13.1.1).',
+  },
   'admin.invalid_input': {
     status: 400,
     title: 'The input does not fit the operation',
@@ -186,6 +211,26 @@ const registry = {
     status: 404,
     title: 'There is no such key',
     help: 'List the keys with `ostiary keys list`.',
+  },
+  'key.ended': {
+    status: 409,
+    title: 'The key has ended',
+    help: 'A revoked key never comes back, and an expired one is not rotated: mint a new one, or extend an expired one first.',
+  },
+  'key.too_many_secrets': {
+    status: 409,
+    title: 'Too many secrets of the key still work',
+    help: 'Wait until the grace of an earlier rotation is over, or rotate with a grace of 0, which ends them all.',
+  },
+  'project.not_found': {
+    status: 404,
+    title: 'There is no such project',
+    help: 'List the projects with `ostiary projects list`.',
+  },
+  'project.not_deletable': {
+    status: 409,
+    title: 'The project cannot be deleted',
+    help: 'Revoke all its keys first; the project `default` always stays.',
   },
   'key.lifetime_exceeded': {
     status: 400,

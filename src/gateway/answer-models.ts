@@ -1,14 +1,15 @@
-import type { Principal } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
-import { reaches } from '#policy/authorize.ts'
+import { mayUse } from '#policy/authorize.ts'
+import type { Permitted } from '#policy/permit.ts'
 import type { Catalog, ModelTarget } from '#providers/catalog.ts'
 import type { FormatName } from '#providers/wire-format.ts'
 import type { Call } from './call.ts'
+import { expiryHeader } from './expiry-header.ts'
 import type { ModelsRoute } from './routes.ts'
 
 /** Answers the list of models, or one, that the caller may use, in the caller's format. Throws `model.not_found`. */
-export function answerModels(call: Call, route: ModelsRoute, principal: Principal, catalog: Catalog): void {
-  const usable = catalog.named.filter(target => speaks(target, route.format) && reaches(principal, target))
+export function answerModels(call: Call, route: ModelsRoute, principal: Permitted, catalog: Catalog): void {
+  const usable = catalog.named.filter(target => speaks(target, route.format) && mayUse(principal, target))
   let answer: object
   if (route.model === null) answer = render[route.format].list(usable)
   else {
@@ -21,6 +22,7 @@ export function answerModels(call: Call, route: ModelsRoute, principal: Principa
   call.bytesOut = Buffer.byteLength(body)
   const headers = ['content-type', 'application/json', 'content-length', String(call.bytesOut), 'x-request-id', call.id]
   if (route.format === 'anthropic') headers.push('request-id', call.id)
+  headers.push(...expiryHeader(call))
   call.res.writeHead(200, headers)
   call.res.end(body)
 }

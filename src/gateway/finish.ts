@@ -17,7 +17,12 @@ export function finish(call: Call, worker: number, record: Record): void {
     method: call.req.method ?? '',
     path: (route?.path ?? '').slice(0, 256),
     route: route?.id ?? null,
-    principal: principal && { kind: principal.kind, id: principal.id, environment: principal.environment },
+    principal: principal && {
+      kind: principal.kind,
+      id: principal.id,
+      project: principal.project,
+      environment: principal.environment,
+    },
     credential: principal?.id ?? call.problem?.credential ?? null,
     model: call.model,
     target: target && { provider: target.provider.name, model: target.providerModel, test: target.test },

@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Socket
 import type { TestContext } from 'node:test'
 import { type Authenticator, createAuthenticate } from '#auth/authenticate.ts'
 import type { CallEvent } from '#core/events.ts'
+import type { Ceilings, Environment, VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import { Secret } from '#core/secret.ts'
 import { openListener } from '#http/listener.ts'
@@ -33,7 +34,19 @@ const byName: Authenticator = credential => {
   if (credential !== 'live' && credential !== 'test') {
     throw new Problem('auth.invalid_credential', { reason: 'unknown' })
   }
-  return { kind: 'api_key', id: `key_${credential}`, environment: credential, expiresAt: null }
+  return identityOf(credential)
+}
+
+/** A key without ceilings but for those given. */
+export function identityOf(environment: Environment, ceilings: Partial<Ceilings> = {}): VerifiedIdentity {
+  return {
+    kind: 'api_key',
+    id: `key_${environment}`,
+    project: 'proj_default',
+    environment,
+    expiresAt: null,
+    ceilings: { scopes: null, operations: null, allowsModel: null, allowsAddress: null, ...ceilings },
+  }
 }
 
 /**

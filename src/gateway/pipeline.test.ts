@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { test } from 'node:test'
 import { Problem, type ProblemCode } from '#core/problems.ts'
-import { ask, chatBytes, dial, NOW, openGateway, openProvider, readAll } from './gateway-under-test.ts'
+import { ask, chatBytes, dial, identityOf, NOW, openGateway, openProvider, readAll } from './gateway-under-test.ts'
 
 function echo(t: Parameters<typeof openProvider>[0], got: unknown[] = []): Promise<number> {
   return openProvider(t, async (req, res) => {
@@ -48,7 +48,7 @@ test('carries a call to the provider and back, and says in one event what happen
     method: 'POST',
     path: '/v1/chat/completions',
     route: 'openai.chat',
-    principal: { kind: 'api_key', id: 'key_live', environment: 'live' },
+    principal: { kind: 'api_key', id: 'key_live', project: 'proj_default', environment: 'live' },
     credential: 'key_live',
     model: 'real',
     target: { provider: 'p', model: 'its-name', test: false },
@@ -244,7 +244,7 @@ function parked() {
     async authenticator() {
       parked.resolve()
       await released.promise
-      return { kind: 'api_key', id: 'key_live', environment: 'live', expiresAt: null } as const
+      return identityOf('live')
     },
   }
 }

@@ -1,27 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Authenticate } from '#auth/authenticate.ts'
 import type { Clock } from '#core/clock.ts'
 import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
 import { authorize } from '#policy/authorize.ts'
-import type { Catalog } from '#providers/catalog.ts'
+import { checkAddress } from '#policy/check-address.ts'
+import { permit } from '#policy/permit.ts'
 import { answerModels } from './answer-models.ts'
 import { Call } from './call.ts'
 import { finish, type Record } from './finish.ts'
 import { forward } from './forward.ts'
-import type { Lifetime } from './lifetime.ts'
-import { type InputLimits, readInput } from './read-input.ts'
+import type { Generation } from './generation.ts'
+import { readInput } from './read-input.ts'
 import { refuse } from './refuse.ts'
 import { relay } from './relay.ts'
 import { findRoute } from './routes.ts'
-
-/** What one generation of the configuration gives the pipeline. A call keeps the one it began with. */
-export interface Generation extends Pick<Lifetime, 'enter' | 'leave'> {
-  readonly number: number
-  readonly authenticate: Authenticate
-  readonly catalog: Catalog
-  readonly limits: InputLimits
-}
 
 export interface PipelineOptions {
   readonly current: () => Generation
@@ -45,12 +37,14 @@ export function createPipeline(options: PipelineOptions) {
     try {
       const route = call.routed(findRoute(req)) // a dead end waits until the caller is known
       const principal = call.identified(await authenticate(req.headers, route.query)) // 400 401 503
+      const admitted = checkAddress(principal, call.source) // 403
       options.ensureRecordable() // 503: what cannot be recorded is not done
       if (route.serves === 'nothing') throw route.problem // 400 403 404 405
-      if (route.serves === 'models') return answerModels(call, route, principal, catalog) // 404
+      const caller = permit(admitted, route.id) // 403: scope, operation
+      if (route.serves === 'models') return answerModels(call, route, caller, catalog) // 404
       const input = await readInput(call, route, limits) // 400 403 413 415
       const target = catalog.find(input.model, route.format) // 400 404
-      const grant = authorize(principal, target) // 403
+      const grant = authorize(caller, target) // 403: model, environment
       const reply = await forward(call, route, grant, input) // 502 504
       await relay(call, reply, limits.timeoutMs) // bytes through, until the answer has left
     } catch (error) {

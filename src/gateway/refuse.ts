@@ -1,5 +1,6 @@
 import { type Problem, problemTypes } from '#core/problems.ts'
 import type { Call } from './call.ts'
+import { expiryHeader } from './expiry-header.ts'
 import { renderProblem } from './render-problem.ts'
 
 /** Of a refused request's unread body, this much is read and dropped so that the caller sees the answer; then the connection ends. */
@@ -28,6 +29,7 @@ export function refuse(call: Call, problem: Problem): void {
     call.id,
   ]
   if (format === 'anthropic') headers.push('request-id', call.id)
+  headers.push(...expiryHeader(call))
   if (problem.status === 401) headers.push('www-authenticate', challengeOf(problem))
   if (problem.status === 503) headers.push('retry-after', '1')
   for (const [name, value] of Object.entries(problem.headers ?? {})) headers.push(name, value)

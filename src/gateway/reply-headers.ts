@@ -1,4 +1,5 @@
 import type { Call } from './call.ts'
+import { expiryHeader } from './expiry-header.ts'
 import type { Reply } from './forward.ts'
 
 // Of the hop (RFC 9110 §7.6.1), or of the operator's account and not of the caller, or dangerous on our origin.
@@ -52,6 +53,7 @@ export function replyHeaders(call: Call, reply: Reply, events: boolean): string[
   if (events) headers.push('cache-control', 'no-store', 'x-accel-buffering', 'no')
   headers.push('x-request-id', call.id, 'x-ostiary-overhead-ms', call.overheadMs().toFixed(2))
   if (call.route?.format === 'anthropic') headers.push('request-id', call.id)
+  headers.push(...expiryHeader(call))
   if (reply.status >= 400) headers.push('x-ostiary-upstream-status', String(reply.status))
   return headers
 }

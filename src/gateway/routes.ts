@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { OperationId } from '#core/operations.ts'
 import { Problem } from '#core/problems.ts'
 import { parseTarget } from '#http/paths.ts'
 import type { JsonObject } from '#http/strict-json.ts'
@@ -20,7 +21,7 @@ export type Route = OperationRoute | ModelsRoute | DeadEnd
 /** Forwards to a provider. */
 export interface OperationRoute extends Common {
   readonly serves: 'operation'
-  readonly id: string
+  readonly id: OperationId
   readonly format: FormatName
   readonly operation: Operation
   /** Model named by the path; null = the body names it. */
@@ -30,7 +31,7 @@ export interface OperationRoute extends Common {
 /** Answers from the catalog. */
 export interface ModelsRoute extends Common {
   readonly serves: 'models'
-  readonly id: string
+  readonly id: OperationId
   readonly format: FormatName
   /** null = the list. */
   readonly model: string | null
@@ -71,7 +72,7 @@ const streamGenerate = operation('gemini', '/v1/models/{model}:streamGenerateCon
 const streamGenerateBeta = operation('gemini', '/v1beta/models/{model}:streamGenerateContent', [contents], true)
 
 interface Row {
-  readonly id: string
+  readonly id: OperationId
   readonly method: 'GET' | 'POST'
   readonly format: FormatName
   /** One `{model}` at most, which matches the rest of its segment and further ones. */
@@ -95,7 +96,7 @@ const rows: readonly Row[] = [
   ...models('gemini', '/v1beta/models'),
 ]
 
-function endpoint(id: string, operation: Operation, path = operation.upstreamPath): Row[] {
+function endpoint(id: OperationId, operation: Operation, path = operation.upstreamPath): Row[] {
   return [{ id, method: 'POST', format: operation.format, path, operation }]
 }
 

@@ -1,21 +1,24 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ReceivedChanges } from '#store/changes.ts'
-import type { KeyRecord } from '#store/ports.ts'
-import { KeyCache } from './key-cache.ts'
+import { KeyCache, type KnownKey } from './key-cache.ts'
 
 const TRUST_MS = 5000
 
-function record(digest: string): KeyRecord {
+/** The key of a secret; those of one key have digests that begin alike, `a` and `a2`. */
+function record(digest: string): KnownKey {
   return {
-    id: `key_${digest}`,
-    name: '',
-    environment: 'test',
+    identity: {
+      kind: 'api_key',
+      id: `key_${digest[0]}`,
+      project: 'proj_default',
+      environment: 'test',
+      expiresAt: null,
+      ceilings: { scopes: null, operations: null, allowsModel: null, allowsAddress: null },
+    },
     digest,
-    pepperId: 'p',
-    hint: '',
-    createdAt: 0,
-    expiresAt: null,
+    secretExpiresAt: null,
+    disabledAt: null,
     revokedAt: null,
   }
 }
@@ -24,13 +27,13 @@ function record(digest: string): KeyRecord {
 function setUp(size = 100) {
   const changes = new ReceivedChanges()
   changes.heard(performance.now(), 0)
-  const asked: { digest: string; answer: PromiseWithResolvers<KeyRecord | undefined> }[] = []
+  const asked: { digest: string; answer: PromiseWithResolvers<KnownKey | undefined> }[] = []
   const cache = new KeyCache({
     size,
     changes,
     trustMs: TRUST_MS,
     find(digest) {
-      const answer = Promise.withResolvers<KeyRecord | undefined>()
+      const answer = Promise.withResolvers<KnownKey | undefined>()
       asked.push({ digest, answer })
       return answer.promise
     },
@@ -39,7 +42,7 @@ function setUp(size = 100) {
   return {
     cache,
     asked,
-    revoke: (digest: string) => changes.deliver([{ seq: ++seq, topic: 'key.revoked', subject: `key_${digest}` }]),
+    revoke: (digest: string) => changes.deliver([{ seq: ++seq, topic: 'key.changed', subject: `key_${digest}` }]),
     changes,
     async learn(digest: string) {
       const loaded = cache.load(digest)
@@ -170,4 +173,24 @@ test('forgets by change also after keys were pushed out and learnt again', async
   assert.equal(cache.get('a'), undefined)
   revoke('c')
   assert.equal(cache.get('c'), undefined)
+})
+
+test('forgets every secret of a key that changed, and no other key', async () => {
+  const { cache, learn, revoke } = setUp()
+  for (const digest of ['a', 'a2', 'b']) await learn(digest)
+  revoke('a')
+  assert.deepEqual(
+    ['a', 'a2', 'b'].map(digest => cache.get(digest)?.digest),
+    [undefined, undefined, 'b'],
+  )
+})
+
+test('forgets a key whose other secret had to make room', async () => {
+  const { cache, learn, revoke } = setUp(2)
+  for (const digest of ['a', 'a2', 'b']) await learn(digest)
+  assert.equal(cache.get('a'), undefined)
+  assert.equal(cache.get('a2')?.digest, 'a2')
+  revoke('a')
+  assert.equal(cache.get('a2'), undefined)
+  assert.equal(cache.get('b')?.digest, 'b')
 })

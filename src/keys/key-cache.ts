@@ -1,20 +1,32 @@
-import type { ChangeFeed, KeyRecord } from '#store/ports.ts'
+import type { VerifiedIdentity } from '#core/principal.ts'
+import type { ChangeFeed } from '#store/ports.ts'
+
+/** A key by one of its secrets, ready for the checks of a call. */
+export interface KnownKey {
+  readonly identity: VerifiedIdentity
+  readonly digest: string
+  /** End of the secret's grace, ms since the epoch; null = none. */
+  readonly secretExpiresAt: number | null
+  readonly disabledAt: number | null
+  readonly revokedAt: number | null
+}
 
 interface KeyCacheOptions {
-  /** Keys remembered at most; the least recently used goes first. */
+  /** Secrets remembered at most; the least recently used goes first. */
   readonly size: number
   readonly changes: ChangeFeed
   /** Silence of the feed, in ms, after which nothing remembered is trusted. */
   readonly trustMs: number
-  readonly find: (digest: string) => Promise<KeyRecord | undefined>
+  readonly find: (digest: string) => Promise<KnownKey | undefined>
 }
 
 /** Remembers what the store said of a digest, until the change feed says otherwise. `null` = the store knows no such key. */
 export class KeyCache {
   readonly #options: KeyCacheOptions
-  readonly #known = new Map<string, KeyRecord>()
-  readonly #digests = new Map<string, string>()
-  readonly #loading = new Map<string, Promise<KeyRecord | null>>()
+  readonly #known = new Map<string, KnownKey>()
+  /** The remembered secrets of each key. */
+  readonly #digests = new Map<string, Set<string>>()
+  readonly #loading = new Map<string, Promise<KnownKey | null>>()
   /** Counts changes, so that an answer read before one is not remembered after it. */
   #epoch = 0
 
@@ -29,7 +41,7 @@ export class KeyCache {
   }
 
   /** undefined = ask the store. */
-  get(digest: string): KeyRecord | null | undefined {
+  get(digest: string): KnownKey | null | undefined {
     const record = this.#known.get(digest)
     if (record === undefined || this.#isStale()) return undefined
     if (this.#known.size * 2 > this.#options.size) {
@@ -41,7 +53,7 @@ export class KeyCache {
   }
 
   /** Asks the store; callers that ask for the same digest meanwhile share the one question. */
-  load(digest: string): Promise<KeyRecord | null> {
+  load(digest: string): Promise<KnownKey | null> {
     const running = this.#loading.get(digest)
     if (running !== undefined) return running
     const loading = this.#fetch(digest).finally(() => {
@@ -51,7 +63,7 @@ export class KeyCache {
     return loading
   }
 
-  async #fetch(digest: string): Promise<KeyRecord | null> {
+  async #fetch(digest: string): Promise<KnownKey | null> {
     const epoch = this.#epoch
     const record = await this.#options.find(digest)
     // Unknown digests are not remembered: only the holder of a key that once existed can make one with a valid tag.
@@ -64,18 +76,27 @@ export class KeyCache {
     return performance.now() - this.#options.changes.heardAt() > this.#options.trustMs
   }
 
-  #remember(record: KeyRecord): void {
+  #remember(record: KnownKey): void {
+    const { id } = record.identity
+    const digests = this.#digests.get(id)
+    if (digests === undefined) this.#digests.set(id, new Set([record.digest]))
+    else digests.add(record.digest)
     this.#known.set(record.digest, record)
-    this.#digests.set(record.id, record.digest)
     if (this.#known.size <= this.#options.size) return
     const [oldest] = this.#known.values()
-    if (oldest !== undefined) this.#forget(oldest.id)
+    if (oldest !== undefined) this.#evict(oldest)
   }
 
-  #forget(id: string): void {
-    const digest = this.#digests.get(id)
-    if (digest === undefined) return
-    this.#digests.delete(id)
+  #evict({ digest, identity: { id } }: KnownKey): void {
     this.#known.delete(digest)
+    const digests = this.#digests.get(id)
+    digests?.delete(digest)
+    if (digests?.size === 0) this.#digests.delete(id)
+  }
+
+  /** Whatever changed of a key, each of its secrets is asked for anew. */
+  #forget(id: string): void {
+    for (const digest of this.#digests.get(id) ?? []) this.#known.delete(digest)
+    this.#digests.delete(id)
   }
 }

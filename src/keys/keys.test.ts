@@ -31,7 +31,16 @@ before(async () => {
 after(() => open.disposeAsync())
 
 function keysWith(defaultLifetimeDays: number | null, maxLifetimeDays: number | null, clock = () => NOW) {
-  return createKeys({ format, pepper, pepperId: 'p1', store: store.keys, clock, defaultLifetimeDays, maxLifetimeDays })
+  return createKeys({
+    format,
+    pepper,
+    pepperId: 'p1',
+    store: store.keys,
+    projects: store.projects,
+    clock,
+    defaultLifetimeDays,
+    maxLifetimeDays,
+  })
 }
 
 test('mints a working key, and stores its digest and hint but not its text', async () => {
@@ -43,24 +52,41 @@ test('mints a working key, and stores its digest and hint but not its text', asy
   assert.equal(format.check(text), null)
   assert.match(text, /^sk_test_/)
   assert.match(record.id, /^key_[0-9a-z]{26}$/)
-  assert.deepEqual(await store.keys.findByDigest(createDigest(pepper)(text)), record)
+  const digest = createDigest(pepper)(text)
+  assert.equal((await store.keys.findByDigest(digest))?.id, record.id)
+  assert.deepEqual(await store.keys.find(record.id), record)
   assert.deepEqual(
-    { ...record, id: '', digest: '' },
+    { ...record, id: '' },
     {
       id: '',
-      digest: '',
+      project: 'proj_default',
       name: 'mine',
       environment: 'test',
-      pepperId: 'p1',
-      hint: `sk_test_…${text.slice(-4)}`,
+      scopes: null,
+      models: null,
+      operations: null,
+      cidrs: null,
+      limits: null,
+      budgets: null,
+      metadata: {},
+      version: 1,
       createdAt: NOW,
+      createdBy: 'operator',
+      updatedAt: NOW,
       expiresAt: NOW + 90 * DAY,
+      disabledAt: null,
       revokedAt: null,
+      lastUsedAt: null,
+      lastUsedFrom: null,
+      expiryWarnedAt: null,
+      secrets: [{ digest, pepperId: 'p1', hint: `sk_test_…${text.slice(-4)}`, createdAt: NOW, expiresAt: null }],
     },
   )
   assert.doesNotMatch(inspect({ record, secret }), new RegExp(text))
   using database = new DatabaseSync(file, { readOnly: true })
-  const rows = ['keys', 'events', 'changes'].flatMap(table => database.prepare(`select * from ${table}`).all())
+  const rows = ['keys', 'key_secrets', 'events', 'changes'].flatMap(table =>
+    database.prepare(`select * from ${table}`).all(),
+  )
   assert.ok(rows.length >= 2)
   assert.doesNotMatch(JSON.stringify(rows), new RegExp(text.slice(8, 36)))
 })
@@ -104,13 +130,20 @@ test('writes who minted and who revoked', async () => {
     at: NOW,
     source: null,
     requestId: null,
-    project: null,
+    project: 'proj_default',
     subject: record.id,
-    detail: { environment: 'live', name: 'x' },
   }
   assert.deepEqual(events, [
-    ['evt_', { type: 'key.revoked', actor: 'bob', ...about }],
-    ['evt_', { type: 'key.created', actor: 'alice', ...about }],
+    ['evt_', { type: 'key.revoked', actor: 'bob', ...about, detail: { environment: 'live', name: 'x' } }],
+    [
+      'evt_',
+      {
+        type: 'key.created',
+        actor: 'alice',
+        ...about,
+        detail: { environment: 'live', name: 'x', expires_at: NOW + 90 * DAY },
+      },
+    ],
   ])
 })
 
@@ -136,8 +169,8 @@ test('lists the newest first, page by page', async () => {
   const ids: string[] = []
   for (const name of ['a', 'b', 'c'])
     ids.unshift((await keys.mint({ name, environment: 'live' }, internalActor('operator'))).record.id)
-  const first = await keys.list({ limit: 2 })
-  const next = await keys.list({ limit: 1, after: first[1]?.id })
+  const first = await keys.list({ limit: 2 }, internalActor('operator'))
+  const next = await keys.list({ limit: 1, after: first[1]?.id }, internalActor('operator'))
   assert.deepEqual(
     [...first, ...next].map(({ id }) => id),
     ids,

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { internalActor } from '#core/actor.ts'
-import type { Environment } from '#core/principal.ts'
+import type { Ceilings, Environment } from '#core/principal.ts'
 import { Problem, toProblemJson } from '#core/problems.ts'
 import { ReceivedChanges } from '#store/changes.ts'
-import type { KeyRecord, KeyStore } from '#store/ports.ts'
+import type { CallKey, KeyStore } from '#store/ports.ts'
 import { migrateSqlite, openSqliteStore, startDatabaseThread } from '#store/sqlite/open.ts'
 import { createKeyFormat } from './format.ts'
 import { createKeys } from './keys.ts'
@@ -20,17 +20,22 @@ const pepper = randomBytes(32)
 const format = createKeyFormat('sk', deploymentSecret)
 const digestOf = createDigest(pepper)
 const NOW = 1_800_000_000_000
+const compileCeilings = () => ceilings
+const ceilings: Ceilings = { scopes: null, operations: null, allowsModel: null, allowsAddress: null }
 
-function recordOf(text: string, over: Partial<KeyRecord> = {}): KeyRecord {
+function recordOf(text: string, over: Partial<CallKey> = {}): CallKey {
   return {
     id: `key_${text.slice(-6)}`,
-    name: '',
+    project: 'proj_default',
     environment: text.includes('_live_') ? 'live' : 'test',
+    scopes: null,
+    models: null,
+    operations: null,
+    cidrs: null,
     digest: digestOf(text),
-    pepperId: 'p',
-    hint: '',
-    createdAt: 0,
+    secretExpiresAt: null,
     expiresAt: null,
+    disabledAt: null,
     revokedAt: null,
     ...over,
   }
@@ -38,7 +43,7 @@ function recordOf(text: string, over: Partial<KeyRecord> = {}): KeyRecord {
 
 /** A verifier over rows in memory whose look-ups are counted and can fail. */
 function setUp() {
-  const rows = new Map<string, KeyRecord>()
+  const rows = new Map<string, CallKey>()
   const state = { now: NOW, down: false, lookUps: 0 }
   const changes = new ReceivedChanges()
   changes.heard(performance.now(), 0)
@@ -49,12 +54,20 @@ function setUp() {
       return rows.get(digest)
     },
   } as KeyStore
-  const verify = createKeyVerifier({ format, pepper, keys, changes, cacheSize: 100, clock: () => state.now })
+  const verify = createKeyVerifier({
+    format,
+    pepper,
+    compileCeilings,
+    keys,
+    changes,
+    cacheSize: 100,
+    clock: () => state.now,
+  })
   return {
     state,
     changes,
     verify: async (text: string) => verify(text),
-    mint(environment: Environment = 'live', over: Partial<KeyRecord> = {}) {
+    mint(environment: Environment = 'live', over: Partial<CallKey> = {}) {
       const text = format.make(environment)
       const record = recordOf(text, over)
       rows.set(record.digest, record)
@@ -77,8 +90,10 @@ test('says whose key it is', async () => {
   assert.deepEqual(await verify(text), {
     kind: 'api_key',
     id: record.id,
+    project: 'proj_default',
     environment: 'test',
     expiresAt: NOW + 1,
+    ceilings,
   })
 })
 
@@ -98,13 +113,15 @@ test('a made-up key reaches no look-up', async () => {
   assert.equal(state.lookUps, 0)
 })
 
-test('made-up, unknown, revoked and expired keys give the caller the very same problem', async () => {
+test('made-up, unknown, revoked, disabled, rotated and expired keys give the caller the very same problem', async () => {
   const { refusal, mint } = setUp()
   const problems = await Promise.all(
     [
       'garbage',
       format.make('live'),
       mint('live', { revokedAt: NOW - 1 }).text,
+      mint('live', { disabledAt: NOW - 1 }).text,
+      mint('live', { secretExpiresAt: NOW }).text,
       mint('live', { expiresAt: NOW }).text,
       mint('test', { expiresAt: NOW, revokedAt: NOW }).text,
     ].map(refusal),
@@ -112,7 +129,11 @@ test('made-up, unknown, revoked and expired keys give the caller the very same p
   assert.equal(new Set(problems.map(problem => JSON.stringify(toProblemJson(problem)))).size, 1)
   assert.deepEqual(
     problems.map(({ code, headers, reason }) => [code, headers, reason]),
-    ['shape', 'unknown', 'revoked', 'expired', 'revoked'].map(reason => ['auth.invalid_credential', undefined, reason]),
+    ['shape', 'unknown', 'revoked', 'disabled', 'rotated', 'expired', 'revoked'].map(reason => [
+      'auth.invalid_credential',
+      undefined,
+      reason,
+    ]),
   )
 })
 
@@ -136,11 +157,45 @@ test('a key lives up to its last millisecond and not through it, remembered or n
   assert.equal((await refusal(text)).reason, 'expired')
 })
 
+test('a rotated secret works up to the end of its grace and not through it, remembered or not, without any message', async () => {
+  const { verify, refusal, mint, state } = setUp()
+  const { text } = mint('live', { secretExpiresAt: NOW + 10 })
+  state.now = NOW + 9
+  assert.ok(await verify(text))
+  assert.ok(await verify(text))
+  assert.equal(state.lookUps, 1)
+  state.now = NOW + 10
+  assert.equal((await refusal(text)).reason, 'rotated')
+  assert.equal(state.lookUps, 1)
+})
+
+test('compiles what a key is limited to once, when it is learnt', async () => {
+  const { mint, changes } = setUp()
+  const { text, record } = mint('live')
+  const keys = { findByDigest: async () => record }
+  let compiled = 0
+  const verify = createKeyVerifier({
+    format,
+    pepper,
+    keys,
+    changes,
+    cacheSize: 10,
+    clock: () => NOW,
+    compileCeilings(key) {
+      assert.equal(key, record)
+      compiled++
+      return ceilings
+    },
+  })
+  for (let n = 0; n < 3; n++) assert.equal((await verify(text)).ceilings, ceilings)
+  assert.equal(compiled, 1)
+})
+
 test('refuses a record that the store gave for another digest', async () => {
   const { mint, changes } = setUp()
   const { record } = mint('live')
   const keys = { findByDigest: async () => record } as unknown as KeyStore
-  const verify = createKeyVerifier({ format, pepper, keys, changes, cacheSize: 10, clock: () => NOW })
+  const verify = createKeyVerifier({ format, pepper, compileCeilings, keys, changes, cacheSize: 10, clock: () => NOW })
   await assert.rejects(async () => verify(format.make('live')), { code: 'auth.invalid_credential', reason: 'unknown' })
 })
 
@@ -186,11 +241,20 @@ test('with a real store: a key that another client revokes is refused here, thou
     pepper,
     pepperId: 'p',
     store: there.keys,
+    projects: there.projects,
     clock,
     defaultLifetimeDays: 90,
     maxLifetimeDays: 90,
   })
-  const verify = createKeyVerifier({ format, pepper, keys: here.keys, changes: here.changes, cacheSize: 9, clock })
+  const verify = createKeyVerifier({
+    format,
+    pepper,
+    compileCeilings,
+    keys: here.keys,
+    changes: here.changes,
+    cacheSize: 9,
+    clock,
+  })
   const { record, secret } = await keys.mint({ name: 'a', environment: 'live' }, internalActor('operator'))
   assert.equal((await verify(secret.reveal())).id, record.id)
   const told = new Promise(resolve => here.changes.subscribe(resolve))

@@ -1,17 +1,17 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '#core/clock.ts'
-import type { VerifiedIdentity } from '#core/principal.ts'
+import type { Ceilings, VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
-import type { ChangeFeed, KeyLookup, KeyRecord } from '#store/ports.ts'
+import type { CallKey, ChangeFeed, KeyLookup } from '#store/ports.ts'
 import type { KeyFormat } from './format.ts'
-import { KeyCache } from './key-cache.ts'
+import { KeyCache, type KnownKey } from './key-cache.ts'
 import { createRecogniser } from './recognise.ts'
 
 /** Resolves to who presented the key; throws `auth.invalid_credential` with the reason, or `store.unavailable`. */
 export type VerifyKey = (presented: string) => VerifiedIdentity | Promise<VerifiedIdentity>
 
 /**
- * Longest time in ms that a revoked key may still be accepted anywhere: the change feed tells of a revocation at once,
+ * Longest time in ms that a revoked, disabled or changed key may still be taken for what it was: the feed tells of it at once,
  * and a worker whose feed has been silent for this long asks the store for every key.
  */
 export const REVOCATION_BOUND_MS = 5000
@@ -19,7 +19,9 @@ export const REVOCATION_BOUND_MS = 5000
 interface KeyVerifierOptions {
   readonly format: KeyFormat
   readonly pepper: Buffer
-  readonly keys: KeyLookup
+  readonly keys: Pick<KeyLookup, 'findByDigest'>
+  /** Makes ceilings ready for the checks of each call, once, when a key is learnt. */
+  readonly compileCeilings: (key: CallKey) => Ceilings
   readonly changes: ChangeFeed
   readonly cacheSize: number
   readonly clock: Clock
@@ -33,7 +35,10 @@ export function createKeyVerifier(options: KeyVerifierOptions): VerifyKey {
     size: options.cacheSize,
     changes: options.changes,
     trustMs: REVOCATION_BOUND_MS,
-    find: digest => keys.findByDigest(digest),
+    async find(digest) {
+      const key = await keys.findByDigest(digest)
+      return key && know(key, options.compileCeilings(key))
+    },
   })
 
   return presented => {
@@ -45,27 +50,40 @@ export function createKeyVerifier(options: KeyVerifierOptions): VerifyKey {
   }
 }
 
-const ABSENT: KeyRecord = {
-  id: '',
-  name: '',
-  environment: 'test',
+/** A key as the cache keeps it: the identity is made once, whatever the number of calls. */
+function know(key: CallKey, ceilings: Ceilings): KnownKey {
+  const { id, project, environment, expiresAt, disabledAt, revokedAt, digest, secretExpiresAt } = key
+  const identity: VerifiedIdentity = { kind: 'api_key', id, project, environment, expiresAt, ceilings }
+  return { identity: Object.freeze(identity), digest, secretExpiresAt, disabledAt, revokedAt }
+}
+
+const ABSENT: KnownKey = {
+  identity: {
+    kind: 'api_key',
+    id: '',
+    project: '',
+    environment: 'test',
+    expiresAt: null,
+    ceilings: { scopes: new Set(), operations: new Set(), allowsModel: () => false, allowsAddress: () => false },
+  },
   digest: '0'.repeat(64),
-  pepperId: '',
-  hint: '',
-  createdAt: 0,
-  expiresAt: null,
+  secretExpiresAt: null,
+  disabledAt: null,
   revokedAt: null,
 }
 
 /** Unknown, revoked and expired keys do the same work and throw the same problem; only the recorded reason differs. */
-function admit(found: KeyRecord | null, digest: string, now: number): VerifiedIdentity {
+function admit(found: KnownKey | null, digest: string, now: number): VerifiedIdentity {
   const record = found ?? ABSENT
+  const { identity } = record
   const matches = timingSafeEqual(Buffer.from(record.digest, 'latin1'), Buffer.from(digest, 'latin1'))
   const revoked = record.revokedAt !== null
-  const expired = record.expiresAt !== null && record.expiresAt <= now
-  if (!matches || revoked || expired) {
-    const reason = !matches ? 'unknown' : revoked ? 'revoked' : 'expired'
-    throw new Problem('auth.invalid_credential', { reason, ...(matches && { credential: record.id }) })
+  const disabled = record.disabledAt !== null
+  const expired = identity.expiresAt !== null && identity.expiresAt <= now
+  const rotated = record.secretExpiresAt !== null && record.secretExpiresAt <= now
+  if (!matches || revoked || disabled || expired || rotated) {
+    const reason = !matches ? 'unknown' : revoked ? 'revoked' : expired ? 'expired' : disabled ? 'disabled' : 'rotated'
+    throw new Problem('auth.invalid_credential', { reason, ...(matches && { credential: identity.id }) })
   }
-  return { kind: 'api_key', id: record.id, environment: record.environment, expiresAt: record.expiresAt }
+  return identity
 }

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Environment, Principal } from '#core/principal.ts'
-import { authorize, reaches } from './authorize.ts'
+import type { Ceilings, Environment } from '#core/principal.ts'
+import { authorize, mayUse } from './authorize.ts'
+import { compileModels } from './check-model.ts'
+import type { Permitted } from './permit.ts'
+
+const none: Ceilings = { scopes: null, operations: null, allowsModel: null, allowsAddress: null }
 
 const targets = {
   sandbox: { model: 'echo', test: true, sandbox: true },
@@ -20,10 +24,20 @@ const matrix: readonly (readonly [Environment, keyof typeof targets, boolean])[]
 
 for (const [environment, name, allowed] of matrix) {
   test(`a ${environment} key ${allowed ? 'reaches' : 'does not reach'} the ${name}`, () => {
-    const principal = { kind: 'api_key', id: 'key_1', environment, expiresAt: null } as unknown as Principal
+    const principal = { id: 'key_1', environment, ceilings: none } as unknown as Permitted
     const target = targets[name]
-    assert.equal(reaches(principal, target), allowed)
+    assert.equal(mayUse(principal, target), allowed)
     if (allowed) assert.deepEqual(authorize(principal, target), { principal, target })
     else assert.throws(() => authorize(principal, target), { name: 'Problem', code: 'policy.environment', status: 403 })
   })
 }
+
+test('a key that may use some models reaches no other', () => {
+  const ceilings = { ...none, allowsModel: compileModels(['gpt-*']) }
+  const principal = { id: 'key_1', environment: 'live', ceilings } as unknown as Permitted
+  const target = targets['real provider']
+  assert.deepEqual(authorize(principal, target), { principal, target })
+  const other = { ...target, model: 'o9' }
+  assert.equal(mayUse(principal, other), false)
+  assert.throws(() => authorize(principal, other), { code: 'policy.model', status: 403, detail: /key_1 .* o9/ })
+})

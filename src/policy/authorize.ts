@@ -1,10 +1,13 @@
 import type { Principal } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
+import { checkModel, mayUseModel } from './check-model.ts'
+import type { Permitted } from './permit.ts'
 
 declare const granted: unique symbol
 
 /** What of a target authorization looks at. */
 interface Resource {
+  /** As the caller names it. */
   readonly model: string
   /** Whether the provider is tagged `test`. */
   readonly test: boolean
@@ -13,12 +16,13 @@ interface Resource {
 
 /** Leave for one principal to use one target. Made here only. */
 export type Grant<R extends Resource = Resource> = {
-  readonly principal: Principal
+  readonly principal: Permitted
   readonly target: R
 } & { readonly [granted]: true }
 
-/** Throws `policy.environment`. */
-export function authorize<R extends Resource>(principal: Principal, target: R): Grant<R> {
+/** Throws `policy.model` and `policy.environment`. */
+export function authorize<R extends Resource>(principal: Permitted, target: R): Grant<R> {
+  checkModel(principal, target.model)
   if (!reaches(principal, target)) {
     throw new Problem('policy.environment', {
       detail: `A ${principal.environment} key cannot use the model ${target.model}.`,
@@ -27,7 +31,12 @@ export function authorize<R extends Resource>(principal: Principal, target: R): 
   return { principal, target } as Grant<R>
 }
 
+/** Whether it would be granted. */
+export function mayUse(principal: Permitted, target: Resource): boolean {
+  return mayUseModel(principal, target.model) && reaches(principal, target)
+}
+
 /** A test credential reaches only targets tagged `test`; a live one never reaches the sandbox. */
-export function reaches(principal: Principal, target: Resource): boolean {
+function reaches(principal: Principal, target: Resource): boolean {
   return principal.environment === 'test' ? target.test : !target.sandbox
 }

@@ -1,32 +1,97 @@
-import type { Selectable } from 'kysely'
-import type { KeyRecord } from './ports.ts'
-import type { KeysTable } from './tables.ts'
+import type { Insertable, Selectable } from 'kysely'
+import type { KeyChange, KeyRecord, KeySecret } from './ports.ts'
+import type { KeySecretsTable, KeysTable } from './tables.ts'
 
 /** A key as a row, and back. */
-export function toRow(key: KeyRecord): KeysTable {
+export function toRow(key: KeyRecord): Insertable<KeysTable> {
   return {
     id: key.id,
-    name: key.name,
+    project_id: key.project,
     environment: key.environment,
-    digest: key.digest,
-    pepper_id: key.pepperId,
-    hint: key.hint,
-    created_at: key.createdAt,
-    expires_at: key.expiresAt,
-    revoked_at: key.revokedAt,
+    version: key.version,
+    ...(toColumns(key) as Required<ReturnType<typeof toColumns>>),
   }
 }
 
-export function toRecord(row: Selectable<KeysTable>): KeyRecord {
+const COLUMNS = {
+  name: 'name',
+  scopes: 'scopes',
+  models: 'models',
+  operations: 'operations',
+  cidrs: 'cidrs',
+  limits: 'limits',
+  budgets: 'budgets',
+  metadata: 'metadata',
+  createdAt: 'created_at',
+  createdBy: 'created_by',
+  updatedAt: 'updated_at',
+  expiresAt: 'expires_at',
+  disabledAt: 'disabled_at',
+  revokedAt: 'revoked_at',
+  lastUsedAt: 'last_used_at',
+  lastUsedFrom: 'last_used_from',
+  expiryWarnedAt: 'expiry_warned_at',
+} as const satisfies Record<keyof KeyChange['set'], keyof KeysTable>
+
+/** The members that are there, as columns. */
+export function toColumns(set: KeyChange['set']) {
+  const columns: Partial<Record<(typeof COLUMNS)[keyof typeof COLUMNS], unknown>> = {}
+  for (const name of Object.keys(COLUMNS) as (keyof typeof COLUMNS)[]) {
+    const value = set[name]
+    if (value === undefined) continue
+    columns[COLUMNS[name]] = typeof value === 'object' && value !== null ? JSON.stringify(value) : value
+  }
+  return columns as Partial<Omit<KeysTable, 'id' | 'project_id' | 'environment' | 'version'>>
+}
+
+export function toRecord(row: Selectable<KeysTable>, secrets: readonly KeySecret[]): KeyRecord {
   return {
     id: row.id,
+    project: row.project_id,
     name: row.name,
     environment: row.environment,
+    scopes: parse(row.scopes),
+    models: parse(row.models),
+    operations: parse(row.operations),
+    cidrs: parse(row.cidrs),
+    limits: parse(row.limits),
+    budgets: parse(row.budgets),
+    metadata: JSON.parse(row.metadata),
+    version: row.version,
+    createdAt: row.created_at,
+    createdBy: row.created_by,
+    updatedAt: row.updated_at,
+    expiresAt: row.expires_at,
+    disabledAt: row.disabled_at,
+    revokedAt: row.revoked_at,
+    lastUsedAt: row.last_used_at,
+    lastUsedFrom: row.last_used_from,
+    expiryWarnedAt: row.expiry_warned_at,
+    secrets,
+  }
+}
+
+export function toSecretRow(keyId: string, secret: KeySecret): Insertable<KeySecretsTable> {
+  return {
+    digest: secret.digest,
+    key_id: keyId,
+    pepper_id: secret.pepperId,
+    hint: secret.hint,
+    created_at: secret.createdAt,
+    expires_at: secret.expiresAt,
+  }
+}
+
+export function toSecret(row: Selectable<KeySecretsTable>): KeySecret {
+  return {
     digest: row.digest,
     pepperId: row.pepper_id,
     hint: row.hint,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
-    revokedAt: row.revoked_at,
   }
+}
+
+function parse<T>(json: string | null): readonly T[] | null {
+  return json === null ? null : JSON.parse(json)
 }

@@ -1,4 +1,5 @@
 import type { ChangeEvent, OstiaryEvent } from '#core/events.ts'
+import type { KeyBudget, KeyLimit } from '#core/key-bounds.ts'
 import type { Environment } from '#core/principal.ts'
 
 /**
@@ -7,13 +8,14 @@ import type { Environment } from '#core/principal.ts'
  */
 export interface Store extends CallStore {
   readonly keys: KeyStore
+  readonly projects: ProjectStore
   readonly events: EventStore
   /** Answers a trivial query; rejects when the store cannot. */
   ping(): Promise<void>
 }
 
 /**
- * The part of it that serving calls needs: two fixed statements and the feed. Workers hold only this, whose adapters
+ * The part of it that serving calls needs: a few fixed statements and the feed. Workers hold only this, whose adapters
  * load no query builder.
  */
 export interface CallStore extends AsyncDisposable {
@@ -22,38 +24,191 @@ export interface CallStore extends AsyncDisposable {
   readonly changes: ChangeFeed
 }
 
+/** A project: the unit of isolation and accounting. */
+export interface ProjectRecord {
+  /** `proj_…` */
+  readonly id: string
+  readonly name: string
+  readonly description: string | null
+  readonly metadata: Metadata
+  /** Counts the changes. */
+  readonly version: number
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+/** What the owner keeps beside an object: names and values of their own. */
+export type Metadata = Readonly<Record<string, string>>
+
 export interface KeyRecord {
   /** `key_…` */
   readonly id: string
+  /** `proj_…` */
+  readonly project: string
   readonly name: string
   readonly environment: Environment
-  /** HMAC-SHA-256 of the key's text under the pepper, 64 hexadecimal digits. */
+  /** Ceilings; null = none of the kind. */
+  readonly scopes: readonly string[] | null
+  readonly models: readonly string[] | null
+  readonly operations: readonly string[] | null
+  readonly cidrs: readonly string[] | null
+  readonly limits: readonly KeyLimit[] | null
+  readonly budgets: readonly KeyBudget[] | null
+  readonly metadata: Metadata
+  /** Counts the changes; uses are none. */
+  readonly version: number
+  /** All times in ms since the epoch. */
+  readonly createdAt: number
+  /** Id of the actor. */
+  readonly createdBy: string
+  readonly updatedAt: number
+  readonly expiresAt: number | null
+  readonly disabledAt: number | null
+  readonly revokedAt: number | null
+  readonly lastUsedAt: number | null
+  /** Address of the peer. */
+  readonly lastUsedFrom: string | null
+  /** When the end was announced; null = not yet. */
+  readonly expiryWarnedAt: number | null
+  /** Newest first; also those whose grace is over. */
+  readonly secrets: readonly KeySecret[]
+}
+
+/** One text of a key. */
+export interface KeySecret {
+  /** HMAC-SHA-256 of the text under the pepper, 64 hexadecimal digits. */
   readonly digest: string
   /** Which pepper made the digest. */
   readonly pepperId: string
   /** What may be shown: prefix, environment and the last four characters. */
   readonly hint: string
-  /** All times in ms since the epoch. */
   readonly createdAt: number
+  /** End of its grace; null = works as long as the key does. */
   readonly expiresAt: number | null
-  readonly revokedAt: number | null
 }
 
+/** What a call needs to know of the key it was made with. */
+export interface CallKey
+  extends Pick<
+    KeyRecord,
+    | 'id'
+    | 'project'
+    | 'environment'
+    | 'scopes'
+    | 'models'
+    | 'operations'
+    | 'cidrs'
+    | 'expiresAt'
+    | 'disabledAt'
+    | 'revokedAt'
+  > {
+  readonly digest: string
+  /** End of grace of the secret that was presented. */
+  readonly secretExpiresAt: number | null
+}
+
+/** When and from where a key was used. */
+export interface KeyUse {
+  readonly id: string
+  readonly at: number
+  readonly source: string
+}
+
+/** What the hot path and its workers ask of keys. */
 export interface KeyLookup {
-  findByDigest(digest: string): Promise<KeyRecord | undefined>
+  findByDigest(digest: string): Promise<CallKey | undefined>
+  /** Keeps the latest use of each key, whatever the order in which they are told. */
+  noteUses(uses: readonly KeyUse[]): Promise<void>
+}
+
+export type KeySort = 'created_at' | 'name' | 'expires_at' | 'last_used_at'
+export type KeyStatus = 'active' | 'disabled' | 'expired' | 'revoked'
+
+export interface KeyQuery {
+  readonly limit: number
+  /** Id of the last key of the page before. */
+  readonly after?: string | undefined
+  /** By time of making unless said otherwise. */
+  readonly sort?: KeySort | undefined
+  /** Newest, last or latest first, unless `ascending`. */
+  readonly ascending?: boolean | undefined
+  /** Only keys of these projects; null = of all. */
+  readonly projects?: ReadonlySet<string> | null | undefined
+  readonly environment?: Environment | undefined
+  /** As it is at `now`, ms since the epoch. */
+  readonly status?: { readonly is: KeyStatus; readonly now: number } | undefined
+  readonly name?: string | undefined
+  /** Only keys that are not revoked. */
+  readonly unrevoked?: boolean | undefined
+  /** How the hint begins of a secret that works at `now`. */
+  readonly hint?: { readonly begins: string; readonly now: number } | undefined
+  readonly metadata?: { readonly name: string; readonly value: string } | undefined
+}
+
+/** How one key changes: columns, secrets and the event that says so. */
+export interface KeyChange {
+  readonly set: Partial<Omit<KeyRecord, 'id' | 'project' | 'environment' | 'version' | 'secrets'>>
+  /** A new secret; every earlier one works until `graceEndsAt` at most. */
+  readonly rotation?: { readonly secret: KeySecret; readonly graceEndsAt: number }
+  readonly events: readonly ChangeEvent[]
 }
 
 export interface KeyStore extends KeyLookup {
-  /** Writes the key and its event in one transaction. Rejects with `Problem('store.conflict')` if id or digest exists. */
+  /**
+   * Writes the key with its secrets and its event in one transaction. Rejects with `Problem('store.conflict')` if id or
+   * digest exists, `project.not_found` if the project does not.
+   */
   insert(key: KeyRecord, event: ChangeEvent): Promise<void>
   find(id: string): Promise<KeyRecord | undefined>
-  /** Newest first; `after` is the id of the last one seen. */
-  list(page: { readonly limit: number; readonly after?: string | undefined }): Promise<readonly KeyRecord[]>
+  /** The keys of these digests, in their order; undefined where there is none. */
+  findBySecrets(digests: readonly string[]): Promise<readonly (KeyRecord | undefined)[]>
+  list(query: KeyQuery): Promise<readonly KeyRecord[]>
+  /** Which pepper the newest secret was made under; undefined = there are no keys. */
+  newestPepperId(): Promise<string | undefined>
   /**
-   * Ends a key: row, event and change in one transaction. Resolves to the key as it is afterwards, undefined if there
-   * is none. A key already revoked keeps its first `revokedAt` and writes neither event nor change.
+   * Changes keys in one transaction with their events, and tells the caches. `decide` sees each key as it is, held
+   * against others, and answers what to change; null = nothing. Resolves to the keys as they are afterwards, in order,
+   * undefined where there is none. What `decide` throws undoes all.
    */
-  revoke(id: string, at: number, event: ChangeEvent): Promise<KeyRecord | undefined>
+  change(
+    ids: readonly string[],
+    at: number,
+    decide: (key: KeyRecord) => KeyChange | null,
+  ): Promise<readonly (KeyRecord | undefined)[]>
+  /**
+   * Marks keys that end before `end`, and of whose end nobody was told, as told of; with an event each, in one
+   * transaction. Resolves to how many they were, `limit` at most.
+   */
+  warnExpiring(
+    span: { readonly now: number; readonly end: number; readonly limit: number },
+    eventOf: (key: KeyRecord) => ChangeEvent,
+  ): Promise<number>
+}
+
+export interface ProjectStore {
+  /** Rejects with `Problem('store.conflict')` if id or name exists. */
+  insert(project: ProjectRecord, event: ChangeEvent): Promise<void>
+  find(id: string): Promise<ProjectRecord | undefined>
+  findByName(name: string): Promise<ProjectRecord | undefined>
+  /** By name; `after` is the name of the last one seen. */
+  list(page: {
+    readonly limit: number
+    readonly after?: string | undefined
+    readonly projects: ReadonlySet<string> | null
+  }): Promise<readonly ProjectRecord[]>
+  /** As `KeyStore.change`, for one project. */
+  change(
+    id: string,
+    decide: (project: ProjectRecord) => {
+      readonly set: Partial<Pick<ProjectRecord, 'name' | 'description' | 'metadata' | 'updatedAt'>>
+      readonly event: ChangeEvent
+    } | null,
+  ): Promise<ProjectRecord | undefined>
+  /**
+   * Removes a project and its revoked keys. `decide` sees it and how many keys of it are not revoked, and throws what
+   * stands against it. Resolves to whether there was one.
+   */
+  remove(id: string, decide: (project: ProjectRecord, unrevoked: number) => ChangeEvent): Promise<boolean>
 }
 
 export interface EventWriter {
@@ -69,7 +224,7 @@ export interface EventStore extends EventWriter {
 /** A committed fact that caches must learn. */
 export interface Change {
   readonly seq: number
-  readonly topic: 'key.revoked'
+  readonly topic: 'key.changed'
   /** Id of what changed. */
   readonly subject: string
 }

@@ -80,19 +80,53 @@ export const adapters = {
   },
 }
 
-export function key(id: string, over: Partial<KeyRecord> = {}): KeyRecord {
+/** A key of one secret, whose digest may be given. */
+export function key(id: string, { digest, ...over }: Partial<KeyRecord> & { digest?: string } = {}): KeyRecord {
+  const createdAt = 1_800_000_000_123
   return {
     id,
+    project: 'proj_default',
     name: 'für Тест 🔑',
     environment: 'test',
-    digest: `digest of ${id}`,
-    pepperId: 'pepper_1',
-    hint: 'sk_test_…abcd',
-    createdAt: 1_800_000_000_123,
+    scopes: null,
+    models: null,
+    operations: null,
+    cidrs: null,
+    limits: null,
+    budgets: null,
+    metadata: {},
+    version: 1,
+    createdAt,
+    createdBy: 'operator',
+    updatedAt: createdAt,
     expiresAt: null,
+    disabledAt: null,
     revokedAt: null,
+    lastUsedAt: null,
+    lastUsedFrom: null,
+    expiryWarnedAt: null,
+    secrets: [
+      { digest: digest ?? digestOf(id), pepperId: 'pepper_1', hint: 'sk_test_…abcd', createdAt, expiresAt: null },
+    ],
     ...over,
   }
+}
+
+export function digestOf(id: string): string {
+  return `digest of ${id}`
+}
+
+/** Ends a key as the product does: once. */
+export async function revoke(
+  store: Pick<Store, 'keys'>,
+  id: string,
+  at: number,
+  event: ChangeEvent,
+): Promise<KeyRecord | undefined> {
+  const [changed] = await store.keys.change([id], at, ({ revokedAt }) =>
+    revokedAt === null ? { set: { revokedAt: at }, events: [event] } : null,
+  )
+  return changed
 }
 
 export function keyEvent(id: string, type: ChangeEvent['type'] = 'key.created'): ChangeEvent {
@@ -121,7 +155,7 @@ export function callEvent(id: string, over: Partial<CallEvent> = {}): CallEvent 
     method: 'POST',
     path: '/v1/chat/completions',
     route: 'openai.chat',
-    principal: { kind: 'api_key', id: 'key_01jx2m3n4p5q6r7s8t9vwxyz01', environment: 'test' },
+    principal: { kind: 'api_key', id: 'key_01jx2m3n4p5q6r7s8t9vwxyz01', project: 'proj_default', environment: 'test' },
     credential: 'key_01jx2m3n4p5q6r7s8t9vwxyz01',
     model: 'gpt-5',
     target: { provider: 'sandbox', model: 'echo', test: true },

@@ -5,7 +5,7 @@ import { after, describe, test } from 'node:test'
 import { lockDatabase } from '#store/postgres/node-lock.ts'
 import { migratePostgres, openPostgresStore } from '#store/postgres/open.ts'
 import { startPostgres, withClient } from '../support/postgres.ts'
-import { callEvent, key, keyEvent, until } from './store-adapters.ts'
+import { callEvent, key, keyEvent, revoke, until } from './store-adapters.ts'
 
 const unavailable = { name: 'Problem', code: 'store.unavailable' }
 const inUse = { name: 'Problem', code: 'start.database_in_use' }
@@ -63,7 +63,7 @@ describe('the store on PostgreSQL alone', async () => {
       await Promise.all([assert.rejects(busy, unavailable), client.query(`select pg_terminate_backend(pid) ${others}`)])
       await client.query('commit')
     })
-    await store.keys.revoke('key_1', 5, keyEvent('evt_2', 'key.revoked'))
+    await revoke(store, 'key_1', 5, keyEvent('evt_2', 'key.revoked'))
     await until('the change is told', () => told.length === 1)
   })
 
@@ -87,7 +87,7 @@ describe('the store on PostgreSQL alone', async () => {
     await using others = await openPostgresStore({ url, poolSize: 10, timeoutMs: 20_000 })
     const ids = Array.from({ length: 60 }, (_, n) => `key_${n}`)
     for (const id of ids) await others.keys.insert(key(id), keyEvent(`evt_${id}`))
-    await Promise.all(ids.map(id => others.keys.revoke(id, 5, keyEvent(`end_${id}`, 'key.revoked'))))
+    await Promise.all(ids.map(id => revoke(others, id, 5, keyEvent(`end_${id}`, 'key.revoked'))))
     await until('all are told', () => told.length === ids.length)
   })
 

@@ -10,7 +10,7 @@ import { Problem } from '#core/problems.ts'
 import { SqliteClient } from '#store/sqlite/client.ts'
 import { lockDirectory } from '#store/sqlite/directory-lock.ts'
 import { migrateSqlite, openSqliteStore, startDatabaseThread } from '#store/sqlite/open.ts'
-import { callEvent, key, keyEvent, until } from './store-adapters.ts'
+import { callEvent, digestOf, key, keyEvent, revoke, until } from './store-adapters.ts'
 
 const unavailable = { name: 'Problem', code: 'store.unavailable' }
 
@@ -23,7 +23,8 @@ function unavailableBecause(cause: RegExp) {
 }
 
 const LEASE = { timeoutMs: 2000, leaseMs: 5000 }
-const INSERT = "insert into keys values (?, '', 'test', ?, '', '', 1, null, null)"
+const INSERT = `insert into keys (id, project_id, name, environment, metadata, version, created_at, created_by, updated_at)
+  values (?, 'proj_default', ?, 'test', '{}', 1, 1, '', 1)`
 
 const mounted = new Set<string>()
 
@@ -53,7 +54,7 @@ test('answers store.unavailable in time while another process holds the write lo
   const writes = [
     store.events.append([callEvent('req_1')]),
     store.keys.insert(key('key_2'), keyEvent('evt_2')),
-    store.keys.revoke('key_1', 5, keyEvent('evt_3')),
+    revoke(store, 'key_1', 5, keyEvent('evt_3')),
   ].map(write => assert.rejects(write, unavailableBecause(/locked|late/)))
   assert.deepEqual(await store.keys.find('key_1'), key('key_1'))
   assert.ok(performance.now() - asked < 200, 'a read waited for the writers')
@@ -132,10 +133,10 @@ test('answers a look-up that was made before a revocation before it tells of the
     const id = `key_${n}`
     await writer.keys.insert(key(id), keyEvent(`evt_${id}`))
     const lookUps = Array.from({ length: 5 }, async () => {
-      const found = await reader.keys.find(id)
+      const found = await reader.keys.findByDigest(digestOf(id))
       if (found?.revokedAt === null) cached.set(id, null)
     })
-    await Promise.all([writer.keys.revoke(id, 5, keyEvent(`end_${id}`)), ...lookUps])
+    await Promise.all([revoke(writer, id, 5, keyEvent(`end_${id}`)), ...lookUps])
     // By the order of the port, whatever was told of before this answer has been delivered.
     await reader.ping()
     assert.equal(cached.has(id), false)
@@ -193,7 +194,7 @@ test('leaves one complete file behind when it stops', async t => {
   await thread[Symbol.asyncDispose]()
   assert.equal(existsSync(`${file}-wal`), false)
   using database = new DatabaseSync(file, { readOnly: true })
-  assert.equal(database.prepare('select count(*) as steps from migrations').get()?.steps, 1)
+  assert.ok(Number(database.prepare('select count(*) as steps from migrations').get()?.steps) > 0)
 })
 
 test('refuses a data directory in use, by this process or another, until its holder is dead', async t => {

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
 import { after, describe, test } from 'node:test'
 import type { Change, Store } from '#store/ports.ts'
-import { adapters, callEvent, key, keyEvent, type StoreUnderTest, TIMEOUT_MS, until } from './store-adapters.ts'
+import {
+  adapters,
+  callEvent,
+  digestOf,
+  key,
+  keyEvent,
+  revoke,
+  type StoreUnderTest,
+  TIMEOUT_MS,
+  until,
+} from './store-adapters.ts'
 
 const unavailable = { name: 'Problem', code: 'store.unavailable' }
 const conflict = { name: 'Problem', code: 'store.conflict' }
@@ -29,7 +40,9 @@ for (const [name, start] of Object.entries(adapters)) {
       const steps = await database.query('select name from migrations')
       assert.deepEqual(
         steps.map(step => step.name),
-        ['0001-keys-events-changes'],
+        readdirSync('src/store/migrations')
+          .filter(file => /^\d/.test(file))
+          .map(file => file.replace(/\.ts$/, '')),
       )
     })
 
@@ -50,7 +63,8 @@ function keysBehave(withStore: WithStore): void {
     const second = key('key_2', { environment: 'live', expiresAt: 9_007_199_254_740_991 })
     await store.keys.insert(first, keyEvent('evt_1'))
     await store.keys.insert(second, keyEvent('evt_2'))
-    assert.deepEqual(await store.keys.findByDigest(first.digest), first)
+    assert.equal((await store.keys.findByDigest(digestOf('key_1')))?.id, 'key_1')
+    assert.deepEqual(await store.keys.find('key_1'), first)
     assert.deepEqual(await store.keys.find('key_2'), second)
     assert.deepEqual(await store.events.list({ limit: 5 }), [keyEvent('evt_2'), keyEvent('evt_1')])
   })
@@ -94,20 +108,20 @@ function keysBehave(withStore: WithStore): void {
     const told: Change[] = []
     store.changes.subscribe(change => told.push(change))
     await store.keys.insert(key('key_1'), keyEvent('evt_1'))
-    const revoked = key('key_1', { revokedAt: 5 })
-    assert.deepEqual(await store.keys.revoke('key_1', 5, keyEvent('evt_2', 'key.revoked')), revoked)
-    assert.deepEqual(await store.keys.revoke('key_1', 6, keyEvent('evt_3', 'key.revoked')), revoked)
+    const revoked = key('key_1', { revokedAt: 5, version: 2 })
+    assert.deepEqual(await revoke(store, 'key_1', 5, keyEvent('evt_2', 'key.revoked')), revoked)
+    assert.deepEqual(await revoke(store, 'key_1', 6, keyEvent('evt_3', 'key.revoked')), revoked)
     assert.deepEqual(await store.keys.find('key_1'), revoked)
-    assert.equal(await store.keys.revoke('key_0', 6, keyEvent('evt_4', 'key.revoked')), undefined)
+    assert.equal(await revoke(store, 'key_0', 6, keyEvent('evt_4', 'key.revoked')), undefined)
     assert.deepEqual(await store.events.list({ limit: 5, type: 'key.revoked' }), [keyEvent('evt_2', 'key.revoked')])
     assert.equal((await database.query('select seq from changes')).length, 1)
     await until('the change is told', () => told.length > 0)
-    assert.deepEqual(told, [{ seq: told[0]?.seq, topic: 'key.revoked', subject: 'key_1' }])
+    assert.deepEqual(told, [{ seq: told[0]?.seq, topic: 'key.changed', subject: 'key_1' }])
   })
 
   withStore('does not revoke when the event cannot be written', async (store, database) => {
     await store.keys.insert(key('key_1'), keyEvent('evt_1'))
-    await assert.rejects(store.keys.revoke('key_1', 5, keyEvent('evt_1', 'key.revoked')), conflict)
+    await assert.rejects(revoke(store, 'key_1', 5, keyEvent('evt_1', 'key.revoked')), conflict)
     assert.equal((await store.keys.find('key_1'))?.revokedAt, null)
     assert.deepEqual(await database.query('select seq from changes'), [])
   })
@@ -163,7 +177,7 @@ function changesBehave(withStore: WithStore): void {
       await Promise.all(
         ids.map(async (id, n) => {
           await clientOf(n).keys.insert(key(id), keyEvent(`evt_${id}`))
-          await clientOf(n + 1).keys.revoke(id, 5, keyEvent(`end_${id}`, 'key.revoked'))
+          await revoke(clientOf(n + 1), id, 5, keyEvent(`end_${id}`, 'key.revoked'))
         }),
       )
       assert.equal((await store.keys.list({ limit: 1000 })).filter(found => found.revokedAt === 5).length, 200)
@@ -181,15 +195,15 @@ function changesBehave(withStore: WithStore): void {
 
   withStore('tells nothing of what was before, nor after a listener has left', async (store, database) => {
     for (const id of ['key_1', 'key_2', 'key_3']) await store.keys.insert(key(id), keyEvent(`evt_${id}`))
-    await store.keys.revoke('key_1', 5, keyEvent('evt_1', 'key.revoked'))
+    await revoke(store, 'key_1', 5, keyEvent('evt_1', 'key.revoked'))
     const late = await database.connect()
     const [stayed, left]: [string[], string[]] = [[], []]
     late.changes.subscribe(change => stayed.push(change.subject))
     const leave = late.changes.subscribe(change => left.push(change.subject))
-    await store.keys.revoke('key_2', 5, keyEvent('evt_2', 'key.revoked'))
+    await revoke(store, 'key_2', 5, keyEvent('evt_2', 'key.revoked'))
     await until('the second is told', () => stayed.length === 1)
     leave()
-    await store.keys.revoke('key_3', 5, keyEvent('evt_3', 'key.revoked'))
+    await revoke(store, 'key_3', 5, keyEvent('evt_3', 'key.revoked'))
     await until('the third is told', () => stayed.length === 2)
     assert.deepEqual(stayed, ['key_2', 'key_3'])
     assert.deepEqual(left, ['key_2'])
@@ -207,7 +221,7 @@ function changesBehave(withStore: WithStore): void {
     const day = 24 * 60 * 60 * 1000
     for (const [n, at] of [1000, 2000, day + 1500].entries()) {
       await store.keys.insert(key(`key_${n}`), keyEvent(`evt_${n}`))
-      await store.keys.revoke(`key_${n}`, at, keyEvent(`end_${n}`, 'key.revoked'))
+      await revoke(store, `key_${n}`, at, keyEvent(`end_${n}`, 'key.revoked'))
     }
     const kept = await database.query('select subject from changes order by seq')
     assert.deepEqual(
@@ -228,7 +242,7 @@ function outagesBehave(withStore: WithStore): void {
       store.keys.findByDigest('x'),
       store.keys.list({ limit: 1 }),
       store.keys.insert(key('key_2'), keyEvent('evt_2')),
-      store.keys.revoke('key_1', 5, keyEvent('evt_3', 'key.revoked')),
+      revoke(store, 'key_1', 5, keyEvent('evt_3', 'key.revoked')),
       store.events.append([callEvent('req_1')]),
       store.events.list({ limit: 1 }),
     ]
@@ -246,7 +260,7 @@ function outagesBehave(withStore: WithStore): void {
     store.changes.subscribe(change => told.push(change.subject))
     await until('the feed is alive', () => store.changes.heardAt() > 0)
     await store.keys.insert(key('key_1'), keyEvent('evt_1'))
-    await store.keys.revoke('key_1', 5, keyEvent('evt_2', 'key.revoked'))
+    await revoke(store, 'key_1', 5, keyEvent('evt_2', 'key.revoked'))
     await until('the first is told', () => told.length === 1)
     await database.fail()
     await database.recover()

@@ -113,9 +113,9 @@ describe('ostiary', () => {
     [['keys', 'revoke', 'key_1', 'key_2'], /Name one key/],
   ] as const) {
     test(`${args.join(' ')} is wrong usage`, async () => {
-      const before = (await gateway.ostiary.keys.list({ limit: 1000 })).length
+      const before = (await gateway.ostiary.store.keys.list({ limit: 1000 })).length
       assertFailed(await cli(...args), 2, 'cli.usage', detail)
-      assert.equal((await gateway.ostiary.keys.list({ limit: 1000 })).length, before)
+      assert.equal((await gateway.ostiary.store.keys.list({ limit: 1000 })).length, before)
     })
   }
 })
@@ -153,13 +153,28 @@ describe('ostiary keys', () => {
     assert.match(secret, KEY)
     assert.deepEqual(Object.keys(key), [
       'id',
+      'project',
       'name',
       'environment',
       'hint',
       'status',
+      'scopes',
+      'models',
+      'operations',
+      'cidrs',
+      'limits',
+      'budgets',
+      'metadata',
+      'secrets',
+      'version',
       'created_at',
+      'created_by',
+      'updated_at',
       'expires_at',
+      'disabled_at',
       'revoked_at',
+      'last_used_at',
+      'last_used_from',
     ])
     assert.deepEqual([key.name, key.environment, key.status, key.revoked_at], ['as JSON', 'live', 'active', null])
     assert.equal(Date.parse(key.expires_at) - Date.parse(key.created_at), 90 * 86_400_000, 'the default lifetime')
@@ -175,9 +190,9 @@ describe('ostiary keys', () => {
     using database = new DatabaseSync(gateway.ostiary.dataDirectory.database, { timeout: 5000 })
     database.exec(`
       with recursive numbers(n) as (select 1 union all select n + 1 from numbers where n < 1005)
-      insert into keys select 'key_' || printf('%026d', n), n, environment, printf('%064d', n), pepper_id, hint,
-        created_at, expires_at, n from numbers, (select * from keys limit 1)`)
-    const all = await gateway.ostiary.keys.list({ limit: 10_000 })
+      insert into keys (id, project_id, name, environment, metadata, version, created_at, created_by, updated_at)
+        select 'key_' || printf('%026d', n), 'proj_default', n, 'test', '{}', 1, n, 'test', n from numbers`)
+    const all = await gateway.ostiary.store.keys.list({ limit: 10_000 })
     const listed = JSON.parse((await cli('keys', 'list', '--json')).stdout) as { id: string }[]
     assert.deepEqual(
       listed.map(({ id }) => id),
@@ -414,7 +429,7 @@ describe('the admin listener', () => {
       assert.equal(page.next, page.keys.at(-1)?.id)
       after = `&after=${page.next}`
     }
-    const all = await gateway.ostiary.keys.list({ limit: 10_000 })
+    const all = await gateway.ostiary.store.keys.list({ limit: 10_000 })
     assert.deepEqual(
       ids,
       all.map(({ id }) => id),
@@ -425,7 +440,7 @@ describe('the admin listener', () => {
     ['GET', '/', 404, 'route.not_found'],
     ['GET', '/api/nothing', 404, 'route.not_found'],
     ['DELETE', '/api/keys', 404, 'route.not_found'],
-    ['GET', '/api/keys/', 404, 'route.not_found'],
+    ['GET', '/api/keys/', 400, 'admin.invalid_input'],
     ['POST', `/api/keys/key_${'0'.repeat(26)}/revoke`, 404, 'key.not_found'],
     ['POST', '/api/keys/nonsense/revoke', 400, 'admin.invalid_input'],
   ] as const) {

@@ -1,5 +1,7 @@
 import Type from 'typebox'
 import { callerOf } from '#admin/caller.ts'
+import { etagOf } from '#admin/etag.ts'
+import { displayName, environment, lifetime, projectRef, settings, toUpdate } from '#admin/key-schema.ts'
 import { keyView, viewKey } from '#admin/key-view.ts'
 import type { Routing } from '#admin/routing.ts'
 import type { Clock } from '#core/clock.ts'
@@ -9,14 +11,15 @@ const schema = {
   summary: 'Mint an API key',
   body: Type.Object(
     {
-      // No control characters: they would write to an operator's terminal, and PostgreSQL keeps no NUL.
-      name: Type.String({ minLength: 1, maxLength: 128, pattern: '^(?=.*\\S)[^\\x00-\\x1f\\x7f-\\x9f]*$' }),
-      environment: Type.Optional(Type.Union([Type.Literal('live'), Type.Literal('test')])),
+      name: displayName,
+      project: Type.Optional(projectRef),
+      environment: Type.Optional(environment),
       expires_in: Type.Optional(
-        Type.Union([Type.Integer({ minimum: 1, maximum: 3_153_600_000 }), Type.Null()], {
+        Type.Union(lifetime.anyOf, {
           description: 'Lifetime in seconds; null = none; absent = the configured default.',
         }),
       ),
+      ...settings,
     },
     { additionalProperties: false },
   ),
@@ -31,9 +34,12 @@ const schema = {
 /** `POST /api/keys` */
 export function keysCreate(routing: Routing, { keys, clock }: { keys: Keys; clock: Clock }): void {
   routing.post('/api/keys', { schema, config: { scope: 'keys:write' } }, async (request, reply) => {
-    const { name, environment = 'live', expires_in: seconds } = request.body
-    const lifetimeMs = typeof seconds === 'number' ? seconds * 1000 : seconds
-    const { record, secret } = await keys.mint({ name, environment, lifetimeMs }, callerOf(request).actor)
-    return reply.code(201).send({ key: viewKey(record, clock()), secret: secret.reveal() })
+    const { name, project, environment = 'live', ...rest } = request.body
+    const wanted = { ...toUpdate(rest), name, project, environment }
+    const { record, secret } = await keys.mint(wanted, callerOf(request).actor)
+    return reply
+      .code(201)
+      .header('etag', etagOf(record.version))
+      .send({ key: viewKey(record, clock()), secret: secret.reveal() })
   })
 }

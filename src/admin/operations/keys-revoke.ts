@@ -1,5 +1,6 @@
 import Type from 'typebox'
 import { callerOf } from '#admin/caller.ts'
+import { keyId } from '#admin/key-schema.ts'
 import { keyView, viewKey } from '#admin/key-view.ts'
 import type { Routing } from '#admin/routing.ts'
 import type { Clock } from '#core/clock.ts'
@@ -7,7 +8,7 @@ import type { Keys } from '#keys/keys.ts'
 
 const schema = {
   summary: 'Revoke an API key, now and for good',
-  params: Type.Object({ id: Type.String({ pattern: '^key_[0-9a-z]{26}$' }) }),
+  params: Type.Object({ id: keyId }),
   response: { 200: Type.Object({ key: keyView }) },
 }
 

@@ -1,8 +1,8 @@
 import type { PostgresPool } from 'kysely'
 import type { OstiaryEvent } from '#core/events.ts'
+import { CALL_KEY, type CallKeyRow, toCallKey } from '#store/call-key.ts'
 import { eventRow } from '#store/event-row.ts'
-import { toRecord } from '#store/key-row.ts'
-import type { CallStore, KeyRecord } from '#store/ports.ts'
+import type { CallKey, CallStore, KeyUse } from '#store/ports.ts'
 import { bounded, within } from './bounds.ts'
 import { openPool, type PostgresOptions } from './connections.ts'
 import { PostgresFeed } from './feed.ts'
@@ -27,7 +27,10 @@ export async function openPostgresCallStore(options: PostgresOptions): Promise<P
   const pool = openPool(options)
   return {
     pool,
-    keys: bounded(timeoutMs, { findByDigest: digest => findByDigest(pool, digest) }),
+    keys: bounded(timeoutMs, {
+      findByDigest: digest => findByDigest(pool, digest),
+      noteUses: uses => noteUses(pool, uses),
+    }),
     events: bounded(timeoutMs, { append: events => append(pool, events) }),
     changes: feed.changes,
     async [Symbol.asyncDispose]() {
@@ -38,9 +41,24 @@ export async function openPostgresCallStore(options: PostgresOptions): Promise<P
   }
 }
 
-async function findByDigest(pool: PostgresPool, digest: string): Promise<KeyRecord | undefined> {
-  const [row] = await run(pool, 'select * from keys where digest = $1', [digest])
-  return row === undefined ? undefined : toRecord(row as Parameters<typeof toRecord>[0])
+async function findByDigest(pool: PostgresPool, digest: string): Promise<CallKey | undefined> {
+  const [row] = await run(pool, FIND, [digest])
+  return row === undefined ? undefined : toCallKey(row as CallKeyRow)
+}
+
+const FIND = `${CALL_KEY}$1`
+
+/** Rows are held in the order of their ids, as everybody does who holds several: nobody waits in a circle. */
+async function noteUses(pool: PostgresPool, uses: readonly KeyUse[]): Promise<void> {
+  await run(
+    pool,
+    `with used as (select * from jsonb_to_recordset($1::jsonb) as used (id text, at bigint, source text)),
+       held as (select id from keys where id in (select id from used) order by id for update)
+     update keys set last_used_at = used.at, last_used_from = used.source
+     from used join held on held.id = used.id
+     where keys.id = used.id and coalesce(keys.last_used_at, 0) < used.at`,
+    [JSON.stringify(uses)],
+  )
 }
 
 /** One statement a batch. */

@@ -5,6 +5,7 @@ import { keyStore } from '#store/keys.ts'
 import { postgresColumns } from '#store/migrations/columns.ts'
 import { migrate } from '#store/migrations/migrate.ts'
 import type { Store } from '#store/ports.ts'
+import { projectStore } from '#store/projects.ts'
 import type { Tables } from '#store/tables.ts'
 import { advisoryLocks } from './advisory-locks.ts'
 import { bounded, within } from './bounds.ts'
@@ -22,6 +23,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: calls.pool }) })
   return {
     keys: { ...calls.keys, ...bounded(timeoutMs, keyStore(db, notifyChange)) },
+    projects: bounded(timeoutMs, projectStore(db)),
     events: { ...calls.events, ...bounded(timeoutMs, { list: listEvents(db) }) },
     changes: calls.changes,
     async ping() {

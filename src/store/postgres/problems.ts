@@ -20,7 +20,8 @@ export function postgresProblem(error: unknown): unknown {
   if (error instanceof Problem || error instanceof TypeError) return error
   // Not the server's word, so the connection's: refused, reset, ended or too late.
   if (!(error instanceof DatabaseError)) return new Problem('store.unavailable', { cause: error })
-  if (error.code === '23505') return new Problem('store.conflict', { cause: error })
+  // Unique; foreign key: what it refers to was removed at the same moment.
+  if (error.code === '23505' || error.code === '23503') return new Problem('store.conflict', { cause: error })
   if (UNAVAILABLE.has(error.code?.slice(0, 2) ?? '')) return new Problem('store.unavailable', { cause: error })
   return error
 }

@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
+import { CALL_KEY, type CallKeyRow, toCallKey } from '#store/call-key.ts'
 import { eventRow } from '#store/event-row.ts'
-import { toRecord } from '#store/key-row.ts'
 import type { CallStore } from '#store/ports.ts'
 import { SqliteClient, type SqliteClientOptions } from './client.ts'
 
@@ -8,6 +8,12 @@ export interface SqliteCallStore extends CallStore {
   /** Speaks with a new database thread, after the one before has died. */
   reattach(port: MessagePort): void
 }
+
+const FIND = `${CALL_KEY}?`
+
+const NOTE_USES = `update keys set last_used_at = used.at, last_used_from = used.source
+  from (select value ->> 'id' as id, value ->> 'at' as at, value ->> 'source' as source from json_each(?)) as used
+  where keys.id = used.id and coalesce(keys.last_used_at, 0) < used.at`
 
 /** A request takes at most `timeoutMs` (2000), a transaction holds the database for at most `leaseMs` (5000). */
 export function openClient(port: MessagePort, options: Partial<SqliteClientOptions> = {}): SqliteClient {
@@ -19,9 +25,12 @@ export function sqliteCallStore(client: SqliteClient): SqliteCallStore {
   return {
     keys: {
       async findByDigest(digest) {
-        const { rows } = await client.read({ sql: 'select * from keys where digest = ?', parameters: [digest] })
-        const [row] = rows as Parameters<typeof toRecord>[0][]
-        return row && toRecord(row)
+        const { rows } = await client.read({ sql: FIND, parameters: [digest] })
+        const [row] = rows as readonly CallKeyRow[]
+        return row && toCallKey(row)
+      },
+      async noteUses(uses) {
+        await client.write({ sql: NOTE_USES, parameters: [JSON.stringify(uses)] })
       },
     },
     events: { append: events => client.append(events.map(eventRow)) },

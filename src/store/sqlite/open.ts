@@ -7,6 +7,7 @@ import { keyStore } from '#store/keys.ts'
 import { sqliteColumns } from '#store/migrations/columns.ts'
 import { migrate } from '#store/migrations/migrate.ts'
 import type { Store } from '#store/ports.ts'
+import { projectStore } from '#store/projects.ts'
 import type { Tables } from '#store/tables.ts'
 import { openClient, type SqliteCallStore, sqliteCallStore } from './call-store.ts'
 import type { SqliteClientOptions } from './client.ts'
@@ -26,6 +27,7 @@ export function openSqliteStore(port: MessagePort, options: Partial<SqliteClient
   return {
     ...calls,
     keys: { ...calls.keys, ...keyStore(db, recordChange) },
+    projects: projectStore(db),
     events: { ...calls.events, list: listEvents(db) },
     async ping() {
       await client.read({ sql: 'select 1', parameters: [] })

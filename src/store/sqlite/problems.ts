@@ -14,7 +14,7 @@ const UNAVAILABLE = new Set([
   15, // locking protocol
   26, // not a database
 ])
-const CONFLICT = new Set([1555, 2067]) // primary key, unique
+const CONFLICT = new Set([1555, 2067, 787]) // primary key, unique, foreign key
 
 /** The registered problem of a failure of SQLite; what is neither outage nor conflict is a defect of the program. */
 export function sqliteProblem({ message, code }: SqliteFailure): Error {

@@ -1,0 +1,73 @@
+import Type, { type Static } from 'typebox'
+import { budgetPeriods, budgetUnits, type KeyLimit, rateUnits } from '#core/key-bounds.ts'
+import type { KeyUpdate } from '#keys/keys.ts'
+
+/** No control characters: they would write to an operator's terminal, and PostgreSQL keeps no NUL. */
+const PRINTABLE = '[^\\x00-\\x1f\\x7f-\\x9f]*$'
+
+export const keyId = Type.String({ pattern: '^key_[0-9a-z]{26}$' })
+export const projectRef = Type.String({ pattern: '^[a-z0-9_.-]{1,64}$', description: 'Id or name of a project.' })
+export const environment = Type.Union([Type.Literal('live'), Type.Literal('test')])
+export const displayName = Type.String({ minLength: 1, maxLength: 128, pattern: `^(?=.*\\S)${PRINTABLE}` })
+export const description = Type.String({ maxLength: 1024, pattern: `^${PRINTABLE}` })
+export const metadata = Type.Record(
+  Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }),
+  Type.String({ maxLength: 256, pattern: `^${PRINTABLE}` }),
+  { additionalProperties: false, maxProperties: 16, description: 'Names and values of your own.' },
+)
+export const lifetime = Type.Union([Type.Integer({ minimum: 1, maximum: 3_153_600_000 }), Type.Null()])
+
+const strict = { additionalProperties: false }
+const amount = Type.Number({ exclusiveMinimum: 0, maximum: 1e15 })
+
+export const limit = Type.Union([
+  Type.Object(
+    { unit: Type.Enum([...rateUnits]), amount, window_seconds: Type.Integer({ minimum: 1, maximum: 31_622_400 }) },
+    strict,
+  ),
+  Type.Object({ unit: Type.Literal('concurrency'), amount }, strict),
+])
+export const budget = Type.Object(
+  { unit: Type.Enum([...budgetUnits]), amount, period: Type.Enum([...budgetPeriods]) },
+  strict,
+)
+
+const names = (item: string) =>
+  Type.Optional(
+    Type.Union([Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64 }), Type.Null()], {
+      description: `${item}; null = no such ceiling.`,
+    }),
+  )
+
+/** The members of a body that say what a key may do. */
+export const settings = {
+  scopes: names('Scopes, such as `chat:create`'),
+  models: names('Names of models, `*` for any characters, as callers use them'),
+  operations: names('Ids of routes, such as `openai.chat`'),
+  cidrs: names('Addresses that it may be used from, such as `10.0.0.0/8`'),
+  limits: Type.Optional(Type.Union([Type.Array(limit, { maxItems: 16 }), Type.Null()])),
+  budgets: Type.Optional(Type.Union([Type.Array(budget, { maxItems: 16 }), Type.Null()])),
+  metadata: Type.Optional(metadata),
+}
+
+const body = Type.Object({
+  ...settings,
+  name: Type.Optional(displayName),
+  expires_in: Type.Optional(lifetime),
+})
+
+/** What a body says of a key, as the room of keys takes it; what it does not say stays absent. */
+export function toUpdate({ limits, expires_in: seconds, ...rest }: Static<typeof body>): KeyUpdate {
+  return {
+    ...(rest as KeyUpdate),
+    ...(limits !== undefined && { limits: limits?.map(toLimit) ?? null }),
+    ...(seconds !== undefined && { lifetimeMs: seconds && seconds * 1000 }),
+  }
+}
+
+function toLimit(sent: Static<typeof limit>): KeyLimit {
+  const { unit, amount } = sent
+  return sent.unit === 'concurrency'
+    ? { unit: 'concurrency', amount }
+    : { unit: unit as (typeof rateUnits)[number], amount, windowSeconds: sent.window_seconds }
+}

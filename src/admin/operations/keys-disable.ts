@@ -1,0 +1,21 @@
+import Type from 'typebox'
+import { callerOf } from '#admin/caller.ts'
+import { keyId } from '#admin/key-schema.ts'
+import { keyView, viewKey } from '#admin/key-view.ts'
+import type { Routing } from '#admin/routing.ts'
+import type { Clock } from '#core/clock.ts'
+import type { Keys } from '#keys/keys.ts'
+
+const schema = {
+  summary: 'Refuse an API key until it is enabled again',
+  params: Type.Object({ id: keyId }),
+  response: { 200: Type.Object({ key: keyView }) },
+}
+
+/** `POST /api/keys/:id/disable` */
+export function keysDisable(routing: Routing, { keys, clock }: { keys: Keys; clock: Clock }): void {
+  routing.post('/api/keys/:id/disable', { schema, config: { scope: 'keys:write' } }, async request => {
+    const key = await keys.disable(request.params.id, callerOf(request).actor)
+    return { key: viewKey(key, clock()) }
+  })
+}

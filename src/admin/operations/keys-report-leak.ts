@@ -1,0 +1,37 @@
+import Type from 'typebox'
+import { callerOf } from '#admin/caller.ts'
+import type { Routing } from '#admin/routing.ts'
+import type { BulkRevocation } from '#keys/bulk-revocation.ts'
+
+const schema = {
+  summary: 'Revoke the keys whose texts were found where they should not be',
+  body: Type.Object(
+    {
+      secrets: Type.Array(Type.String({ maxLength: 256 }), {
+        minItems: 1,
+        maxItems: 200,
+        description: 'Texts, of which any may be no key of this gateway.',
+      }),
+    },
+    { additionalProperties: false },
+  ),
+  response: {
+    200: Type.Object({
+      results: Type.Array(
+        Type.Object({
+          outcome: Type.Union([Type.Literal('revoked'), Type.Literal('ended'), Type.Literal('unknown')]),
+          key: Type.Union([Type.String(), Type.Null()]),
+        }),
+        { description: 'One a text, in order; `ended` = it no longer worked.' },
+      ),
+    }),
+  },
+}
+
+/** `POST /api/keys/report-leak` */
+export function keysReportLeak(routing: Routing, { bulk }: { bulk: BulkRevocation }): void {
+  routing.post('/api/keys/report-leak', { schema, config: { scope: 'keys:write' } }, async request => {
+    const results = await bulk.reportLeak(request.body.secrets, callerOf(request).actor)
+    return { results: [...results] }
+  })
+}

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type OperationId, operationScopes } from '#core/operations.ts'
+import type { Admitted } from './check-address.ts'
+import { compileCeilings } from './compile-ceilings.ts'
+import { permit } from './permit.ts'
+
+const operations = Object.keys(operationScopes) as OperationId[]
+
+function principal(scopes: string[] | null, allowed: string[] | null): Admitted {
+  return {
+    id: 'key_1',
+    ceilings: compileCeilings({ scopes, operations: allowed, models: null, cidrs: null }),
+  } as unknown as Admitted
+}
+
+test('a key without ceilings may use every operation', () => {
+  const anyone = principal(null, null)
+  for (const operation of operations) assert.equal(permit(anyone, operation), anyone)
+})
+
+for (const operation of operations) {
+  const scope = operationScopes[operation]
+  test(`${operation} needs ${scope}, and the challenge says so`, () => {
+    assert.ok(permit(principal([scope], null), operation))
+    const others = Object.values(operationScopes).filter(other => other !== scope)
+    assert.throws(() => permit(principal(others, null), operation), {
+      code: 'policy.scope',
+      status: 403,
+      detail: `The key key_1 lacks the scope ${scope}.`,
+      headers: { 'www-authenticate': `Bearer realm="ostiary", error="insufficient_scope", scope="${scope}"` },
+    })
+  })
+
+  test(`${operation} is refused to a key that may use all others`, () => {
+    assert.ok(permit(principal([scope], [operation]), operation))
+    const others = operations.filter(other => other !== operation)
+    assert.throws(() => permit(principal(null, others), operation), { code: 'policy.operation', status: 403 })
+  })
+}
+
+test('names that this version does not know allow nothing', () => {
+  assert.throws(() => permit(principal(['chat:create '], null), 'openai.chat'), { code: 'policy.scope' })
+  assert.throws(() => permit(principal(null, ['__proto__', 'toString']), 'openai.chat'), { code: 'policy.operation' })
+})
