@@ -75,7 +75,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const emit = async (type: GatewayEvent['type'], detail: string | null) => {
     const at = systemClock()
     const event = { type, id: newId('evt', at), at, configGeneration: generation, detail } as const
-    await store.events.append([event]).catch(error => log.error({ err: error, type }, 'an event was not written'))
+    await store.events.record(event).catch(error => log.error({ err: error, type }, 'an event was not written'))
   }
   let started = false
   // Before the workers in this list, so after them at the end: their last calls come before it.

@@ -55,6 +55,7 @@ async function run(seed: WorkerSeed): Promise<void> {
     events: store.events,
     worker: seed.index,
     clock: systemClock,
+    mode: config.audit.mode,
     onTrouble(error) {
       tell({ type: 'recording', works: error === null })
       if (error === null) log('info', null, 'events are written again')
@@ -83,8 +84,7 @@ async function run(seed: WorkerSeed): Promise<void> {
     handle: createPipeline({
       current: () => current,
       worker: seed.index,
-      record: event => recorder.record(event),
-      ensureRecordable: () => recorder.ensureRecordable(),
+      recorder,
       clock: systemClock,
       logFailure: (call, error) => log('error', { call, error }, 'a call failed by a defect'),
     }),

@@ -60,7 +60,9 @@ test('mints a working key, and stores its digest and hint but not its text', asy
   )
   assert.doesNotMatch(inspect({ record, secret }), new RegExp(text))
   using database = new DatabaseSync(file, { readOnly: true })
-  const rows = ['keys', 'events', 'changes'].flatMap(table => database.prepare(`select * from ${table}`).all())
+  const rows = ['keys', 'audit_changes', 'audit_decisions', 'changes'].flatMap(table =>
+    database.prepare(`select * from ${table}`).all(),
+  )
   assert.ok(rows.length >= 2)
   assert.doesNotMatch(JSON.stringify(rows), new RegExp(text.slice(8, 36)))
 })

@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { DecisionChain } from '#audit/decision-chain.ts'
+import { eventJson } from '#core/event-json.ts'
 import type { CallEvent, ChangeEvent } from '#core/events.ts'
 import type { KeyRecord, Store } from '#store/ports.ts'
 import { migratePostgres, openPostgresStore } from '#store/postgres/open.ts'
@@ -137,6 +139,21 @@ export function callEvent(id: string, over: Partial<CallEvent> = {}): CallEvent 
     firstByteMs: 120.5,
     ...over,
   }
+}
+
+/** Appends calls to the chain of a worker as that worker would: one batch. */
+export async function appendCalls(
+  store: Pick<Store, 'events'>,
+  events: readonly CallEvent[],
+  worker = 1,
+): Promise<void> {
+  const times = events.map(({ at }) => at)
+  await new DecisionChain(store.events, `decisions/${worker}`).append({
+    firstAt: Math.min(...times),
+    lastAt: Math.max(...times),
+    count: events.length,
+    data: events.map(eventJson).join('\n'),
+  })
 }
 
 /** Resolves as soon as the condition holds; fails with `what` after ten seconds. */

@@ -10,7 +10,7 @@ import { Problem } from '#core/problems.ts'
 import { SqliteClient } from '#store/sqlite/client.ts'
 import { lockDirectory } from '#store/sqlite/directory-lock.ts'
 import { migrateSqlite, openSqliteStore, startDatabaseThread } from '#store/sqlite/open.ts'
-import { callEvent, key, keyEvent, until } from './store-adapters.ts'
+import { appendCalls, callEvent, key, keyEvent, until } from './store-adapters.ts'
 
 const unavailable = { name: 'Problem', code: 'store.unavailable' }
 
@@ -51,7 +51,7 @@ test('answers store.unavailable in time while another process holds the write lo
   intruder.exec('begin exclusive')
   const asked = performance.now()
   const writes = [
-    store.events.append([callEvent('req_1')]),
+    appendCalls(store, [callEvent('req_1')]),
     store.keys.insert(key('key_2'), keyEvent('evt_2')),
     store.keys.revoke('key_1', 5, keyEvent('evt_3')),
   ].map(write => assert.rejects(write, unavailableBecause(/locked|late/)))
@@ -60,7 +60,7 @@ test('answers store.unavailable in time while another process holds the write lo
   await Promise.all(writes)
   assert.ok(performance.now() - asked < 600)
   intruder.exec('commit')
-  await store.events.append([callEvent('req_2')])
+  await appendCalls(store, [callEvent('req_2')])
   assert.deepEqual(await store.events.list({ limit: 10 }), [callEvent('req_2'), keyEvent('evt_1')])
 })
 
@@ -70,7 +70,7 @@ test('waits for a write lock that is held only for a moment', async t => {
   await using store = openSqliteStore(thread.connect())
   using intruder = new DatabaseSync(file)
   intruder.exec('begin exclusive')
-  const written = store.events.append([callEvent('req_1')])
+  const written = appendCalls(store, [callEvent('req_1')])
   await store.ping()
   intruder.exec('commit')
   await written
@@ -146,10 +146,10 @@ test('survives the death of the database thread once a new one is attached', asy
   const file = join(temporaryDirectory(t), 'ostiary.db')
   const dead = await migratedThread(file)
   await using store = openSqliteStore(dead.connect())
-  await store.events.append([callEvent('req_1')])
+  await appendCalls(store, [callEvent('req_1')])
   const client = new SqliteClient(dead.connect(), LEASE)
   const lease = await client.begin()
-  const waiting = store.events.append([callEvent('req_2')])
+  const waiting = appendCalls(store, [callEvent('req_2')])
   dead.connect().postMessage(null)
   await assert.rejects(waiting, unavailable)
   assert.ok((await dead.exited) instanceof Error)
@@ -161,7 +161,7 @@ test('survives the death of the database thread once a new one is attached', asy
   client.attach(thread.connect())
   await assert.rejects(lease.commit(), unavailable)
   client.close()
-  await store.events.append([callEvent('req_3')])
+  await appendCalls(store, [callEvent('req_3')])
   assert.deepEqual(await store.events.list({ limit: 5 }), [callEvent('req_3'), callEvent('req_1')])
 })
 
@@ -193,7 +193,7 @@ test('leaves one complete file behind when it stops', async t => {
   await thread[Symbol.asyncDispose]()
   assert.equal(existsSync(`${file}-wal`), false)
   using database = new DatabaseSync(file, { readOnly: true })
-  assert.equal(database.prepare('select count(*) as steps from migrations').get()?.steps, 1)
+  assert.equal(database.prepare('select count(*) as steps from migrations').get()?.steps, 2)
 })
 
 test('refuses a data directory in use, by this process or another, until its holder is dead', async t => {
@@ -243,7 +243,7 @@ test('answers store.unavailable on a full disk, loses nothing acknowledged, and 
     await using store = openSqliteStore(thread.connect())
     await store.keys.insert(key('key_1'), keyEvent('evt_1'))
     const append = async (id: string) => {
-      await store.events.append([callEvent(id), callEvent(`${id}_too`)])
+      await appendCalls(store, [callEvent(id), callEvent(`${id}_too`)])
       acknowledged.push(id, `${id}_too`)
     }
     await assert.rejects(async () => {
