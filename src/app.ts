@@ -14,6 +14,7 @@ import { createKeys, type Keys } from '#keys/keys.ts'
 import { type DataDirectory, findDataDirectory, makeDataDirectory, openDataDirectory } from '#secrets/data-directory.ts'
 import type { Store } from '#store/ports.ts'
 import { lockDirectory } from '#store/sqlite/directory-lock.ts'
+import { keepAudit } from './audit-keeping.ts'
 import { type Database, openDatabase } from './database.ts'
 import { createLog } from './log.ts'
 import { createReload, type Reload, seedOf } from './reload.ts'
@@ -57,6 +58,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const dataDirectory = openDataDirectory(folder)
   const database = opened.use(await openDatabase({ config, secrets, file: dataDirectory.database, log }))
   const { store } = database
+  opened.use(await keepAudit({ config: config.audit, secrets, folder, store, log }))
   const keys = createKeys({
     format: createKeyFormat(config.keys.prefix, dataDirectory.deploymentSecret),
     pepper: dataDirectory.pepper,
