@@ -12,6 +12,7 @@ const MAX_DELAY_MS = 300_000
 /** A stop gives what waits this long. */
 const STOP_MS = 5000
 const GONE = 410
+const MAX_ANSWER_BYTES = 64 * 1024
 
 interface WebhookOptions {
   readonly url: string
@@ -116,15 +117,22 @@ function post({ url, secret, send, clock }: WebhookOptions, checkpoint: Checkpoi
   }
   return new Promise((resolve, reject) => {
     let status = 0
+    let received = 0
     const sink: ReplySink = {
       onHead(answered) {
         status = answered
       },
-      // What it says besides its status is nothing to us.
-      onData: () => true,
+      // What it says besides its status is nothing to us, and nothing that may go on for ever.
+      onData(chunk) {
+        received += chunk.length
+        if (received <= MAX_ANSWER_BYTES) return true
+        exchange.abort()
+        resolve(status)
+        return false
+      },
       onEnd: () => resolve(status),
       onError: reject,
     }
-    send(request, sink)
+    const exchange = send(request, sink)
   })
 }

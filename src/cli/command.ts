@@ -7,6 +7,10 @@ export interface Io {
 
 interface Output {
   write(text: string): unknown
+  /** A person may be watching. */
+  readonly isTTY?: boolean
+  /** Of a stream: `drain` comes when there is room again after `write` returned false. */
+  once?(event: 'drain' | 'close', listener: () => void): unknown
 }
 
 /** Resolves to the exit code: 0 done, 1 refused or failed, 2 wrong usage or configuration. */

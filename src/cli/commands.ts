@@ -11,6 +11,10 @@ interface Entry {
 const commands: Readonly<Record<string, Entry>> = {
   start: { summary: 'run the gateway', load: async () => (await import('./start.ts')).startCommand },
   keys: { summary: 'create, list and revoke API keys', load: async () => (await import('./keys.ts')).keysCommand },
+  audit: {
+    summary: 'verify, follow and export what happened',
+    load: async () => (await import('./audit.ts')).auditCommand,
+  },
   config: {
     summary: 'check, show and reload the configuration',
     load: async () => (await import('./config.ts')).configCommand,
