@@ -152,6 +152,7 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
   const { host, port, url } = config.listeners.admin
   const server: AdminServer = createAdminServer({
     keys: parts.keys,
+    events: store.events,
     bootstrapToken: parts.dataDirectory.bootstrapToken,
     origin: url,
     notReady: async () => {

@@ -7,7 +7,9 @@ import { newId } from '#core/ids.ts'
 import { adminScopes, type Operator } from '#core/operator.ts'
 import { Problem, toProblemJson } from '#core/problems.ts'
 import type { Keys } from '#keys/keys.ts'
+import type { EventStore } from '#store/ports.ts'
 import { admitCaller } from './caller.ts'
+import { auditEvents } from './operations/audit-events.ts'
 import { configReload } from './operations/config-reload.ts'
 import { health } from './operations/health.ts'
 import { keysCreate } from './operations/keys-create.ts'
@@ -16,6 +18,7 @@ import { keysRevoke } from './operations/keys-revoke.ts'
 
 export interface AdminOptions {
   readonly keys: Keys
+  readonly events: Pick<EventStore, 'page'>
   /** Credential of the one operator there is until people can log in. */
   readonly bootstrapToken: string
   /** Configured origin, such as `http://localhost:8401`; undefined = follow the bound port. */
@@ -77,6 +80,7 @@ export function createAdminServer(options: AdminOptions) {
     keysList(typed, options)
     keysRevoke(typed, options)
     configReload(typed, options)
+    auditEvents(typed, options)
   })
   return server
 }

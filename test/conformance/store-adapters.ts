@@ -5,8 +5,11 @@ import { DatabaseSync } from 'node:sqlite'
 import { DecisionChain } from '#audit/decision-chain.ts'
 import { eventJson } from '#core/event-json.ts'
 import type { CallEvent, ChangeEvent } from '#core/events.ts'
+import type { AuditReader } from '#store/audit-reader.ts'
 import type { KeyRecord, Store } from '#store/ports.ts'
+import { openPostgresAudit } from '#store/postgres/audit-reader.ts'
 import { migratePostgres, openPostgresStore } from '#store/postgres/open.ts'
+import { openSqliteAudit } from '#store/sqlite/audit-reader.ts'
 import { migrateSqlite, openSqliteStore, startDatabaseThread } from '#store/sqlite/open.ts'
 import { startPostgres, type TestPostgres, withClient } from '../support/postgres.ts'
 
@@ -18,6 +21,8 @@ export interface StoreUnderTest extends AsyncDisposable {
   /** A further client, as another worker or node would be. */
   connect(options?: { readonly timeoutMs: number }): Promise<Store>
   query(sql: string): Promise<readonly Record<string, unknown>[]>
+  /** As `ostiary audit` opens it. */
+  readAudit(): Promise<AuditReader>
   fail(): Promise<void>
   recover(): Promise<void>
 }
@@ -39,6 +44,7 @@ async function sqliteUnderTest(): Promise<StoreUnderTest> {
       using database = new DatabaseSync(file, { timeout: 1000 })
       return database.prepare(sql).all()
     },
+    readAudit: async () => openSqliteAudit(file, true),
     async fail() {
       thread.connect().postMessage(null)
       await thread.exited
@@ -66,6 +72,7 @@ async function postgresUnderTest(server: TestPostgres): Promise<StoreUnderTest> 
       return store
     },
     query: sql => withClient(url, async client => (await client.query(sql)).rows),
+    readAudit: () => openPostgresAudit(url, true),
     fail: () => server.stop(),
     recover: () => server.start(),
     async [Symbol.asyncDispose]() {
