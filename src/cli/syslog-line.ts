@@ -12,11 +12,12 @@ export async function openSyslogLine(destination: URL, ca: Buffer | undefined) {
   const { hostname, port, host } = destination
   const name = hostname.replace(/^\[|\]$/g, '')
   const socket = connect({ host: name, port: Number(port), minVersion: 'TLSv1.2', ...(ca && { ca }) })
+  let ended = false
   const failed = new Promise<never>((_, reject) => {
     const fail = (cause: unknown) =>
       reject(new Problem('cli.destination_failed', { detail: `${host}: ${(cause as Error).message}`, cause }))
     socket.once('error', fail)
-    socket.once('close', () => fail(new Error('the connection was closed')))
+    socket.once('close', () => ended || fail(new Error('the connection was closed')))
     socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error('no progress in 10 s')))
   })
   failed.catch(() => {})
@@ -30,9 +31,11 @@ export async function openSyslogLine(destination: URL, ca: Buffer | undefined) {
       if (text === '') return
       if (!socket.write(text)) await Promise.race([once(socket, 'drain'), failed])
     },
-    /** Resolves when all is handed over. */
+    /** Resolves when the receiver has ended its side too: closed earlier, what is under way would be lost. */
     async end(): Promise<void> {
-      await Promise.race([new Promise<void>(resolve => socket.end(resolve)), failed])
+      ended = true
+      socket.end()
+      await Promise.race([once(socket, 'close'), failed])
     },
     async [Symbol.asyncDispose](): Promise<void> {
       socket.destroy()

@@ -45,7 +45,10 @@ async function openStream(url: string, key: string, chunks: number, delay: numbe
 function eventsOf({ dataDirectory }: Deployment): OstiaryEvent[] {
   using database = new DatabaseSync(join(dataDirectory, 'ostiary.db'), { readOnly: true })
   return database
-    .prepare('select data from audit_changes union all select data from audit_decisions')
+    .prepare(
+      `select data from (select 1 as kind, seq, data from audit_decisions union all select 2, seq, data from audit_changes)
+       order by kind, seq`,
+    )
     .all()
     .flatMap(row => String(row.data).split('\n'))
     .map(line => JSON.parse(line))
