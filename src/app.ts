@@ -17,6 +17,7 @@ import { createProjects, type Projects } from '#keys/projects.ts'
 import { type DataDirectory, findDataDirectory, makeDataDirectory, openDataDirectory } from '#secrets/data-directory.ts'
 import type { Store } from '#store/ports.ts'
 import { lockDirectory } from '#store/sqlite/directory-lock.ts'
+import { keepAudit } from './audit-keeping.ts'
 import { type Database, openDatabase } from './database.ts'
 import { createLog } from './log.ts'
 import { createReload, type Reload, seedOf } from './reload.ts'
@@ -60,6 +61,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const dataDirectory = openDataDirectory(folder)
   const database = opened.use(await openDatabase({ config, secrets, file: dataDirectory.database, log }))
   const { store } = database
+  opened.use(await keepAudit({ config: config.audit, secrets, folder, store, log }))
   const rooms = openKeys(config, dataDirectory, store)
   const { keys } = rooms
   const pepperId = await store.keys.newestPepperId()
@@ -71,7 +73,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const emit = async (type: GatewayEvent['type'], detail: string | null) => {
     const at = systemClock()
     const event = { type, id: newId('evt', at), at, configGeneration: generation, detail } as const
-    await store.events.append([event]).catch(error => log.error({ err: error, type }, 'an event was not written'))
+    await store.events.record(event).catch(error => log.error({ err: error, type }, 'an event was not written'))
   }
   let started = false
   // Before the workers in this list, so after them at the end: their last calls come before it.
@@ -180,6 +182,7 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
     keys: parts.keys,
     projects: parts.projects,
     bulk: parts.bulk,
+    events: store.events,
     bootstrapToken: parts.dataDirectory.bootstrapToken,
     origin: url,
     notReady: async () => {

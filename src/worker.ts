@@ -57,6 +57,7 @@ async function run(seed: WorkerSeed): Promise<void> {
     events: store.events,
     worker: seed.index,
     clock: systemClock,
+    mode: config.audit.mode,
     onTrouble(error) {
       tell({ type: 'recording', works: error === null })
       if (error === null) log('info', null, 'events are written again')
@@ -87,11 +88,14 @@ async function run(seed: WorkerSeed): Promise<void> {
     handle: createPipeline({
       current: () => current,
       worker: seed.index,
-      record(event) {
-        recorder.record(event)
-        lastUsed.observe(event)
+      recorder: {
+        ensureRecordable: () => recorder.ensureRecordable(),
+        admit: recorder.admit,
+        record(event) {
+          lastUsed.observe(event)
+          return recorder.record(event)
+        },
       },
-      ensureRecordable: () => recorder.ensureRecordable(),
       clock: systemClock,
       logFailure: (call, error) => log('error', { call, error }, 'a call failed by a defect'),
     }),

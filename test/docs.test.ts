@@ -113,7 +113,7 @@ describe('names in the documents', () => {
       await Promise.all(names.map(async name => [name, (await runCli({}, name, '--help')).stdout] as const)),
     )
     const lines = documents.flatMap(file =>
-      [...read(file).matchAll(/\bostiary ((?:keys|config|start)\b[^`\n)#;]*)/g)].map(([, line = '']) => line),
+      [...read(file).matchAll(/\bostiary ((?:keys|config|start|audit)\b[^`\n)#;]*)/g)].map(([, line = '']) => line),
     )
     assert.ok(lines.length > 10)
     assert.deepEqual(
@@ -158,11 +158,11 @@ function isExplained(line: string, helps: ReadonlyMap<string, string>): boolean 
 
 describe('numbers in ARCHITECTURE.md', () => {
   const quoted: readonly (readonly [file: string, constant: string, text: (value: string) => string])[] = [
-    ['src/audit/recorder.ts', 'MAX_BATCH', value => `batches of up to ${value}`],
-    ['src/audit/recorder.ts', 'BATCH_DELAY_MS', value => `at the latest ${value} ms`],
+    ['src/audit/event-queue.ts', 'MAX_BATCH', value => `batches of up to ${value}`],
+    ['src/audit/event-queue.ts', 'BATCH_DELAY_MS', value => `at the latest ${value} ms`],
     ['src/audit/recorder.ts', 'REFUSALS_DELAY_MS', value => `for ${value} ms`],
     ['src/audit/recorder.ts', 'MAX_REFUSAL_GROUPS', value => `${value} groups`],
-    ['src/audit/recorder.ts', 'MAX_WAITING', value => `once ${value} do`],
+    ['src/audit/event-queue.ts', 'MAX_WAITING', value => `once ${value} do`],
     ['src/keys/verifier.ts', 'REVOCATION_BOUND_MS', value => `at most\n**${value} ms**`],
   ]
   for (const [file, constant, text] of quoted) {

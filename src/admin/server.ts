@@ -9,7 +9,9 @@ import { Problem, toProblemJson } from '#core/problems.ts'
 import type { BulkRevocation } from '#keys/bulk-revocation.ts'
 import type { Keys } from '#keys/keys.ts'
 import type { Projects } from '#keys/projects.ts'
+import type { EventStore } from '#store/ports.ts'
 import { admitCaller } from './caller.ts'
+import { auditEvents } from './operations/audit-events.ts'
 import { configReload } from './operations/config-reload.ts'
 import { health } from './operations/health.ts'
 import { keysCreate } from './operations/keys-create.ts'
@@ -32,6 +34,7 @@ export interface AdminOptions {
   readonly keys: Keys
   readonly projects: Projects
   readonly bulk: BulkRevocation
+  readonly events: Pick<EventStore, 'page'>
   /** Credential of the one operator there is until people can log in. */
   readonly bootstrapToken: string
   /** Configured origin, such as `http://localhost:8401`; undefined = follow the bound port. */
@@ -110,6 +113,7 @@ export function createAdminServer(options: AdminOptions) {
     const typed = guarded.withTypeProvider<TypeBoxTypeProvider>()
     for (const register of operations) register(typed, options)
     configReload(typed, options)
+    auditEvents(typed, options)
   })
   return server
 }

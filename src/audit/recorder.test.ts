@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import type { CallEvent, OstiaryEvent, RefusalsEvent } from '#core/events.ts'
-import type { EventWriter } from '#store/ports.ts'
+import { type ChainHead, decisionHash, EMPTY_CHAIN } from '#core/audit-chain.ts'
+import type { AdmittedEvent, CallEvent, OstiaryEvent, RefusalsEvent } from '#core/events.ts'
+import type { DecisionRow, EventWriter } from '#store/ports.ts'
 import { migrateSqlite, openSqliteStore, startDatabaseThread } from '#store/sqlite/open.ts'
 import { createRecorder, type Refusal } from './recorder.ts'
 
@@ -49,27 +50,38 @@ function refusal(id: string, over: Partial<Refusal> = {}): Refusal {
   return { id, at: NOW, source: '127.0.0.1', route: 'openai.chat', ...own, ...over }
 }
 
-/** A store that fails on demand, or answers when the test says so; as a real one it knows an id that it has. */
+/** A store that fails on demand, or answers when the test says so; as a real one it knows a row that it has. */
 class Rows implements EventWriter {
   readonly ids: string[] = []
   readonly rows: OstiaryEvent[] = []
   readonly batches: number[] = []
+  readonly chain: DecisionRow[] = []
   down = false
   /** Writes, but the answer gets lost. */
   deaf = false
   gate: PromiseWithResolvers<void> | null = null
 
-  async append(events: readonly OstiaryEvent[]): Promise<void> {
-    this.batches.push(events.length)
-    const batch = [...events]
+  async head(): Promise<ChainHead> {
+    return this.chain.at(-1) ?? EMPTY_CHAIN
+  }
+
+  async append(row: DecisionRow): Promise<ChainHead> {
+    this.batches.push(row.count)
     await this.gate?.promise
     if (this.down) throw new Error('down')
-    for (const event of batch) {
-      if (this.ids.includes(event.id)) continue
+    const head = await this.head()
+    if (row.seq === head.seq + 1 && row.previous === head.hash) this.write(row)
+    if (this.deaf) throw new Error('answer lost')
+    return this.chain[row.seq - 1]?.hash === row.hash ? row : this.head()
+  }
+
+  write(row: DecisionRow): void {
+    this.chain.push(row)
+    for (const line of row.data.split('\n')) {
+      const event = JSON.parse(line) as OstiaryEvent
       this.ids.push(event.id)
       this.rows.push(event)
     }
-    if (this.deaf) throw new Error('answer lost')
   }
 
   get refusals(): RefusalsEvent[] {
@@ -77,7 +89,7 @@ class Rows implements EventWriter {
   }
 }
 
-function setUp(t: TestContext) {
+function setUp(t: TestContext, mode: 'batched' | 'durable' = 'batched') {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const rows = new Rows()
   const troubles: unknown[] = []
@@ -85,6 +97,7 @@ function setUp(t: TestContext) {
     events: rows,
     worker: 7,
     clock: () => NOW,
+    mode,
     onTrouble: error => troubles.push(error),
   })
   return { rows, troubles, recorder }
@@ -178,6 +191,96 @@ test('sends again what was written though the answer got lost; the store keeps o
   rows.deaf = false
   await tick(t, 500)
   assert.deepEqual(rows.ids, names(3))
+})
+
+test('chains what it writes, each row on the one before', async t => {
+  const { rows, recorder } = setUp(t)
+  for (const id of names(3 * BATCH)) recorder.record(call(id))
+  await settle()
+  await settle()
+  assert.equal(rows.chain.length, 3)
+  for (const [n, row] of rows.chain.entries()) {
+    assert.deepEqual([row.chain, row.seq, row.count], ['decisions/7', n + 1, BATCH])
+    assert.equal(row.previous, rows.chain[n - 1]?.hash ?? EMPTY_CHAIN.hash)
+    assert.equal(row.hash, decisionHash(row.previous, row.chain, row.seq, row))
+  }
+})
+
+test('goes on behind what a dead predecessor committed late, and loses and doubles nothing', async t => {
+  const { rows, recorder, troubles } = setUp(t)
+  recorder.record(call('req_0'))
+  await tick(t, 100)
+  const { seq, hash } = rows.chain[0] as DecisionRow
+  const late = { firstAt: 1, lastAt: 2, count: 1, data: JSON.stringify(call('late')) }
+  const chain = 'decisions/7'
+  rows.write({ chain, seq: seq + 1, previous: hash, hash: decisionHash(hash, chain, seq + 1, late), ...late })
+  recorder.record(call('req_1'))
+  await tick(t, 100)
+  assert.deepEqual([rows.ids, troubles], [['req_0', 'late', 'req_1'], []])
+  assert.deepEqual(
+    rows.chain.map(row => row.seq),
+    [1, 2, 3],
+  )
+})
+
+test('keeps events as the text that they were when recorded', async t => {
+  const { rows, recorder } = setUp(t)
+  const event = { ...call('req_0') }
+  recorder.record(event)
+  Object.assign(event, { status: 500 })
+  await tick(t, DELAY_MS)
+  assert.deepEqual(rows.rows, [call('req_0')])
+})
+
+const admitted = (id: string) => ({ type: 'admitted', id, at: NOW }) as AdmittedEvent
+const outcomeOf = (written: Promise<void> | null | undefined) =>
+  written?.then(
+    () => 'written',
+    error => error.code,
+  )
+
+test('durable: a call is admitted when its event is written, and those that come meanwhile share the next write', async t => {
+  const { rows, recorder } = setUp(t, 'durable')
+  rows.gate = Promise.withResolvers()
+  const { gate } = rows
+  const done: string[] = []
+  for (const id of names(300)) void recorder.admit?.(admitted(id)).then(() => done.push(id))
+  await settle()
+  assert.deepEqual([rows.batches, done], [[1], []])
+  rows.gate = Promise.withResolvers()
+  gate.resolve()
+  await settle()
+  assert.deepEqual([rows.batches, done], [[1, 299], ['req_0']])
+  rows.gate.resolve()
+  await settle()
+  assert.deepEqual(done, names(300))
+})
+
+test('durable: a known caller’s refusal waits for its event, a stranger’s and a finished call do not', async t => {
+  const { rows, recorder } = setUp(t, 'durable')
+  rows.gate = Promise.withResolvers()
+  const target = { provider: 'p', model: 'm', test: true }
+  assert.equal(recorder.record(call('done', { target })), null)
+  assert.equal(recorder.record(call('stranger', { principal: null, problem: 'auth.invalid_credential' })), null)
+  const refused = outcomeOf(recorder.record(call('refused', { problem: 'model.not_found' })))
+  const list = outcomeOf(recorder.record(call('models')))
+  rows.gate.resolve()
+  assert.deepEqual(await Promise.all([refused, list]), ['written', 'written'])
+  assert.deepEqual(rows.ids, ['done', 'refused', 'models'])
+})
+
+test('durable: a store that takes nothing admits nobody, at once from the second on, and admits again when it is back', async t => {
+  const { rows, recorder, troubles } = setUp(t, 'durable')
+  rows.down = true
+  assert.equal(await outcomeOf(recorder.admit?.(admitted('req_0'))), 'events.not_recordable')
+  assert.equal(await outcomeOf(recorder.admit?.(admitted('req_1'))), 'events.not_recordable')
+  assert.equal(rows.batches.length, 1)
+  assert.equal(recorder.record(call('req_0', { problem: 'events.not_recordable' })), null, 'nobody waits in vain')
+  rows.down = false
+  await tick(t, 500)
+  assert.equal(await outcomeOf(recorder.admit?.(admitted('req_2'))), 'written')
+  assert.equal(troubles.length, 2)
+  assert.deepEqual(rows.ids, ['req_0', 'req_1', 'req_0', 'req_2'])
 })
 
 test('refuses calls while too many events wait, loses none, and takes calls again once they are written', async t => {
@@ -337,6 +440,7 @@ test('with a real store: events come back as they were recorded', async () => {
       events: store.events,
       worker: 1,
       clock: () => NOW,
+      mode: 'batched',
       onTrouble: error => assert.fail(String(error)),
     })
     for (const id of names(1100)) recorder.record(call(id))

@@ -1,18 +1,12 @@
+import { decisionsChain } from '#core/audit-chain.ts'
 import type { Clock } from '#core/clock.ts'
-import type { CallEvent, OstiaryEvent, RefusalsEvent } from '#core/events.ts'
+import type { AdmittedEvent, CallEvent, RefusalsEvent } from '#core/events.ts'
 import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
 import type { EventWriter } from '#store/ports.ts'
+import { DecisionChain } from './decision-chain.ts'
+import { EventQueue } from './event-queue.ts'
 
-/** Events that may wait for the store, per worker. From here on calls are refused rather than done unrecorded. */
-const MAX_WAITING = 5000
-const MAX_BATCH = 100
-/**
- * Longest that an event waits for others to share a write with, ms. A crash loses this and the write under way; of
- * refusals without a principal the counts of `REFUSALS_DELAY_MS`; and in an outage of the store all that waits.
- */
-const BATCH_DELAY_MS = 25
-const RETRY_DELAY_MS = 500
 /** How long refusals without a principal are counted before they are written, ms. */
 const REFUSALS_DELAY_MS = 5000
 /** Different kinds of refusals counted apart; further sources share one count. */
@@ -26,7 +20,13 @@ export type Refusal = Pick<CallEvent, 'id' | 'at' | 'source' | 'route' | 'reason
 
 /** Takes every event, writes them in batches. */
 export interface Recorder extends AsyncDisposable {
-  record(event: CallEvent): void
+  /**
+   * null = the call may be answered. Else, in the mode `durable`, it may when this resolves; where it rejects with
+   * `events.not_recordable`, with that problem.
+   */
+  record(event: CallEvent): Promise<void> | null
+  /** Resolves when the call may be done. null = no call has to wait: the mode is `batched`. */
+  readonly admit: ((event: AdmittedEvent) => Promise<void>) | null
   refused(refusal: Refusal): void
   /** Throws `events.not_recordable` while the store has not taken what waits. */
   ensureRecordable(): void
@@ -36,6 +36,7 @@ interface RecorderOptions {
   readonly events: EventWriter
   readonly worker: number
   readonly clock: Clock
+  readonly mode: 'batched' | 'durable'
   /** Told once when writing begins to fail, and once when it works again (null). */
   readonly onTrouble: (error: unknown) => void
 }
@@ -51,28 +52,43 @@ function isRefusal(event: CallEvent): event is CallEvent & Refusal {
 type Group = { -readonly [K in keyof RefusalsEvent]: RefusalsEvent[K] } & { samples: string[] }
 
 class BatchRecorder implements Recorder {
+  readonly admit: Recorder['admit']
   readonly #options: RecorderOptions
-  #waiting: OstiaryEvent[] = []
+  readonly #queue: EventQueue
+  readonly #durable: boolean
   #groups = new Map<string, Group>()
-  #batchTimer: NodeJS.Timeout | undefined
   #groupTimer: NodeJS.Timeout | undefined
-  #writing: Promise<void> | undefined
-  #troubled = false
   #stopping = false
 
   constructor(options: RecorderOptions) {
     this.#options = options
+    this.#durable = options.mode === 'durable'
+    const chain = new DecisionChain(options.events, decisionsChain(options.worker))
+    this.#queue = new EventQueue({ chain, durable: this.#durable, onTrouble: options.onTrouble })
+    this.admit = this.#durable ? event => this.#admit(event) : null
   }
 
   ensureRecordable(): void {
-    if (this.#waiting.length >= MAX_WAITING) throw new Problem('events.not_recordable')
+    if (this.#queue.full) throw new Problem('events.not_recordable')
   }
 
-  record(event: CallEvent): void {
+  record(event: CallEvent): Promise<void> | null {
     // Of nobody known, or beyond what may wait: a refusal is counted, so that no flood of them is unbounded.
-    const counted = event.principal === null || (this.#waiting.length >= MAX_WAITING && event.outcome === 'refused')
-    if (counted && isRefusal(event)) this.refused(event)
-    else this.#enqueue(event)
+    const counted = event.principal === null || (this.#queue.full && event.outcome === 'refused')
+    if (counted && isRefusal(event)) {
+      this.refused(event)
+      return null
+    }
+    this.#queue.push(event)
+    // What no provider was asked for, or what failed after it was admitted.
+    const answered = event.target === null || isRefusal(event)
+    const waits = this.#durable && answered && event.problem !== 'events.not_recordable'
+    return waits ? this.#queue.written() : null
+  }
+
+  #admit(event: AdmittedEvent): Promise<void> {
+    this.#queue.push(event)
+    return this.#queue.written()
   }
 
   refused(refusal: Refusal): void {
@@ -115,61 +131,22 @@ class BatchRecorder implements Recorder {
 
   #closeGroups(): void {
     this.#groupTimer = undefined
-    if (this.#waiting.length >= MAX_WAITING && !this.#stopping) {
+    if (this.#queue.full && !this.#stopping) {
       // The store takes nothing now: go on counting, the number of groups is bounded.
       this.#groupTimer = setTimeout(() => this.#closeGroups(), REFUSALS_DELAY_MS)
       return
     }
     const groups = this.#groups
     this.#groups = new Map()
-    for (const group of groups.values()) this.#enqueue(group)
-  }
-
-  #enqueue(event: OstiaryEvent): void {
-    this.#waiting.push(event)
-    if (this.#writing !== undefined || this.#troubled || this.#stopping) return
-    if (this.#waiting.length >= MAX_BATCH) this.#write()
-    else this.#batchTimer ??= setTimeout(() => this.#write(), BATCH_DELAY_MS)
-  }
-
-  #write(): void {
-    clearTimeout(this.#batchTimer)
-    this.#batchTimer = undefined
-    if (this.#writing !== undefined || this.#waiting.length === 0 || this.#stopping) return
-    this.#writing = this.#writeBatch().finally(() => {
-      this.#writing = undefined
-      if (this.#waiting.length === 0 || this.#stopping) return
-      if (!this.#troubled && this.#waiting.length >= MAX_BATCH) this.#write()
-      else this.#batchTimer ??= setTimeout(() => this.#write(), this.#troubled ? RETRY_DELAY_MS : BATCH_DELAY_MS)
-    })
-  }
-
-  async #writeBatch(): Promise<void> {
-    // An event that was written although the answer got lost is sent again: the store knows its id.
-    const batch = this.#waiting.slice(0, MAX_BATCH)
-    try {
-      await this.#options.events.append(batch)
-      this.#waiting = this.#waiting.slice(batch.length)
-      if (this.#troubled) this.#options.onTrouble(null)
-      this.#troubled = false
-    } catch (error) {
-      if (!this.#troubled) this.#options.onTrouble(error)
-      this.#troubled = true
-    }
+    for (const group of groups.values()) this.#queue.push(group)
   }
 
   /** Writes what waits; gives up at the first failure, which `onTrouble` has heard of. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping = true
     clearTimeout(this.#groupTimer)
-    clearTimeout(this.#batchTimer)
     this.#closeGroups()
-    // From here on nobody else writes: two writers would each cut what the other wrote.
-    await this.#writing
-    while (this.#waiting.length > 0) {
-      await this.#writeBatch()
-      if (this.#troubled) break
-    }
+    await this.#queue[Symbol.asyncDispose]()
   }
 }
 

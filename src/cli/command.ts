@@ -13,6 +13,10 @@ interface Input extends AsyncIterable<Uint8Array | string> {
 
 interface Output {
   write(text: string): unknown
+  /** A person may be watching. */
+  readonly isTTY?: boolean
+  /** Of a stream: `drain` comes when there is room again after `write` returned false. */
+  once?(event: 'drain' | 'close', listener: () => void): unknown
 }
 
 /** Resolves to the exit code: 0 done, 1 refused or failed, 2 wrong usage or configuration. */

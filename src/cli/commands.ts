@@ -18,6 +18,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'mint, show, change, rotate and end API keys',
     load: async () => (await import('./keys.ts')).keysCommand,
   },
+  audit: {
+    summary: 'verify, follow and export what happened',
+    load: async () => (await import('./audit.ts')).auditCommand,
+  },
   config: {
     summary: 'check, show and reload the configuration',
     load: async () => (await import('./config.ts')).configCommand,

@@ -13,6 +13,11 @@ export function checkOrigin(text: string): string | undefined {
   return new URL(text).pathname === '/' ? undefined : 'must not have a path'
 }
 
+/** What is wrong with a URL that is posted to. */
+export function checkEndpoint(text: string): string | undefined {
+  return checkUrl(text)
+}
+
 /** What is wrong with the connection URL of a PostgreSQL server. */
 export function checkPostgresUrl(text: string): string | undefined {
   return /^postgres(ql)?:\/\//.test(text) ? undefined : 'must begin with postgres://'

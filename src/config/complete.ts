@@ -74,7 +74,8 @@ function completeSection(
 
 /** A section that is left out is completed like an empty one, so that its own missing members are named. */
 function initial(node: SchemaNode): unknown {
-  return node.default ?? (node.properties === undefined ? undefined : {})
+  if (node.default !== undefined) return node.default
+  return node.properties === undefined ? undefined : {}
 }
 
 function completeMap(

@@ -12,6 +12,12 @@ const defaults = {
   workers: 'auto',
   store: { kind: 'sqlite' },
   keys: { prefix: 'sk', defaultLifetimeDays: 90, maxLifetimeDays: 90, cacheSize: 10_000 },
+  audit: {
+    mode: 'batched',
+    checkpointSeconds: 60,
+    retentionDays: null,
+    anchors: { allowPrivateNetwork: false },
+  },
   requests: {
     maxBodyBytes: 33_554_432,
     maxJsonDepth: 64,

@@ -14,6 +14,7 @@ type DeepPartial<T> = T extends readonly unknown[]
 export function checkRules(draft: Draft, providerNames: readonly string[], faults: Faults): void {
   checkPorts(draft, faults)
   checkLifetimes(draft, faults)
+  checkAnchors(draft, faults)
   for (const [name, provider] of Object.entries(draft.providers ?? {})) {
     if (provider?.format === 'sandbox' && provider.tags !== undefined && !provider.tags.includes('test')) {
       faults.add(['providers', name, 'tags'], 'must contain "test": a sandbox serves test keys')
@@ -46,6 +47,14 @@ function checkPorts(draft: Draft, faults: Faults): void {
   if (gateway?.port !== undefined && gateway.port !== 0 && gateway.port === admin?.port) {
     faults.add(['listeners', 'admin', 'port'], 'must differ from listeners.public.port')
   }
+}
+
+function checkAnchors(draft: Draft, faults: Faults): void {
+  const { webhook, webhookSecret } = draft.audit?.anchors ?? {}
+  if ((webhook === undefined) === (webhookSecret === undefined)) return
+  if (webhook === undefined)
+    faults.add(['audit', 'anchors', 'webhook'], 'is missing: `webhookSecret` signs what goes there')
+  else faults.add(['audit', 'anchors', 'webhookSecret'], 'is missing: what is posted to `webhook` is signed')
 }
 
 function checkLifetimes(draft: Draft, faults: Faults): void {

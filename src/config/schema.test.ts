@@ -59,7 +59,16 @@ describe('the schema', () => {
       .map(({ path }) => path.join('.'))
     assert.deepEqual(
       [...new Set(without)],
-      ['store.kind', 'store.url', 'providers.*.format', 'providers.*.credential', 'models.*.provider'],
+      [
+        'store.kind',
+        'store.url',
+        'audit.anchors.file',
+        'audit.anchors.webhook',
+        'audit.anchors.webhookSecret',
+        'providers.*.format',
+        'providers.*.credential',
+        'models.*.provider',
+      ],
     )
     for (const { node, path } of members.filter(({ node }) => node.default !== undefined)) {
       assert.deepEqual(findFaults(node, node.default), [], path.join('.'))

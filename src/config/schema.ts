@@ -1,4 +1,5 @@
 import { checkOrigin, checkPostgresUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
+import { auditSchema } from './schema-audit.ts'
 import { modelsSchema } from './schema-models.ts'
 import { providersSchema } from './schema-providers.ts'
 import { type Loaded, section } from './shape.ts'
@@ -169,6 +170,7 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
   },
   store,
   keys,
+  audit: auditSchema,
   requests,
   providers: providersSchema,
   models: modelsSchema,

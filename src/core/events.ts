@@ -4,7 +4,7 @@ import type { Environment } from './principal.ts'
  * What happened, said once. A call emits exactly one `CallEvent` on every path; audit, metering, metrics and
  * detectors read these and nothing else. An event carries every input of the decision, so that it can be replayed.
  */
-export type OstiaryEvent = CallEvent | RefusalsEvent | ChangeEvent | GatewayEvent
+export type OstiaryEvent = CallEvent | AdmittedEvent | RefusalsEvent | ChangeEvent | GatewayEvent
 
 export type CallOutcome = 'completed' | 'refused' | 'caller_hung_up' | 'upstream_failed' | 'failed'
 
@@ -51,6 +51,26 @@ export interface CallEvent {
   readonly durationMs: number
   /** Up to the upstream's head, ms; null = none came. */
   readonly firstByteMs: number | null
+}
+
+/** In the mode `durable`: what a call may do, on record before it is done. Its `CallEvent`, of the same id, says how it ended. */
+export interface AdmittedEvent
+  extends Pick<
+    CallEvent,
+    | 'id'
+    | 'at'
+    | 'worker'
+    | 'configGeneration'
+    | 'source'
+    | 'method'
+    | 'path'
+    | 'route'
+    | 'principal'
+    | 'credential'
+    | 'model'
+    | 'target'
+  > {
+  readonly type: 'admitted'
 }
 
 /** Refused calls without a principal, counted per source, route and reason, so that a flood cannot fill the disk. */

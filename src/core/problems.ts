@@ -282,6 +282,11 @@ const registry = {
     title: 'The gateway does not answer',
     help: 'Start it with `ostiary start`, or check `listeners.admin`.',
   },
+  'cli.destination_failed': {
+    status: null,
+    title: 'The destination did not take the events',
+    help: 'Check its address, that it speaks TLS, and that `--ca` holds the authority that signed its certificate.',
+  },
 } satisfies Record<string, ProblemType>
 
 export type ProblemCode = keyof typeof registry

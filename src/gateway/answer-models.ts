@@ -7,7 +7,7 @@ import type { Call } from './call.ts'
 import { expiryHeader } from './expiry-header.ts'
 import type { ModelsRoute } from './routes.ts'
 
-/** Answers the list of models, or one, that the caller may use, in the caller's format. Throws `model.not_found`. */
+/** Prepares the list of models, or one, that the caller may use, in the caller's format, for `finish` to send. Throws `model.not_found`. */
 export function answerModels(call: Call, route: ModelsRoute, principal: Permitted, catalog: Catalog): void {
   const usable = catalog.named.filter(target => speaks(target, route.format) && mayUse(principal, target))
   let answer: object
@@ -23,8 +23,11 @@ export function answerModels(call: Call, route: ModelsRoute, principal: Permitte
   const headers = ['content-type', 'application/json', 'content-length', String(call.bytesOut), 'x-request-id', call.id]
   if (route.format === 'anthropic') headers.push('request-id', call.id)
   headers.push(...expiryHeader(call))
-  call.res.writeHead(200, headers)
-  call.res.end(body)
+  call.answer = () => {
+    call.answer = null
+    call.res.writeHead(200, headers)
+    call.res.end(body)
+  }
 }
 
 function speaks(target: ModelTarget, format: FormatName): boolean {

@@ -39,6 +39,8 @@ export class Call {
   gone = false
   /** Told when the caller hangs up. */
   reply: { hangUp(): void } | null = null
+  /** Sends what the gateway itself answers, with the status that `res` has; null = nothing. */
+  answer: (() => void) | null = null
   /** Who waits for the answer to have left. */
   onClosed: (() => void) | null = null
 

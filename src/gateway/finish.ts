@@ -1,12 +1,28 @@
 import type { CallEvent, CallOutcome } from '#core/events.ts'
+import { Problem } from '#core/problems.ts'
+import type { Recording } from './admit.ts'
 import type { Call } from './call.ts'
+import { refuse } from './refuse.ts'
 
-export type Record = (event: CallEvent) => void
+/** Emits the call's one event. What the gateway itself answers leaves after it; if events are durable, when it is on the disk. */
+export function finish(call: Call, { recorder, worker }: Recording): void {
+  const recorded = recorder.record(eventOf(call, worker))
+  if (recorded === null) call.answer?.()
+  else {
+    recorded.then(
+      () => call.answer?.(),
+      () => {
+        if (call.answer === null) return
+        refuse(call, new Problem('events.not_recordable'))
+        call.answer?.()
+      },
+    )
+  }
+}
 
-/** Emits the call's one event. */
-export function finish(call: Call, worker: number, record: Record): void {
+function eventOf(call: Call, worker: number): CallEvent {
   const { route, principal, target } = call
-  record({
+  return {
     type: 'call',
     id: call.id,
     callerRequestId: callerRequestId(call),
@@ -30,13 +46,13 @@ export function finish(call: Call, worker: number, record: Record): void {
     outcome: outcomeOf(call),
     problem: call.problem?.code ?? null,
     reason: call.problem?.reason ?? null,
-    status: call.res.headersSent ? call.res.statusCode : 0,
+    status: call.res.headersSent || call.answer !== null ? call.res.statusCode : 0,
     upstreamStatus: call.upstreamStatus,
     bytesIn: call.bytesIn,
     bytesOut: call.bytesOut,
     durationMs: round(performance.now() - call.startedAt),
     firstByteMs: call.headAt === 0 ? null : round(call.headAt - call.startedAt),
-  })
+  }
 }
 
 function outcomeOf(call: Call): CallOutcome {

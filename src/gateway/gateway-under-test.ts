@@ -3,7 +3,7 @@ import { createServer, request as httpRequest, type IncomingMessage, type Reques
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { type Authenticator, createAuthenticate } from '#auth/authenticate.ts'
-import type { CallEvent } from '#core/events.ts'
+import type { AdmittedEvent, CallEvent } from '#core/events.ts'
 import type { Ceilings, Environment, VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import { Secret } from '#core/secret.ts'
@@ -24,6 +24,9 @@ interface GatewayOptions {
   readonly models?: readonly ModelEntry[]
   readonly authenticator?: Authenticator
   readonly ensureRecordable?: () => void
+  readonly admit?: (event: AdmittedEvent) => Promise<void>
+  /** Resolves when a refused call may be answered. */
+  readonly recorded?: (event: CallEvent) => Promise<void> | null
   /** Bound of a caller that reads nothing, ms. */
   readonly stallMs?: number
   readonly timeoutMs?: number
@@ -93,11 +96,15 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     handle: createPipeline({
       current: () => generation,
       worker: 2,
-      record(event) {
-        events.push(event)
-        for (const resolve of waiting.splice(0)) resolve()
+      recorder: {
+        ensureRecordable: options.ensureRecordable ?? (() => {}),
+        admit: options.admit ?? null,
+        record(event) {
+          events.push(event)
+          for (const resolve of waiting.splice(0)) resolve()
+          return options.recorded?.(event) ?? null
+        },
       },
-      ensureRecordable: options.ensureRecordable ?? (() => {}),
       clock: () => NOW,
       logFailure: (_call, error) => failures.push(error),
     }),

@@ -5,9 +5,10 @@ import { Problem } from '#core/problems.ts'
 import { authorize } from '#policy/authorize.ts'
 import { checkAddress } from '#policy/check-address.ts'
 import { permit } from '#policy/permit.ts'
+import { admit, type Recording } from './admit.ts'
 import { answerModels } from './answer-models.ts'
 import { Call } from './call.ts'
-import { finish, type Record } from './finish.ts'
+import { finish } from './finish.ts'
 import { forward } from './forward.ts'
 import type { Generation } from './generation.ts'
 import { readInput } from './read-input.ts'
@@ -15,13 +16,8 @@ import { refuse } from './refuse.ts'
 import { relay } from './relay.ts'
 import { findRoute } from './routes.ts'
 
-export interface PipelineOptions {
+export interface PipelineOptions extends Recording {
   readonly current: () => Generation
-  /** Number of this worker. */
-  readonly worker: number
-  readonly record: Record
-  /** Throws `events.not_recordable`: what cannot be recorded is not forwarded. */
-  readonly ensureRecordable: () => void
   readonly clock: Clock
   readonly logFailure: (callId: string, error: unknown) => void
 }
@@ -38,20 +34,21 @@ export function createPipeline(options: PipelineOptions) {
       const route = call.routed(findRoute(req)) // a dead end waits until the caller is known
       const principal = call.identified(await authenticate(req.headers, route.query)) // 400 401 503
       const admitted = checkAddress(principal, call.source) // 403
-      options.ensureRecordable() // 503: what cannot be recorded is not done
+      options.recorder.ensureRecordable() // 503: what cannot be recorded is not done
       if (route.serves === 'nothing') throw route.problem // 400 403 404 405
       const caller = permit(admitted, route.id) // 403: scope, operation
       if (route.serves === 'models') return answerModels(call, route, caller, catalog) // 404
       const input = await readInput(call, route, limits) // 400 403 413 415
       const target = catalog.find(input.model, route.format) // 400 404
       const grant = authorize(caller, target) // 403: model, environment
+      await admit(call, options, grant) // 503: if events are durable, on record before it is done
       const reply = await forward(call, route, grant, input) // 502 504
       await relay(call, reply, limits.timeoutMs) // bytes through, until the answer has left
     } catch (error) {
       if (!(error instanceof Problem)) options.logFailure(call.id, error)
       refuse(call, error instanceof Problem ? error : new Problem('gateway.internal', { cause: error }))
     } finally {
-      finish(call, options.worker, options.record) // the one event, on every path
+      finish(call, options) // the one event, on every path; what the gateway itself answers leaves after it
       generation.leave()
     }
   }

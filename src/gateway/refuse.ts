@@ -6,11 +6,12 @@ import { renderProblem } from './render-problem.ts'
 /** Of a refused request's unread body, this much is read and dropped so that the caller sees the answer; then the connection ends. */
 const MAX_DISCARDED_BYTES = 8 * 1024 * 1024
 
-/** Answers a problem in the route's format. Says nothing where the caller is gone. */
+/** Prepares the answer to a problem in the route's format, for `finish` to send. There is none where the caller is gone. */
 export function refuse(call: Call, problem: Problem): void {
   const { res } = call
   call.problem ??= problem
   call.reply?.hangUp()
+  call.answer = null
   if (call.gone || res.headersSent || problemTypes[problem.code].status === null) {
     res.destroy()
     return
@@ -33,9 +34,15 @@ export function refuse(call: Call, problem: Problem): void {
   if (problem.status === 401) headers.push('www-authenticate', challengeOf(problem))
   if (problem.status === 503) headers.push('retry-after', '1')
   for (const [name, value] of Object.entries(problem.headers ?? {})) headers.push(name, value)
-  res.writeHead(problem.status, headers)
-  res.end(body)
-  if (!call.req.complete) discardBody(call)
+  res.statusCode = problem.status
+  call.answer = () => {
+    call.answer = null
+    // Gone while its event was being written.
+    if (call.gone) return
+    res.writeHead(problem.status, headers)
+    res.end(body)
+    if (!call.req.complete) discardBody(call)
+  }
 }
 
 /** RFC 6750 §3.1: no error code where no credential was sent. */

@@ -84,7 +84,7 @@ test('mints a working key, and stores its digest and hint but not its text', asy
   )
   assert.doesNotMatch(inspect({ record, secret }), new RegExp(text))
   using database = new DatabaseSync(file, { readOnly: true })
-  const rows = ['keys', 'key_secrets', 'events', 'changes'].flatMap(table =>
+  const rows = ['keys', 'key_secrets', 'audit_changes', 'audit_decisions', 'changes'].flatMap(table =>
     database.prepare(`select * from ${table}`).all(),
   )
   assert.ok(rows.length >= 2)

@@ -79,7 +79,7 @@ export function findDataDirectory(env: Readonly<Record<string, string | undefine
 }
 
 /** Whole or not at all, also if the machine stops in between. */
-function createFile(file: string, text: string): void {
+export function createFile(file: string, text: string): void {
   const draft = `${file}.new`
   const descriptor = openSync(draft, 'w', 0o600)
   writeSync(descriptor, `${text}\n`)

@@ -1,24 +1,35 @@
-import { type Kysely, sql, type Transaction } from 'kysely'
-import type { ChangeEvent, OstiaryEvent } from '#core/events.ts'
-import { eventRow } from './event-row.ts'
-import type { EventStore } from './ports.ts'
+import type { Kysely, Transaction } from 'kysely'
+import { CHANGES_CHAIN, changeHash } from '#core/audit-chain.ts'
+import { eventJson } from '#core/event-json.ts'
+import type { ChangeEvent, GatewayEvent } from '#core/events.ts'
+import { eventPages } from './event-pages.ts'
+import type { EventStore, EventWriter } from './ports.ts'
 import type { Tables } from './tables.ts'
 
-/** Nearly every event is a call, so that the index by type leaves them out (migration 0001). */
-const COMMON_TYPE = 'call'
-
 /** The queries on events that every database shares; how a batch is appended is each database's own. */
-export function listEvents(db: Kysely<Tables>): EventStore['list'] {
-  return async ({ limit, type }) => {
-    let page = db.selectFrom('events').select('data').orderBy('seq', 'desc').limit(limit)
-    if (type !== undefined) page = page.where('type', '=', type as OstiaryEvent['type'])
-    // Said in the index's own words, or else the planner would not know that it may use it.
-    if (type !== undefined && type !== COMMON_TYPE) page = page.where('type', '<>', sql.lit(COMMON_TYPE))
-    return (await page.execute()).map(row => JSON.parse(row.data) as OstiaryEvent)
+export function eventStore(db: Kysely<Tables>): Omit<EventStore, keyof EventWriter> {
+  return {
+    record: event => db.transaction().execute(transaction => recordEvent(transaction, event)),
+    ...eventPages(db),
   }
 }
 
-/** Writes what was changed in the transaction of the change: both are there, or neither. */
-export async function recordEvent(transaction: Transaction<Tables>, event: ChangeEvent): Promise<void> {
-  await transaction.insertInto('events').values(eventRow(event)).execute()
+/**
+ * Appends what was changed to the chain of changes, in the transaction of the change: both are there, or neither.
+ * From here to its end the transaction holds the head of the chain: SQLite's one write transaction, a locked row in PostgreSQL.
+ */
+export async function recordEvent(transaction: Transaction<Tables>, event: ChangeEvent | GatewayEvent): Promise<void> {
+  const head = await transaction
+    .updateTable('audit_heads')
+    .set(({ eb }) => ({ seq: eb('seq', '+', 1) }))
+    .where('chain', '=', CHANGES_CHAIN)
+    .returning(['seq', 'hash'])
+    .executeTakeFirstOrThrow()
+  const link = { id: event.id, at: event.at, type: event.type, data: eventJson(event) }
+  const hash = changeHash(head.hash, head.seq, link)
+  await transaction
+    .insertInto('audit_changes')
+    .values({ seq: head.seq, ...link, hash })
+    .execute()
+  await transaction.updateTable('audit_heads').set({ hash }).where('chain', '=', CHANGES_CHAIN).execute()
 }

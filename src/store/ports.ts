@@ -1,4 +1,6 @@
-import type { ChangeEvent, OstiaryEvent } from '#core/events.ts'
+import type { ChainHead, DecisionLink } from '#core/audit-chain.ts'
+import type { Checkpoint, Heads } from '#core/checkpoint.ts'
+import type { ChangeEvent, GatewayEvent, OstiaryEvent } from '#core/events.ts'
 import type { KeyBudget, KeyLimit } from '#core/key-bounds.ts'
 import type { Environment } from '#core/principal.ts'
 
@@ -10,6 +12,7 @@ export interface Store extends CallStore {
   readonly keys: KeyStore
   readonly projects: ProjectStore
   readonly events: EventStore
+  readonly audit: AuditStore
   /** Answers a trivial query; rejects when the store cannot. */
   ping(): Promise<void>
 }
@@ -211,14 +214,68 @@ export interface ProjectStore {
   remove(id: string, decide: (project: ProjectRecord, unrevoked: number) => ChangeEvent): Promise<boolean>
 }
 
+/** A batch of decisions as the next row of its chain. */
+export interface DecisionRow extends DecisionLink {
+  readonly chain: string
+  readonly seq: number
+  /** Hash of the row before. */
+  readonly previous: string
+  readonly hash: string
+}
+
 export interface EventWriter {
-  /** Writes all or none, durably, in the order given; an event whose id exists already is left as it is. */
-  append(events: readonly OstiaryEvent[]): Promise<void>
+  /** Where a chain of decisions stands. */
+  head(chain: string): Promise<ChainHead>
+  /**
+   * Writes the row, durably, if it follows the chain's newest. Resolves to where the chain stands: at this row, also if
+   * it had been written before; anywhere else, it was not written and must be chained anew.
+   */
+  append(row: DecisionRow): Promise<ChainHead>
 }
 
 export interface EventStore extends EventWriter {
-  /** Newest first by id of insertion. */
+  /** Writes what has no other change to share a transaction with. */
+  record(event: ChangeEvent | GatewayEvent): Promise<void>
+  /** Newest first. */
   list(page: { readonly limit: number; readonly type?: string | undefined }): Promise<readonly OstiaryEvent[]>
+  page(query: EventQuery): Promise<EventPage>
+}
+
+export interface EventQuery {
+  readonly limit: number
+  /** `next` of the page before. */
+  readonly after?: string | undefined
+  /** Only events of a time, ms since the epoch: `from` ≤ at < `to`. */
+  readonly from?: number | undefined
+  readonly to?: number | undefined
+  readonly type?: string | undefined
+  readonly matches?: ((event: OstiaryEvent) => boolean) | undefined
+}
+
+export interface EventPage {
+  /** Newest first; fewer than asked for, even none, where many had to be passed over. */
+  readonly events: readonly OstiaryEvent[]
+  /** null = there is nothing older. */
+  readonly next: string | null
+}
+
+export interface AuditStore {
+  /** Where every chain stands. */
+  heads(): Promise<Heads>
+  newestCheckpoint(): Promise<Checkpoint | undefined>
+  /** Rejects with `Problem('store.conflict')` if there is one of this number. */
+  addCheckpoint(checkpoint: Checkpoint): Promise<void>
+  /**
+   * Deletes rows from the beginning of a chain of decisions, those whose events are all older than `before`, at most
+   * `limit` and never the newest, and records it in the same transaction. Resolves to the number of rows deleted.
+   */
+  prune(chain: string, before: number, limit: number, record: (pruned: PrunedRows) => ChangeEvent): Promise<number>
+}
+
+/** What was pruned, as the event `audit.pruned` says it: what is left follows `seq` and `hash`. */
+export interface PrunedRows extends ChainHead {
+  readonly rows: number
+  readonly events: number
 }
 
 /** A committed fact that caches must learn. */

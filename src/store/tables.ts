@@ -1,5 +1,4 @@
 import type { Generated } from 'kysely'
-import type { OstiaryEvent } from '#core/events.ts'
 import type { Environment } from '#core/principal.ts'
 import type { Change } from './ports.ts'
 
@@ -8,7 +7,10 @@ export interface Tables {
   projects: ProjectsTable
   keys: KeysTable
   key_secrets: KeySecretsTable
-  events: EventsTable
+  audit_changes: AuditChangesTable
+  audit_decisions: AuditDecisionsTable
+  audit_heads: AuditHeadsTable
+  audit_checkpoints: AuditCheckpointsTable
   changes: ChangesTable
 }
 
@@ -55,14 +57,49 @@ export interface KeySecretsTable {
   expires_at: number | null
 }
 
-export interface EventsTable {
-  /** Order of insertion. */
-  seq: Generated<number>
+/** The chain of changes: one row an event, written in the change's own transaction. */
+export interface AuditChangesTable {
+  /** 1, 2, 3 … without a gap. */
+  seq: number
   id: string
   at: number
-  type: OstiaryEvent['type']
+  type: string
   /** The whole event as JSON. */
   data: string
+  /** `changeHash` of the row. */
+  hash: string
+}
+
+/** The chains of decisions: one row a batch. */
+export interface AuditDecisionsTable {
+  chain: string
+  /** 1, 2, 3 … in each chain. */
+  seq: number
+  first_at: number
+  last_at: number
+  /** Events of the row. */
+  count: number
+  /** The events as JSON, one a line. */
+  data: string
+  /** `decisionHash` of the row. */
+  hash: string
+}
+
+/** Where the chain of changes stands; whoever appends to it locks this row. */
+export interface AuditHeadsTable {
+  chain: string
+  seq: number
+  hash: string
+}
+
+/** `Checkpoint` of core. */
+export interface AuditCheckpointsTable {
+  seq: number
+  at: number
+  heads: string
+  previous: string
+  key_id: string
+  signature: string
 }
 
 export interface ChangesTable {

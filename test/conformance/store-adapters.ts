@@ -2,9 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { DecisionChain } from '#audit/decision-chain.ts'
+import { eventJson } from '#core/event-json.ts'
 import type { CallEvent, ChangeEvent } from '#core/events.ts'
+import type { AuditReader } from '#store/audit-reader.ts'
 import type { KeyRecord, Store } from '#store/ports.ts'
+import { openPostgresAudit } from '#store/postgres/audit-reader.ts'
 import { migratePostgres, openPostgresStore } from '#store/postgres/open.ts'
+import { openSqliteAudit } from '#store/sqlite/audit-reader.ts'
 import { migrateSqlite, openSqliteStore, startDatabaseThread } from '#store/sqlite/open.ts'
 import { startPostgres, type TestPostgres, withClient } from '../support/postgres.ts'
 
@@ -16,6 +21,8 @@ export interface StoreUnderTest extends AsyncDisposable {
   /** A further client, as another worker or node would be. */
   connect(options?: { readonly timeoutMs: number }): Promise<Store>
   query(sql: string): Promise<readonly Record<string, unknown>[]>
+  /** As `ostiary audit` opens it. */
+  readAudit(): Promise<AuditReader>
   fail(): Promise<void>
   recover(): Promise<void>
 }
@@ -37,6 +44,7 @@ async function sqliteUnderTest(): Promise<StoreUnderTest> {
       using database = new DatabaseSync(file, { timeout: 1000 })
       return database.prepare(sql).all()
     },
+    readAudit: async () => openSqliteAudit(file, true),
     async fail() {
       thread.connect().postMessage(null)
       await thread.exited
@@ -64,6 +72,7 @@ async function postgresUnderTest(server: TestPostgres): Promise<StoreUnderTest> 
       return store
     },
     query: sql => withClient(url, async client => (await client.query(sql)).rows),
+    readAudit: () => openPostgresAudit(url, true),
     fail: () => server.stop(),
     recover: () => server.start(),
     async [Symbol.asyncDispose]() {
@@ -171,6 +180,21 @@ export function callEvent(id: string, over: Partial<CallEvent> = {}): CallEvent 
     firstByteMs: 120.5,
     ...over,
   }
+}
+
+/** Appends calls to the chain of a worker as that worker would: one batch. */
+export async function appendCalls(
+  store: Pick<Store, 'events'>,
+  events: readonly CallEvent[],
+  worker = 1,
+): Promise<void> {
+  const times = events.map(({ at }) => at)
+  await new DecisionChain(store.events, `decisions/${worker}`).append({
+    firstAt: Math.min(...times),
+    lastAt: Math.max(...times),
+    count: events.length,
+    data: events.map(eventJson).join('\n'),
+  })
 }
 
 /** Resolves as soon as the condition holds; fails with `what` after ten seconds. */

@@ -5,7 +5,7 @@ import { after, describe, test } from 'node:test'
 import { lockDatabase } from '#store/postgres/node-lock.ts'
 import { migratePostgres, openPostgresStore } from '#store/postgres/open.ts'
 import { startPostgres, withClient } from '../support/postgres.ts'
-import { callEvent, key, keyEvent, revoke, until } from './store-adapters.ts'
+import { appendCalls, callEvent, key, keyEvent, revoke, until } from './store-adapters.ts'
 
 const unavailable = { name: 'Problem', code: 'store.unavailable' }
 const inUse = { name: 'Problem', code: 'start.database_in_use' }
@@ -29,7 +29,7 @@ describe('the store on PostgreSQL alone', async () => {
       const asked = performance.now()
       await Promise.all([
         assert.rejects(store.keys.find('key_1'), unavailable),
-        assert.rejects(store.events.append([callEvent(`req_${round}`)]), unavailable),
+        assert.rejects(appendCalls(store, [callEvent(`req_${round}`)]), unavailable),
         assert.rejects(store.keys.insert(key('key_2'), keyEvent('evt_2')), unavailable),
         assert.rejects(store.ping(), unavailable),
       ])
@@ -55,8 +55,8 @@ describe('the store on PostgreSQL alone', async () => {
     store.changes.subscribe(change => told.push(change.subject))
     await store.keys.insert(key('key_1'), keyEvent('evt_1'))
     await withClient(url, async client => {
-      await client.query('begin; lock table events in access exclusive mode')
-      const busy = store.events.append([callEvent('req_1')])
+      await client.query('begin; lock table audit_decisions in access exclusive mode')
+      const busy = appendCalls(store, [callEvent('req_1')])
       const waiting = "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
       await until('the append waits for the lock', async () => (await client.query(waiting)).rowCount === 1)
       const others = 'from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()'
@@ -71,12 +71,12 @@ describe('the store on PostgreSQL alone', async () => {
     const url = await migratedDatabase()
     await using store = await openPostgresStore({ url, timeoutMs: 300 })
     await withClient(url, async client => {
-      await client.query('begin; lock table events in access exclusive mode')
+      await client.query('begin; lock table audit_decisions in access exclusive mode')
       const asked = performance.now()
-      await assert.rejects(store.events.append([callEvent('req_1')]), unavailable)
+      await assert.rejects(appendCalls(store, [callEvent('req_1')]), unavailable)
       assert.ok(performance.now() - asked < 600)
     })
-    await store.events.append([callEvent('req_2')])
+    await appendCalls(store, [callEvent('req_2')])
   })
 
   test('tells of every change although their transactions end in another order than they began', async () => {

@@ -10,7 +10,7 @@ import { Problem } from '#core/problems.ts'
 import { SqliteClient } from '#store/sqlite/client.ts'
 import { lockDirectory } from '#store/sqlite/directory-lock.ts'
 import { migrateSqlite, openSqliteStore, startDatabaseThread } from '#store/sqlite/open.ts'
-import { callEvent, digestOf, key, keyEvent, revoke, until } from './store-adapters.ts'
+import { appendCalls, callEvent, digestOf, key, keyEvent, revoke, until } from './store-adapters.ts'
 
 const unavailable = { name: 'Problem', code: 'store.unavailable' }
 
@@ -52,7 +52,7 @@ test('answers store.unavailable in time while another process holds the write lo
   intruder.exec('begin exclusive')
   const asked = performance.now()
   const writes = [
-    store.events.append([callEvent('req_1')]),
+    appendCalls(store, [callEvent('req_1')]),
     store.keys.insert(key('key_2'), keyEvent('evt_2')),
     revoke(store, 'key_1', 5, keyEvent('evt_3')),
   ].map(write => assert.rejects(write, unavailableBecause(/locked|late/)))
@@ -61,7 +61,7 @@ test('answers store.unavailable in time while another process holds the write lo
   await Promise.all(writes)
   assert.ok(performance.now() - asked < 600)
   intruder.exec('commit')
-  await store.events.append([callEvent('req_2')])
+  await appendCalls(store, [callEvent('req_2')])
   assert.deepEqual(await store.events.list({ limit: 10 }), [callEvent('req_2'), keyEvent('evt_1')])
 })
 
@@ -71,7 +71,7 @@ test('waits for a write lock that is held only for a moment', async t => {
   await using store = openSqliteStore(thread.connect())
   using intruder = new DatabaseSync(file)
   intruder.exec('begin exclusive')
-  const written = store.events.append([callEvent('req_1')])
+  const written = appendCalls(store, [callEvent('req_1')])
   await store.ping()
   intruder.exec('commit')
   await written
@@ -147,10 +147,10 @@ test('survives the death of the database thread once a new one is attached', asy
   const file = join(temporaryDirectory(t), 'ostiary.db')
   const dead = await migratedThread(file)
   await using store = openSqliteStore(dead.connect())
-  await store.events.append([callEvent('req_1')])
+  await appendCalls(store, [callEvent('req_1')])
   const client = new SqliteClient(dead.connect(), LEASE)
   const lease = await client.begin()
-  const waiting = store.events.append([callEvent('req_2')])
+  const waiting = appendCalls(store, [callEvent('req_2')])
   dead.connect().postMessage(null)
   await assert.rejects(waiting, unavailable)
   assert.ok((await dead.exited) instanceof Error)
@@ -162,7 +162,7 @@ test('survives the death of the database thread once a new one is attached', asy
   client.attach(thread.connect())
   await assert.rejects(lease.commit(), unavailable)
   client.close()
-  await store.events.append([callEvent('req_3')])
+  await appendCalls(store, [callEvent('req_3')])
   assert.deepEqual(await store.events.list({ limit: 5 }), [callEvent('req_3'), callEvent('req_1')])
 })
 
@@ -244,7 +244,7 @@ test('answers store.unavailable on a full disk, loses nothing acknowledged, and 
     await using store = openSqliteStore(thread.connect())
     await store.keys.insert(key('key_1'), keyEvent('evt_1'))
     const append = async (id: string) => {
-      await store.events.append([callEvent(id), callEvent(`${id}_too`)])
+      await appendCalls(store, [callEvent(id), callEvent(`${id}_too`)])
       acknowledged.push(id, `${id}_too`)
     }
     await assert.rejects(async () => {

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { createRecorder } from '#audit/recorder.ts'
+import { EMPTY_CHAIN } from '#core/audit-chain.ts'
 import type { CallEvent, OstiaryEvent } from '#core/events.ts'
 import { Problem } from '#core/problems.ts'
 import { until } from '../support/gateway.ts'
@@ -44,9 +45,13 @@ async function openStream(url: string, key: string, chunks: number, delay: numbe
 function eventsOf({ dataDirectory }: Deployment): OstiaryEvent[] {
   using database = new DatabaseSync(join(dataDirectory, 'ostiary.db'), { readOnly: true })
   return database
-    .prepare('select data from events order by seq')
+    .prepare(
+      `select data from (select 1 as kind, seq, data from audit_decisions union all select 2, seq, data from audit_changes)
+       order by kind, seq`,
+    )
     .all()
-    .map(row => JSON.parse(String(row.data)))
+    .flatMap(row => String(row.data).split('\n'))
+    .map(line => JSON.parse(line))
 }
 
 function isRefused(port: number): Promise<boolean> {
@@ -206,14 +211,17 @@ test('a recorder that stops while it waits to try again writes nothing twice', a
   const gates: (() => void)[] = []
   const recorder = createRecorder({
     events: {
-      async append(events) {
+      head: async () => EMPTY_CHAIN,
+      async append(row) {
         if (!works) throw new Problem('store.unavailable')
         await new Promise<void>(resolve => gates.push(resolve))
-        written.push(...events.map(({ id }) => id))
+        written.push(...row.data.split('\n').map(line => JSON.parse(line).id))
+        return row
       },
     },
     worker: 1,
     clock: () => 0,
+    mode: 'batched',
     onTrouble: () => {},
   })
   const ids = Array.from({ length: 1000 }, (_, n) => `req_${n}`)

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { createRecorder } from '#audit/recorder.ts'
 import { internalActor } from '#core/actor.ts'
+import { EMPTY_CHAIN } from '#core/audit-chain.ts'
 import type { CallEvent, OstiaryEvent } from '#core/events.ts'
 import { Problem } from '#core/problems.ts'
 import { createKeyFormat } from '#keys/format.ts'
@@ -180,13 +181,16 @@ test('calls that are refused for want of recording do not fill the memory with t
   const store = { works: false, written: [] as OstiaryEvent[] }
   await using recorder = createRecorder({
     events: {
-      async append(events) {
+      head: async () => EMPTY_CHAIN,
+      async append(row) {
         if (!store.works) throw new Problem('store.unavailable')
-        store.written.push(...events)
+        store.written.push(...row.data.split('\n').map(line => JSON.parse(line)))
+        return row
       },
     },
     worker: 1,
     clock: () => 0,
+    mode: 'batched',
     onTrouble: () => {},
   })
   const known = {

@@ -79,7 +79,7 @@ export function checkSqliteFiles({ dataDirectory }: Deployment, { minted }: Prom
     [{ integrity_check: 'ok' }],
   )
   const rows = database.prepare('select id, revoked_at as revokedAt from keys').all()
-  const created = database.prepare("select data from events where type = 'key.created'").all()
+  const created = database.prepare("select data from audit_changes where type = 'key.created'").all()
   checkRows(rows as never, created as never, minted)
 }
 
@@ -87,7 +87,7 @@ export function checkSqliteFiles({ dataDirectory }: Deployment, { minted }: Prom
 export async function checkPostgresRows(url: string, { minted }: Promised): Promise<void> {
   await withClient(url, async client => {
     const keys = await client.query('select id, revoked_at as "revokedAt" from keys')
-    const created = await client.query("select data::text as data from events where type = 'key.created'")
+    const created = await client.query("select data from audit_changes where type = 'key.created'")
     checkRows(keys.rows, created.rows, minted)
   })
 }

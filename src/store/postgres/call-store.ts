@@ -1,8 +1,7 @@
 import type { PostgresPool } from 'kysely'
-import type { OstiaryEvent } from '#core/events.ts'
+import { type ChainHead, EMPTY_CHAIN } from '#core/audit-chain.ts'
 import { CALL_KEY, type CallKeyRow, toCallKey } from '#store/call-key.ts'
-import { eventRow } from '#store/event-row.ts'
-import type { CallKey, CallStore, KeyUse } from '#store/ports.ts'
+import type { CallKey, CallStore, DecisionRow, KeyUse } from '#store/ports.ts'
 import { bounded, within } from './bounds.ts'
 import { openPool, type PostgresOptions } from './connections.ts'
 import { PostgresFeed } from './feed.ts'
@@ -31,7 +30,7 @@ export async function openPostgresCallStore(options: PostgresOptions): Promise<P
       findByDigest: digest => findByDigest(pool, digest),
       noteUses: uses => noteUses(pool, uses),
     }),
-    events: bounded(timeoutMs, { append: events => append(pool, events) }),
+    events: bounded(timeoutMs, { head: chain => head(pool, chain), append: row => append(pool, row) }),
     changes: feed.changes,
     async [Symbol.asyncDispose]() {
       await feed[Symbol.asyncDispose]()
@@ -61,18 +60,30 @@ async function noteUses(pool: PostgresPool, uses: readonly KeyUse[]): Promise<vo
   )
 }
 
-/** One statement a batch. */
-async function append(pool: PostgresPool, events: readonly OstiaryEvent[]): Promise<void> {
-  const batch = `[${events.map(event => eventRow(event).data).join()}]`
-  await run(
+const CHAIN_HEAD = 'select seq, hash from audit_decisions where chain = $1 order by seq desc limit 1'
+
+async function head(pool: PostgresPool, chain: string): Promise<ChainHead> {
+  const [row] = await run(pool, CHAIN_HEAD, [chain])
+  return (row as ChainHead | undefined) ?? EMPTY_CHAIN
+}
+
+/** One statement a batch; of two at once for one place, the primary key lets one in. */
+async function append(pool: PostgresPool, row: DecisionRow): Promise<ChainHead> {
+  const { chain, seq, previous, hash } = row
+  const written = await run(
     pool,
-    `insert into events (id, at, type, data)
-     select event->>'id', (event->>'at')::bigint, event->>'type', event
-     from jsonb_array_elements($1::jsonb) with ordinality as batch (event, position)
-     order by position
-     on conflict (id) do nothing`,
-    [batch],
+    `with head as (${CHAIN_HEAD})
+     insert into audit_decisions (chain, seq, first_at, last_at, count, data, hash)
+     select $1::text, $2::bigint, $3::bigint, $4::bigint, $5::bigint, $6::text, $7::text
+     where coalesce((select seq from head), 0) + 1 = $2::bigint and coalesce((select hash from head), $9::text) = $8::text
+     on conflict (chain, seq) do nothing
+     returning seq`,
+    [chain, seq, row.firstAt, row.lastAt, row.count, row.data, hash, previous, EMPTY_CHAIN.hash],
   )
+  if (written.length > 0) return { seq, hash }
+  // Written before, by a request whose answer got lost.
+  const there = await run(pool, 'select hash from audit_decisions where chain = $1 and seq = $2', [chain, seq])
+  return (there[0] as { hash: string } | undefined)?.hash === hash ? { seq, hash } : head(pool, chain)
 }
 
 async function run(pool: PostgresPool, sql: string, parameters: unknown[]): Promise<readonly unknown[]> {

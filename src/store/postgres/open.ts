@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, sql } from 'kysely'
+import { auditStore } from '#store/audit.ts'
 import { type RecordChange, recordChange } from '#store/changes.ts'
-import { listEvents } from '#store/events.ts'
+import { eventStore } from '#store/events.ts'
 import { keyStore } from '#store/keys.ts'
 import { postgresColumns } from '#store/migrations/columns.ts'
 import { migrate } from '#store/migrations/migrate.ts'
@@ -24,7 +25,8 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
   return {
     keys: { ...calls.keys, ...bounded(timeoutMs, keyStore(db, notifyChange)) },
     projects: bounded(timeoutMs, projectStore(db)),
-    events: { ...calls.events, ...bounded(timeoutMs, { list: listEvents(db) }) },
+    events: { ...calls.events, ...bounded(timeoutMs, eventStore(db)) },
+    audit: bounded(timeoutMs, auditStore(db)),
     changes: calls.changes,
     async ping() {
       await within(timeoutMs, sql`select 1`.execute(db))

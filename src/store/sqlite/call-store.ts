@@ -1,7 +1,8 @@
 import type { MessagePort } from 'node:worker_threads'
+import { type ChainHead, EMPTY_CHAIN } from '#core/audit-chain.ts'
 import { CALL_KEY, type CallKeyRow, toCallKey } from '#store/call-key.ts'
-import { eventRow } from '#store/event-row.ts'
 import type { CallStore } from '#store/ports.ts'
+import { CHAIN_HEAD } from './append-decisions.ts'
 import { SqliteClient, type SqliteClientOptions } from './client.ts'
 
 export interface SqliteCallStore extends CallStore {
@@ -33,7 +34,16 @@ export function sqliteCallStore(client: SqliteClient): SqliteCallStore {
         await client.write({ sql: NOTE_USES, parameters: [JSON.stringify(uses)] })
       },
     },
-    events: { append: events => client.append(events.map(eventRow)) },
+    events: {
+      async head(chain) {
+        const { rows } = await client.read({ sql: CHAIN_HEAD, parameters: [chain] })
+        return (rows[0] as ChainHead | undefined) ?? EMPTY_CHAIN
+      },
+      async append(row) {
+        const { rows } = await client.append(row)
+        return rows[0] as ChainHead
+      },
+    },
     changes: client.changes,
     reattach: next => client.attach(next),
     async [Symbol.asyncDispose]() {

@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { Problem } from '#core/problems.ts'
 import { ReceivedChanges } from '#store/changes.ts'
-import type { eventRow } from '#store/event-row.ts'
+import type { DecisionRow } from '#store/ports.ts'
 import { type Message, monotonicMs, type Request, type Statement, type StatementResult } from './messages.ts'
 import { sqliteProblem } from './problems.ts'
 
@@ -54,10 +54,10 @@ export class SqliteClient {
     return this.#ask(deadline, id => ({ type: 'write', id, deadline, ...statement }))
   }
 
-  async append(rows: readonly ReturnType<typeof eventRow>[]): Promise<void> {
+  /** Resolves to the row at which the chain stands afterwards. */
+  append(row: DecisionRow): Promise<StatementResult> {
     const deadline = this.#deadline()
-    const values = rows.flatMap(row => [row.id, row.at, row.type, row.data])
-    await this.#ask(deadline, id => ({ type: 'append', id, deadline, values }))
+    return this.#ask(deadline, id => ({ type: 'append', id, deadline, row }))
   }
 
   async begin(): Promise<Lease> {

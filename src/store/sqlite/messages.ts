@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
-import type { Change } from '#store/ports.ts'
+import type { Change, DecisionRow } from '#store/ports.ts'
 
 /**
  * What a client asks of the database thread. `id` is chosen by the client and names the reply; `deadline`
@@ -8,8 +8,7 @@ import type { Change } from '#store/ports.ts'
 export type Request =
   | ({ readonly type: 'read'; readonly id: number; readonly deadline: number } & Statement)
   | ({ readonly type: 'write'; readonly id: number; readonly deadline: number } & Statement)
-  /** `values` are id, at, type and data of one event after the other: a flat list is the cheapest to send. */
-  | { readonly type: 'append'; readonly id: number; readonly deadline: number; readonly values: readonly unknown[] }
+  | { readonly type: 'append'; readonly id: number; readonly deadline: number; readonly row: DecisionRow }
   | { readonly type: 'begin'; readonly id: number; readonly deadline: number; readonly leaseMs: number }
   /** `lease` is the id of the request that began it. */
   | ({ readonly type: 'run'; readonly id: number; readonly lease: number } & Statement)

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { Kysely } from 'kysely'
+import { auditStore } from '#store/audit.ts'
 import { recordChange } from '#store/changes.ts'
-import { listEvents } from '#store/events.ts'
+import { eventStore } from '#store/events.ts'
 import { keyStore } from '#store/keys.ts'
 import { sqliteColumns } from '#store/migrations/columns.ts'
 import { migrate } from '#store/migrations/migrate.ts'
@@ -28,7 +29,8 @@ export function openSqliteStore(port: MessagePort, options: Partial<SqliteClient
     ...calls,
     keys: { ...calls.keys, ...keyStore(db, recordChange) },
     projects: projectStore(db),
-    events: { ...calls.events, list: listEvents(db) },
+    events: { ...calls.events, ...eventStore(db) },
+    audit: auditStore(db),
     async ping() {
       await client.read({ sql: 'select 1', parameters: [] })
     },

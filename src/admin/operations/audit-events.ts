@@ -1,0 +1,80 @@
+import Type from 'typebox'
+import { callerOf } from '#admin/caller.ts'
+import { viewEvent } from '#admin/event-view.ts'
+import type { Routing } from '#admin/routing.ts'
+import { isMeant } from '#audit/filter.ts'
+import { projectOf } from '#core/event-project.ts'
+import type { OstiaryEvent } from '#core/events.ts'
+import { maySeeProject, type Operator } from '#core/operator.ts'
+import { Problem } from '#core/problems.ts'
+import type { EventStore } from '#store/ports.ts'
+
+const text = (maxLength: number) => Type.Optional(Type.String({ minLength: 1, maxLength }))
+const time = Type.Optional(
+  Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,3})?(Z|[+-]\\d\\d:\\d\\d)$' }),
+)
+
+const schema = {
+  summary: 'List events, newest first',
+  querystring: Type.Object(
+    {
+      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+      after: Type.Optional(
+        Type.String({ pattern: '^[A-Za-z0-9_-]{1,200}$', description: '`next` of the page before.' }),
+      ),
+      from: time,
+      to: time,
+      type: text(64),
+      key: text(64),
+      project: text(64),
+      outcome: text(32),
+    },
+    { additionalProperties: false },
+  ),
+  response: {
+    200: Type.Object({
+      events: Type.Array(Type.Unknown({ description: 'Fewer than asked for, even none, before the last page.' })),
+      next: Type.Union([Type.String(), Type.Null()]),
+    }),
+  },
+}
+
+/** `GET /api/audit/events` */
+export function auditEvents(routing: Routing, { events }: { events: Pick<EventStore, 'page'> }): void {
+  routing.get('/api/audit/events', { schema, config: { scope: 'audit:read' } }, async request => {
+    const { limit = 100, after, from, to, type, ...filter } = request.query
+    const { operator } = callerOf(request)
+    const page = await events.page({
+      limit,
+      after: after === undefined ? undefined : readCursor(after),
+      from: readTime(from),
+      to: readTime(to),
+      type,
+      matches: event => maySee(operator, event) && isMeant(event, filter),
+    })
+    return {
+      events: page.events.map(viewEvent),
+      next: page.next === null ? null : Buffer.from(page.next).toString('base64url'),
+    }
+  })
+}
+
+/** What belongs to no project is for operators of the whole gateway. */
+function maySee(operator: Operator, event: OstiaryEvent): boolean {
+  const project = projectOf(event)
+  return project === null ? operator.projects === null : maySeeProject(operator, project)
+}
+
+/** As the store writes it: time, row, line and chain. Throws `admin.invalid_input`. */
+function readCursor(text: string): string {
+  const cursor = Buffer.from(text, 'base64url').toString()
+  if (/^\d{1,15}\.\d{1,15}\.\d{1,6}\.(changes|decisions\/[a-z0-9]{1,20})$/.test(cursor)) return cursor
+  throw new Problem('admin.invalid_input', { detail: '`after` is not the `next` of a page.' })
+}
+
+function readTime(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const ms = Date.parse(text)
+  if (Number.isNaN(ms)) throw new Problem('admin.invalid_input', { detail: `${text} is not a time.` })
+  return ms
+}

@@ -1,0 +1,52 @@
+import type { EventFilter } from '#audit/filter.ts'
+import { Problem } from '#core/problems.ts'
+
+/** The options that choose events. */
+export const filterOptions = {
+  from: { type: 'string' },
+  to: { type: 'string', multiple: true },
+  type: { type: 'string' },
+  key: { type: 'string' },
+  project: { type: 'string' },
+  outcome: { type: 'string' },
+} as const
+
+interface FilterValues {
+  readonly from?: string | undefined
+  readonly to?: readonly string[] | undefined
+  readonly type?: string | undefined
+  readonly key?: string | undefined
+  readonly project?: string | undefined
+  readonly outcome?: string | undefined
+}
+
+/** Throws `cli.usage`. `--to` is a time or, where it begins with `tls://`, a destination. */
+export function readFilter({ from, to = [], type, key, project, outcome }: FilterValues): EventFilter {
+  const times = to.filter(text => !isDestination(text))
+  if (times.length > 1) throw new Problem('cli.usage', { detail: '--to names more than one time.' })
+  return { from: readTime('--from', from), to: readTime('--to', times[0]), type, key, project, outcome }
+}
+
+/** Where `--to` says that events go; undefined = standard output. */
+export function readDestination(to: readonly string[] = []): URL | undefined {
+  const [text, more] = to.filter(isDestination)
+  if (text === undefined) return undefined
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (more === undefined && url !== undefined && url.hostname !== '' && url.port !== '') return url
+  throw new Problem('cli.usage', { detail: `--to ${text}: write tls://HOST:PORT, once.` })
+}
+
+function isDestination(text: string): boolean {
+  return text.startsWith('tls://')
+}
+
+function readTime(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  // Without a zone it would mean another time on another machine.
+  const iso = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/
+  const ms = iso.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(ms)) {
+    throw new Problem('cli.usage', { detail: `${option} ${text}: write 2026-01-31 or 2026-01-31T12:00:00Z.` })
+  }
+  return ms
+}

@@ -1,0 +1,82 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { EventFilter } from '#audit/filter.ts'
+import { type Places, readEvents } from '#audit/read-events.ts'
+import { CHANGES_CHAIN } from '#core/audit-chain.ts'
+import type { OstiaryEvent } from '#core/events.ts'
+import { Problem } from '#core/problems.ts'
+import type { AuditReader } from '#store/audit-reader.ts'
+import { parse } from './arguments.ts'
+import { filterOptions, readFilter } from './audit-filter.ts'
+import type { Io } from './command.ts'
+import { openAudit } from './open-audit.ts'
+
+const POLL_MS = 500
+
+/** `ostiary audit tail`. With `--follow` until the process is ended. */
+export async function auditTail(args: string[], io: Io): Promise<number> {
+  const { values } = parse(args, {
+    ...filterOptions,
+    count: { type: 'string', default: '10' },
+    follow: { type: 'boolean' },
+    json: { type: 'boolean' },
+  })
+  if (!/^\d{1,5}$/.test(values.count)) throw new Problem('cli.usage', { detail: '--count takes a number up to 99999.' })
+  const filter = readFilter(values)
+  const print = (event: OstiaryEvent) => io.stdout.write(`${values.json ? JSON.stringify(event) : describe(event)}\n`)
+  await using reader = await openAudit(io, { snapshot: false })
+  const { events, places } = await readNewest(reader, filter, Number(values.count))
+  events.forEach(print)
+  while (values.follow) {
+    await pause(POLL_MS)
+    for await (const event of readEvents(reader, filter, places)) print(event)
+  }
+  return 0
+}
+
+/** The newest events that are meant, oldest of them first, and how far that is: looks back as far as it must. */
+async function readNewest(reader: AuditReader, filter: EventFilter, count: number) {
+  for (let rows = Math.max(count, 1); ; rows *= 8) {
+    const { places, whole } = await placesBack(reader, rows)
+    const events: OstiaryEvent[] = []
+    for await (const event of readEvents(reader, filter, places)) {
+      events.push(event)
+      if (events.length > count) events.shift()
+    }
+    if (events.length === count || whole) return { events, places }
+  }
+}
+
+/** So many rows before the end of each chain; `whole` = that is the beginning of all. */
+async function placesBack(reader: AuditReader, rows: number) {
+  const places: Places = new Map()
+  let whole = true
+  for (const chain of [CHANGES_CHAIN, ...(await reader.chains())]) {
+    const extent = await reader.extent(chain)
+    if (extent === undefined) continue
+    places.set(chain, Math.max(extent.last - rows, extent.first - 1))
+    whole &&= extent.last - rows < extent.first
+  }
+  return { places, whole }
+}
+
+/** One line for people. */
+function describe(event: OstiaryEvent): string {
+  const head = `${new Date(event.at).toISOString()}  ${event.type.padEnd(16)}`
+  switch (event.type) {
+    case 'call':
+      return `${head} ${event.id}  ${event.credential ?? '-'}  ${printable(event.model)}  ${event.status} ${event.problem ?? event.outcome}`
+    case 'admitted':
+      return `${head} ${event.id}  ${event.credential ?? '-'}  ${printable(event.model)}`
+    case 'refusals':
+      return `${head} ${event.count} × ${event.problem}  from ${printable(event.source)}`
+    default:
+      return 'subject' in event
+        ? `${head} ${event.subject}  by ${event.actor}`
+        : `${head} ${printable(event.detail === null ? '-' : event.detail)}`
+  }
+}
+
+/** What callers chose must not write to the terminal of whoever reads it. */
+function printable(text: string | null): string {
+  return (text ?? '-').replace(/[^\P{C}]/gu, '\ufffd').slice(0, 200)
+}
