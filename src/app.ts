@@ -12,11 +12,15 @@ import { claimPort } from '#http/listener.ts'
 import { createKeyFormat } from '#keys/format.ts'
 import { createKeys, type Keys } from '#keys/keys.ts'
 import { type DataDirectory, findDataDirectory, makeDataDirectory, openDataDirectory } from '#secrets/data-directory.ts'
+import { openKeyRing } from '#secrets/key-ring.ts'
+import { createVault } from '#secrets/vault.ts'
 import type { Store } from '#store/ports.ts'
 import { lockDirectory } from '#store/sqlite/directory-lock.ts'
 import { type Database, openDatabase } from './database.ts'
+import { createLiveSecrets, type LiveSecrets } from './live-secrets.ts'
 import { createLog } from './log.ts'
-import { createReload, type Reload, seedOf } from './reload.ts'
+import { createReloads, type Reload, type Reloads, seedOf } from './reload.ts'
+import { createReferences } from './secret-references.ts'
 import { type Supervisor, startSupervisor } from './supervisor.ts'
 
 export interface OstiaryOptions {
@@ -48,15 +52,21 @@ const FIRST_KEY_LIFETIME_MS = 24 * 3_600_000
 /** The composition root: opens everything in order; what was opened last closes first, also where a step fails. */
 export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   await using opened = new AsyncDisposableStack()
-  const loaded = loadConfig({ env: options.env, file: options.configFile })
-  const { config, secrets } = loaded
+  const given = loadConfig({ env: options.env, file: options.configFile })
+  const { config } = given
   const log = createLog(config.log.level)
   const folder = findDataDirectory(options.env)
   makeDataDirectory(folder)
   opened.use(lockDirectory(folder))
   const dataDirectory = openDataDirectory(folder)
+  const keyRing = openKeyRing(folder, options.env)
+  const references = createReferences(keyRing)
+  const unsealed = await references.unseal(given)
+  const { secrets } = unsealed
   const database = opened.use(await openDatabase({ config, secrets, file: dataDirectory.database, log }))
   const { store } = database
+  const vault = createVault({ keys: keyRing, store: store.secrets, clock: systemClock })
+  const loaded = await references.fetch(unsealed, vault)
   const keys = createKeys({
     format: createKeyFormat(config.keys.prefix, dataDirectory.deploymentSecret),
     pepper: dataDirectory.pepper,
@@ -94,9 +104,13 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     }),
   )
   database.onRestarted(() => supervisor.reconnectDatabase())
-  const reload = createReload({
+  const reloads = createReloads({
     loaded,
-    load: () => loadConfig({ env: options.env, file: options.configFile }),
+    async load() {
+      const given = loadConfig({ env: options.env, file: options.configFile })
+      return references.fetch(await references.unseal(given), vault)
+    },
+    refresh: current => references.fetch(current, vault),
     async apply(seed) {
       await supervisor.apply(seed)
       generation = seed.number
@@ -104,7 +118,9 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     emit,
   })
 
-  const admin = await openAdmin(opened, { config, dataDirectory, keys, reload, supervisor, store, log })
+  const liveSecrets = opened.use(createLiveSecrets({ vault, keyRing, reloads, clock: systemClock, log }))
+  await liveSecrets.start()
+  const admin = await openAdmin(opened, { config, dataDirectory, keys, reloads, liveSecrets, supervisor, store, log })
   const firstKey = newest === undefined ? await mintFirstKey(keys) : null
   started = true
   await emit('gateway.started', null)
@@ -121,7 +137,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     database,
     log,
     lost: database.lost,
-    reload,
+    reload: reloads.reload,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   }
 }
@@ -139,7 +155,8 @@ interface AdminParts {
   readonly config: LoadedConfig['config']
   readonly dataDirectory: DataDirectory
   readonly keys: Keys
-  readonly reload: Reload
+  readonly reloads: Reloads
+  readonly liveSecrets: LiveSecrets
   readonly supervisor: Supervisor
   readonly store: Store
   readonly log: Logger
@@ -158,7 +175,8 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
       await store.ping().catch(() => missing.push('store'))
       return missing
     },
-    reload: parts.reload,
+    reload: parts.reloads.reload,
+    secrets: parts.liveSecrets,
     clock: systemClock,
     logFailure: (request, error) => log.error({ err: error, request }, 'an admin operation failed by a defect'),
   })

@@ -13,9 +13,16 @@ import { health } from './operations/health.ts'
 import { keysCreate } from './operations/keys-create.ts'
 import { keysList } from './operations/keys-list.ts'
 import { keysRevoke } from './operations/keys-revoke.ts'
+import { secretsDelete } from './operations/secrets-delete.ts'
+import { secretsList } from './operations/secrets-list.ts'
+import { secretsRewrap } from './operations/secrets-rewrap.ts'
+import { secretsRotate } from './operations/secrets-rotate.ts'
+import { secretsSet } from './operations/secrets-set.ts'
+import type { SecretOperations } from './secret-operations.ts'
 
 export interface AdminOptions {
   readonly keys: Keys
+  readonly secrets: SecretOperations
   /** Credential of the one operator there is until people can log in. */
   readonly bootstrapToken: string
   /** Configured origin, such as `http://localhost:8401`; undefined = follow the bound port. */
@@ -77,6 +84,11 @@ export function createAdminServer(options: AdminOptions) {
     keysList(typed, options)
     keysRevoke(typed, options)
     configReload(typed, options)
+    secretsList(typed, options)
+    secretsSet(typed, options)
+    secretsRotate(typed, options)
+    secretsDelete(typed, options)
+    secretsRewrap(typed, options)
   })
   return server
 }

@@ -11,7 +11,12 @@ const TIMEOUT_MS = 30_000
  * Calls an operation of the admin listener with the data directory's token; resolves to the answer's body.
  * Throws the problem that was answered, or `cli.not_running`.
  */
-export async function callAdmin(io: Io, method: 'GET' | 'POST', path: string, body?: object): Promise<unknown> {
+export async function callAdmin(
+  io: Io,
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+  path: string,
+  body?: object,
+): Promise<unknown> {
   const { config } = loadConfig({ env: io.env, withSecrets: false })
   const { url, port } = config.listeners.admin
   const origin = url ?? `http://localhost:${port}`

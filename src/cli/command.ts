@@ -3,6 +3,12 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdout: Output
   readonly stderr: Output
+  /** Where secrets come from; absent = there is none. */
+  readonly stdin?: Input
+}
+
+interface Input extends AsyncIterable<Uint8Array | string> {
+  readonly isTTY?: boolean | undefined
 }
 
 interface Output {

@@ -11,8 +11,12 @@ interface Entry {
 const commands: Readonly<Record<string, Entry>> = {
   start: { summary: 'run the gateway', load: async () => (await import('./start.ts')).startCommand },
   keys: { summary: 'create, list and revoke API keys', load: async () => (await import('./keys.ts')).keysCommand },
+  secrets: {
+    summary: 'set, rotate, list and delete secrets of the vault',
+    load: async () => (await import('./secrets.ts')).secretsCommand,
+  },
   config: {
-    summary: 'check, show and reload the configuration',
+    summary: 'check, show and reload the configuration; seal a value for it',
     load: async () => (await import('./config.ts')).configCommand,
   },
 }

@@ -35,6 +35,8 @@ export class Call {
   sentAt = 0
   headAt = 0
   hungUp = false
+  /** The provider refused its credential, and was asked with the one before. */
+  usedPreviousCredential = false
   /** Told when the caller hangs up. */
   reply: { hangUp(): void } | null = null
   /** Who waits for the answer to have left. */

@@ -27,6 +27,7 @@ export function finish(call: Call, worker: number, record: Record): void {
     reason: call.problem?.reason ?? null,
     status: call.res.headersSent ? call.res.statusCode : 0,
     upstreamStatus: call.upstreamStatus,
+    ...(call.usedPreviousCredential && { usedPreviousCredential: true as const }),
     bytesIn: call.bytesIn,
     bytesOut: call.bytesOut,
     durationMs: round(performance.now() - call.startedAt),

@@ -1,5 +1,6 @@
 import type { ChangeEvent, OstiaryEvent } from '#core/events.ts'
 import type { Environment } from '#core/principal.ts'
+import type { SecretStore } from './secrets-port.ts'
 
 /**
  * What the gateway asks of a database. Every call rejects with `Problem('store.unavailable')` when the store cannot
@@ -8,6 +9,7 @@ import type { Environment } from '#core/principal.ts'
 export interface Store extends CallStore {
   readonly keys: KeyStore
   readonly events: EventStore
+  readonly secrets: SecretStore
   /** Answers a trivial query; rejects when the store cannot. */
   ping(): Promise<void>
 }

@@ -5,6 +5,7 @@ import { keyStore } from '#store/keys.ts'
 import { postgresColumns } from '#store/migrations/columns.ts'
 import { migrate } from '#store/migrations/migrate.ts'
 import type { Store } from '#store/ports.ts'
+import { secretStore } from '#store/secrets.ts'
 import type { Tables } from '#store/tables.ts'
 import { advisoryLocks } from './advisory-locks.ts'
 import { bounded, within } from './bounds.ts'
@@ -23,6 +24,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
   return {
     keys: { ...calls.keys, ...bounded(timeoutMs, keyStore(db, notifyChange)) },
     events: { ...calls.events, ...bounded(timeoutMs, { list: listEvents(db) }) },
+    secrets: bounded(timeoutMs, secretStore(db)),
     changes: calls.changes,
     async ping() {
       await within(timeoutMs, sql`select 1`.execute(db))

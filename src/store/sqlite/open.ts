@@ -7,6 +7,7 @@ import { keyStore } from '#store/keys.ts'
 import { sqliteColumns } from '#store/migrations/columns.ts'
 import { migrate } from '#store/migrations/migrate.ts'
 import type { Store } from '#store/ports.ts'
+import { secretStore } from '#store/secrets.ts'
 import type { Tables } from '#store/tables.ts'
 import { openClient, type SqliteCallStore, sqliteCallStore } from './call-store.ts'
 import type { SqliteClientOptions } from './client.ts'
@@ -27,6 +28,7 @@ export function openSqliteStore(port: MessagePort, options: Partial<SqliteClient
     ...calls,
     keys: { ...calls.keys, ...keyStore(db, recordChange) },
     events: { ...calls.events, list: listEvents(db) },
+    secrets: secretStore(db),
     async ping() {
       await client.read({ sql: 'select 1', parameters: [] })
     },
