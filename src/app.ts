@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { type AdminServer, createAdminServer } from '#admin/server.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
+import { resolvePending } from '#config/pending.ts'
 import { internalActor } from '#core/actor.ts'
 import { systemClock } from '#core/clock.ts'
 import type { GatewayEvent } from '#core/events.ts'
@@ -12,6 +13,7 @@ import { claimPort } from '#http/listener.ts'
 import { createKeyFormat } from '#keys/format.ts'
 import { createKeys, type Keys } from '#keys/keys.ts'
 import { type DataDirectory, findDataDirectory, makeDataDirectory, openDataDirectory } from '#secrets/data-directory.ts'
+import { findSealed, findStored } from '#secrets/find.ts'
 import { openKeyRing } from '#secrets/key-ring.ts'
 import { createVault } from '#secrets/vault.ts'
 import type { Store } from '#store/ports.ts'
@@ -20,7 +22,6 @@ import { type Database, openDatabase } from './database.ts'
 import { createLiveSecrets, type LiveSecrets } from './live-secrets.ts'
 import { createLog } from './log.ts'
 import { createReloads, type Reload, type Reloads, seedOf } from './reload.ts'
-import { createReferences } from './secret-references.ts'
 import { type Supervisor, startSupervisor } from './supervisor.ts'
 
 export interface OstiaryOptions {
@@ -60,13 +61,14 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   opened.use(lockDirectory(folder))
   const dataDirectory = openDataDirectory(folder)
   const keyRing = openKeyRing(folder, options.env)
-  const references = createReferences(keyRing)
-  const unsealed = await references.unseal(given)
+  const unseal = (config: LoadedConfig) => resolvePending(config, 'enc', findSealed(keyRing))
+  const unsealed = await unseal(given)
   const { secrets } = unsealed
   const database = opened.use(await openDatabase({ config, secrets, file: dataDirectory.database, log }))
   const { store } = database
   const vault = createVault({ keys: keyRing, store: store.secrets, clock: systemClock })
-  const loaded = await references.fetch(unsealed, vault)
+  const fetch = (config: LoadedConfig) => resolvePending(config, 'secret', findStored(vault))
+  const loaded = await fetch(unsealed)
   const keys = createKeys({
     format: createKeyFormat(config.keys.prefix, dataDirectory.deploymentSecret),
     pepper: dataDirectory.pepper,
@@ -106,11 +108,8 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   database.onRestarted(() => supervisor.reconnectDatabase())
   const reloads = createReloads({
     loaded,
-    async load() {
-      const given = loadConfig({ env: options.env, file: options.configFile })
-      return references.fetch(await references.unseal(given), vault)
-    },
-    refresh: current => references.fetch(current, vault),
+    load: async () => fetch(await unseal(loadConfig({ env: options.env, file: options.configFile }))),
+    refresh: fetch,
     async apply(seed) {
       await supervisor.apply(seed)
       generation = seed.number

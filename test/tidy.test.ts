@@ -97,6 +97,7 @@ describe('habits', () => {
       'src/database.ts', // the connection
       'src/gateway/forward.ts', // the provider's credential
       'src/secrets/envelope.ts', // sealed
+      'src/secrets/sealed-stream.ts', // the passphrase of a backup
       'src/worker.ts', // the connection
     ])
   })

@@ -19,6 +19,14 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'check, show and reload the configuration; seal a value for it',
     load: async () => (await import('./config.ts')).configCommand,
   },
+  backup: {
+    summary: 'write the database and the keys to a sealed file',
+    load: async () => (await import('./backup.ts')).backupCommand,
+  },
+  restore: {
+    summary: 'bring a backup into an empty data directory',
+    load: async () => (await import('./restore.ts')).restoreCommand,
+  },
 }
 
 /** `ostiary …`. Resolves to the exit code; a problem is told on standard error with what to do about it. */
