@@ -12,6 +12,7 @@ import { BOOTSTRAP_TOKEN_FILE, makeDataDirectory } from './data-directory.ts'
 import { openStream, sealStream } from './sealed-stream.ts'
 
 const DATABASE = 'ostiary.db'
+const LOCK = /^lock(-journal)?$/
 const SNAPSHOT = /^backup-(\d+)\.tmp$/
 const RESTORING = 'restoring'
 const MAX_KEY_FILE_BYTES = 1024 * 1024
@@ -67,7 +68,7 @@ export async function backUp({ directory, file, passphrase, withDatabase }: Back
 export async function restore(options: Omit<BackupOptions, 'withDatabase'>): Promise<readonly string[]> {
   const { directory, file, passphrase } = options
   if (!existsSync(file)) throw new Problem('backup.not_possible', { detail: `There is no file ${file}.` })
-  if (existsSync(directory) && readdirSync(directory).some(name => name !== 'lock')) {
+  if (existsSync(directory) && readdirSync(directory).some(name => !LOCK.test(name))) {
     throw new Problem('backup.not_possible', {
       detail: `${directory} is not empty: a backup is restored beside nothing.`,
     })
@@ -105,7 +106,7 @@ function keyFiles(directory: string): ArchiveEntry[] {
 function isLeftOut(name: string): boolean {
   return (
     name.startsWith(DATABASE) ||
-    name === 'lock' ||
+    LOCK.test(name) ||
     name === BOOTSTRAP_TOKEN_FILE ||
     name.endsWith('.new') ||
     SNAPSHOT.test(name)

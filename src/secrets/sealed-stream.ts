@@ -30,6 +30,18 @@ export async function* sealStream(source: AsyncIterable<Buffer>, passphrase: Sec
 /** What was sealed, each piece authenticated before it is given out. Throws `backup.unreadable`, at the latest at the end. */
 export async function* openStream(source: AsyncIterable<Buffer>, passphrase: Secret): AsyncGenerator<Buffer> {
   const pieces = source[Symbol.asyncIterator]()
+  try {
+    const { head, key, rest } = await readHead(pieces, passphrase)
+    let number = 0
+    for await (const { chunk, last } of cut(rest, CHUNK_BYTES + TAG_BYTES)) {
+      yield openChunk(key, head, chunk, number++, last)
+    }
+  } finally {
+    await pieces.return?.()
+  }
+}
+
+async function readHead(pieces: AsyncIterator<Buffer>, passphrase: Secret) {
   let start = Buffer.alloc(0)
   while (start.length < MAGIC.length + SALT_BYTES) {
     const { value, done } = await pieces.next()
@@ -40,27 +52,26 @@ export async function* openStream(source: AsyncIterable<Buffer>, passphrase: Sec
   if (!head.subarray(0, MAGIC.length).equals(MAGIC)) {
     throw new Problem('backup.unreadable', { detail: 'The file is no backup of this version’s form.' })
   }
-  const key = await deriveKey(passphrase, head.subarray(MAGIC.length))
   const rest = async function* () {
     yield start.subarray(head.length)
     yield* { [Symbol.asyncIterator]: () => pieces }
   }
-  let number = 0
-  for await (const { chunk, last } of cut(rest(), CHUNK_BYTES + TAG_BYTES)) {
-    if (chunk.length < TAG_BYTES) throw new Problem('backup.unreadable', { detail: 'The file is cut off.' })
-    const decipher = createDecipheriv(ALGORITHM, key, nonceOf(number, last), { authTagLength: TAG_BYTES })
-    decipher.setAAD(head)
-    decipher.setAuthTag(chunk.subarray(-TAG_BYTES))
-    const plaintext = decipher.update(chunk.subarray(0, -TAG_BYTES))
-    try {
-      decipher.final()
-    } catch (cause) {
-      const detail =
-        number === 0 ? 'The passphrase is another one, or the file was changed.' : 'The file was changed or cut off.'
-      throw new Problem('backup.unreadable', { detail, cause })
-    }
-    number++
-    yield plaintext
+  return { head, key: await deriveKey(passphrase, head.subarray(MAGIC.length)), rest: rest() }
+}
+
+function openChunk(key: Buffer, head: Buffer, chunk: Buffer, number: number, last: boolean): Buffer {
+  if (chunk.length < TAG_BYTES) throw new Problem('backup.unreadable', { detail: 'The file is cut off.' })
+  const decipher = createDecipheriv(ALGORITHM, key, nonceOf(number, last), { authTagLength: TAG_BYTES })
+  decipher.setAAD(head)
+  decipher.setAuthTag(chunk.subarray(-TAG_BYTES))
+  const plaintext = decipher.update(chunk.subarray(0, -TAG_BYTES))
+  try {
+    decipher.final()
+    return plaintext
+  } catch (cause) {
+    const detail =
+      number === 0 ? 'The passphrase is another one, or the file was changed.' : 'The file was changed or cut off.'
+    throw new Problem('backup.unreadable', { detail, cause })
   }
 }
 
