@@ -33,6 +33,16 @@ const envOf = ({ configFile, dataDirectory, adminUrl }: Gateway): Env => ({
   OSTIARY_LISTENERS_ADMIN_URL: adminUrl,
 })
 
+function assertHolds(stdout: string, names: readonly string[]): void {
+  const held = / holds (.*)\.\n$/.exec(stdout)?.[1]?.split(', ') ?? []
+  assert.deepEqual(
+    names.filter(name => !held.includes(name)),
+    [],
+    stdout,
+  )
+  for (const name of ['bootstrap-token', 'lock', 'lock-journal', 'cache']) assert.ok(!held.includes(name), name)
+}
+
 test('a backup taken under load brings keys and secrets back in another place', async () => {
   await using provider = await startProvider(({ headers }, res) => sendJson(res, 200, { used: headers.authorization }))
   const yaml = `providers: { up: { format: openai, baseUrl: '${provider.url}', credential: 'secret:up' } }\nmodels: { m: { provider: up } }\n`
@@ -47,7 +57,7 @@ test('a backup taken under load brings keys and secrets back in another place', 
     await using load = startLoad(gateway.url, gateway.testKey, 4)
     const { code, stdout, stderr } = await run(envOf(gateway), `${PASSPHRASE}\n`, 'backup', file)
     assert.deepEqual([code, stderr], [0, ''])
-    assert.equal(stdout, `${file} holds ostiary.db, ${KEYS.join(', ')}.\n`)
+    assertHolds(stdout, ['ostiary.db', ...KEYS])
     await load.stop()
     assert.deepEqual(Object.keys(load.statuses()), ['200'], 'no call noticed')
     const left = readdirSync(gateway.dataDirectory).filter(name => name.startsWith('backup'))
@@ -162,12 +172,14 @@ describe('a backup', () => {
     const refused = await run(env, PASSPHRASE, 'backup', target)
     assert.equal(refused.code, 1)
     assert.match(refused.stderr, /pg_dump.*--keys-only/)
-    assert.equal(
-      (await run(env, PASSPHRASE, 'backup', target, '--keys-only')).stdout,
-      `${target} holds ${KEYS.join(', ')}.\n`,
-    )
+    const { stdout } = await run(env, PASSPHRASE, 'backup', target, '--keys-only')
+    assertHolds(stdout, KEYS)
+    assert.doesNotMatch(stdout, /ostiary\.db/)
     const { left } = await restoreInto(target)
-    assert.deepEqual(left.sort(), KEYS)
+    assert.deepEqual(
+      KEYS.filter(name => !left.includes(name)),
+      [],
+    )
   })
 
   test('holds no operator’s token', async () => {

@@ -62,8 +62,7 @@ describe('the operations on secrets', () => {
     const [secret] = listed.json.secrets as Record<string, unknown>[]
     assert.deepEqual(secret, rotated.json.secret)
     assert.deepEqual(Object.keys(secret ?? {}), ['name', 'version', 'created_at', 'kek_id', 'used_by', 'previous'])
-    const { version } = secret?.previous as { version: number }
-    assert.equal(version, 1)
+    assert.match(JSON.stringify(secret), /"previous":\{"version":1,/)
     assert.doesNotMatch(set.text + rotated.text + listed.text, /value-number/)
     assert.deepEqual((await send('DELETE', '/api/secrets/up')).json, { deleted: 'up' })
     assert.deepEqual(await rows(), [])
