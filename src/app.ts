@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { type AdminServer, createAdminServer } from '#admin/server.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
+import { resolvePending } from '#config/pending.ts'
 import { internalActor } from '#core/actor.ts'
 import { systemClock } from '#core/clock.ts'
 import type { GatewayEvent } from '#core/events.ts'
@@ -15,12 +16,16 @@ import { createKeyFormat } from '#keys/format.ts'
 import { createKeys, type Keys } from '#keys/keys.ts'
 import { createProjects, type Projects } from '#keys/projects.ts'
 import { type DataDirectory, findDataDirectory, makeDataDirectory, openDataDirectory } from '#secrets/data-directory.ts'
+import { findSealed, findStored } from '#secrets/find.ts'
+import { openKeyRing } from '#secrets/key-ring.ts'
+import { createVault } from '#secrets/vault.ts'
 import type { Store } from '#store/ports.ts'
 import { lockDirectory } from '#store/sqlite/directory-lock.ts'
 import { keepAudit } from './audit-keeping.ts'
 import { type Database, openDatabase } from './database.ts'
+import { createLiveSecrets, type LiveSecrets } from './live-secrets.ts'
 import { createLog } from './log.ts'
-import { createReload, type Reload, seedOf } from './reload.ts'
+import { createReloads, type Reload, type Reloads, seedOf } from './reload.ts'
 import { type Supervisor, startSupervisor } from './supervisor.ts'
 
 export interface OstiaryOptions {
@@ -52,16 +57,23 @@ const FIRST_KEY_LIFETIME_MS = 24 * 3_600_000
 /** The composition root: opens everything in order; what was opened last closes first, also where a step fails. */
 export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   await using opened = new AsyncDisposableStack()
-  const loaded = loadConfig({ env: options.env, file: options.configFile })
-  const { config, secrets } = loaded
+  const given = loadConfig({ env: options.env, file: options.configFile })
+  const { config } = given
   const log = createLog(config.log.level)
   const folder = findDataDirectory(options.env)
   makeDataDirectory(folder)
   opened.use(lockDirectory(folder))
   const dataDirectory = openDataDirectory(folder)
+  const keyRing = openKeyRing(folder, options.env)
+  const unseal = (config: LoadedConfig) => resolvePending(config, 'enc', findSealed(keyRing))
+  const unsealed = await unseal(given)
+  const { secrets } = unsealed
   const database = opened.use(await openDatabase({ config, secrets, file: dataDirectory.database, log }))
   const { store } = database
-  opened.use(await keepAudit({ config: config.audit, secrets, folder, store, log }))
+  const vault = createVault({ keys: keyRing, store: store.secrets, clock: systemClock })
+  const fetch = (config: LoadedConfig) => resolvePending(config, 'secret', findStored(vault))
+  const loaded = await fetch(unsealed)
+  opened.use(await keepAudit({ config: config.audit, secrets: loaded.secrets, folder, store, log }))
   const rooms = openKeys(config, dataDirectory, store)
   const { keys } = rooms
   const pepperId = await store.keys.newestPepperId()
@@ -92,9 +104,10 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     }),
   )
   database.onRestarted(() => supervisor.reconnectDatabase())
-  const reload = createReload({
+  const reloads = createReloads({
     loaded,
-    load: () => loadConfig({ env: options.env, file: options.configFile }),
+    load: async () => fetch(await unseal(loadConfig({ env: options.env, file: options.configFile }))),
+    refresh: fetch,
     async apply(seed) {
       await supervisor.apply(seed)
       generation = seed.number
@@ -102,7 +115,9 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     emit,
   })
 
-  const admin = await openAdmin(opened, { ...rooms, config, dataDirectory, reload, supervisor, store, log })
+  const liveSecrets = opened.use(createLiveSecrets({ vault, keyRing, reloads, clock: systemClock, log }))
+  await liveSecrets.start()
+  const admin = await openAdmin(opened, { ...rooms, config, dataDirectory, reloads, liveSecrets, supervisor, store, log })
   const firstKey = pepperId === undefined ? await mintFirstKey(keys) : null
   opened.use(
     startExpiryWarnings({
@@ -126,7 +141,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     database,
     log,
     lost: database.lost,
-    reload,
+    reload: reloads.reload,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   }
 }
@@ -169,7 +184,8 @@ function openKeys(config: LoadedConfig['config'], directory: DataDirectory, stor
 interface AdminParts extends KeyRooms {
   readonly config: LoadedConfig['config']
   readonly dataDirectory: DataDirectory
-  readonly reload: Reload
+  readonly reloads: Reloads
+  readonly liveSecrets: LiveSecrets
   readonly supervisor: Supervisor
   readonly store: Store
   readonly log: Logger
@@ -191,7 +207,8 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
       await store.ping().catch(() => missing.push('store'))
       return missing
     },
-    reload: parts.reload,
+    reload: parts.reloads.reload,
+    secrets: parts.liveSecrets,
     clock: systemClock,
     logFailure: (request, error) => log.error({ err: error, request }, 'an admin operation failed by a defect'),
   })

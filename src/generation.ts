@@ -53,6 +53,7 @@ function compileProvider(
     format: config.format,
     test: config.tags.includes('test'),
     credential: config.credential === undefined ? null : secrets.get(config.credential),
+    previousCredential: config.credential === undefined ? null : secrets.previous(config.credential),
     basePath: pathname.replace(/\/+$/, ''),
     send: upstream.send,
   }

@@ -1,5 +1,5 @@
 import { compareConfigs, needsRestart } from '#config/changes.ts'
-import type { LoadedConfig, loadConfig } from '#config/load.ts'
+import type { LoadedConfig } from '#config/load.ts'
 import type { GatewayEvent } from '#core/events.ts'
 import { Problem } from '#core/problems.ts'
 import type { GenerationSeed } from './worker.ts'
@@ -10,21 +10,33 @@ export type Reload = (actor: string) => Promise<{ readonly generation: number; r
 interface ReloadOptions {
   /** What the process was started with. */
   readonly loaded: LoadedConfig
-  readonly load: () => ReturnType<typeof loadConfig>
+  /** The configuration as its file is now, with its secrets. */
+  readonly load: () => Promise<LoadedConfig>
+  /** The configuration in effect with the secrets as the vault has them now. */
+  readonly refresh: (current: LoadedConfig) => Promise<LoadedConfig>
   /** Brings a generation to every worker or to none. */
   readonly apply: (generation: GenerationSeed) => Promise<void>
   readonly emit: (type: GatewayEvent['type'], detail: string) => Promise<void>
 }
 
-/** Reloads, one at a time in the order asked for. */
-export function createReload(options: ReloadOptions): Reload {
+/** The ways to a new generation, one at a time in the order asked for. */
+export interface Reloads {
+  /** From the file. */
+  readonly reload: Reload
+  /** From the configuration in effect: a file that is being edited is not read because a secret was set. */
+  readonly refresh: Reload
+  /** The configuration in effect. */
+  current(): LoadedConfig
+}
+
+export function createReloads(options: ReloadOptions): Reloads {
   let current = options.loaded
   let number = 1
   let last: Promise<unknown> = Promise.resolve()
 
-  const reload = async (actor: string) => {
+  const apply = async (actor: string, load: () => Promise<LoadedConfig>) => {
     try {
-      const next = options.load()
+      const next = await load()
       const fixed = needsRestart(current, next)
       if (fixed.length > 0) {
         throw new Problem('config.invalid', { detail: `A restart is needed to change ${fixed.join(', ')}.` })
@@ -40,10 +52,15 @@ export function createReload(options: ReloadOptions): Reload {
       throw error
     }
   }
-  return actor => {
-    const turn = last.then(() => reload(actor))
+  const inTurn = (actor: string, load: () => Promise<LoadedConfig>) => {
+    const turn = last.then(() => apply(actor, load))
     last = turn.catch(() => {})
     return turn
+  }
+  return {
+    reload: actor => inTurn(actor, options.load),
+    refresh: actor => inTurn(actor, () => options.refresh(current)),
+    current: () => current,
   }
 }
 

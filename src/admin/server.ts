@@ -29,12 +29,19 @@ import { projectsDelete } from './operations/projects-delete.ts'
 import { projectsList } from './operations/projects-list.ts'
 import { projectsShow } from './operations/projects-show.ts'
 import { projectsUpdate } from './operations/projects-update.ts'
+import { secretsDelete } from './operations/secrets-delete.ts'
+import { secretsList } from './operations/secrets-list.ts'
+import { secretsRewrap } from './operations/secrets-rewrap.ts'
+import { secretsRotate } from './operations/secrets-rotate.ts'
+import { secretsSet } from './operations/secrets-set.ts'
+import type { SecretOperations } from './secret-operations.ts'
 
 export interface AdminOptions {
   readonly keys: Keys
   readonly projects: Projects
   readonly bulk: BulkRevocation
   readonly events: Pick<EventStore, 'page'>
+  readonly secrets: SecretOperations
   /** Credential of the one operator there is until people can log in. */
   readonly bootstrapToken: string
   /** Configured origin, such as `http://localhost:8401`; undefined = follow the bound port. */
@@ -114,6 +121,11 @@ export function createAdminServer(options: AdminOptions) {
     for (const register of operations) register(typed, options)
     configReload(typed, options)
     auditEvents(typed, options)
+    secretsList(typed, options)
+    secretsSet(typed, options)
+    secretsRotate(typed, options)
+    secretsDelete(typed, options)
+    secretsRewrap(typed, options)
   })
   return server
 }

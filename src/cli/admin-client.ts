@@ -13,7 +13,7 @@ const TIMEOUT_MS = 30_000
  */
 export async function callAdmin(
   io: Io,
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
   path: string,
   body?: object,
 ): Promise<unknown> {

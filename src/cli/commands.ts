@@ -18,13 +18,25 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'mint, show, change, rotate and end API keys',
     load: async () => (await import('./keys.ts')).keysCommand,
   },
+  secrets: {
+    summary: 'set, rotate, list and delete secrets of the vault',
+    load: async () => (await import('./secrets.ts')).secretsCommand,
+  },
   audit: {
     summary: 'verify, follow and export what happened',
     load: async () => (await import('./audit.ts')).auditCommand,
   },
   config: {
-    summary: 'check, show and reload the configuration',
+    summary: 'check, show and reload the configuration; seal a value for it',
     load: async () => (await import('./config.ts')).configCommand,
+  },
+  backup: {
+    summary: 'write the database and the keys to a sealed file',
+    load: async () => (await import('./backup.ts')).backupCommand,
+  },
+  restore: {
+    summary: 'bring a backup into an empty data directory',
+    load: async () => (await import('./restore.ts')).restoreCommand,
   },
 }
 

@@ -1,17 +1,26 @@
-import { relative } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
+import { resolvePending } from '#config/pending.ts'
 import { showConfig } from '#config/redact.ts'
 import { makeJsonSchema } from '#config/reference.ts'
 import { Problem } from '#core/problems.ts'
+import { findDataDirectory, makeDataDirectory, openDataDirectory } from '#secrets/data-directory.ts'
+import { findSealed } from '#secrets/find.ts'
+import { KEK_VARIABLE, openKeyRing } from '#secrets/key-ring.ts'
+import { sealReference } from '#secrets/sealed-reference.ts'
+import { lockDirectory } from '#store/sqlite/directory-lock.ts'
 import { callAdmin } from './admin-client.ts'
 import type { Io } from './command.ts'
+import { readSecretInput } from './secret-input.ts'
 
 const HELP = `Usage: ostiary config <command> [--config FILE]
 
   check    names everything that is wrong, each with its line
   show     prints the configuration in effect; secrets as their references
   schema   prints the JSON Schema of ostiary.yaml
+  encrypt  seals a secret from standard input as text for the file, \`enc:…\`; needs no running gateway
   reload   has the running gateway apply its file as it is now, all of it or nothing
 
 Example: ostiary config check --config /etc/ostiary.yaml
@@ -20,7 +29,8 @@ The file is FILE, else the one that OSTIARY_CONFIG names, else ./ostiary.yaml if
 `
 
 /** `ostiary config …`. Resolves to the exit code: 0 done, 1 refused, 2 wrong usage or configuration. */
-export async function configCommand(args: string[], { env, stdout, stderr }: Io): Promise<number> {
+export async function configCommand(args: string[], io: Io): Promise<number> {
+  const { env, stdout, stderr } = io
   const usage = parseUsage(args)
   if (usage === 'help') {
     stdout.write(HELP)
@@ -34,9 +44,10 @@ export async function configCommand(args: string[], { env, stdout, stderr }: Io)
     stderr.write('reload takes no --config: the running gateway reads the file that it was started with.\n')
     return 2
   }
-  if (usage.command === 'reload') return reload({ env, stdout, stderr })
+  if (usage.command === 'reload') return reload(io)
+  if (usage.command === 'encrypt') return encrypt(io)
   try {
-    stdout.write(run(usage.command, () => loadConfig({ env, file: usage.file })))
+    stdout.write(await run(usage.command, env, () => loadConfig({ env, file: usage.file })))
     return 0
   } catch (error) {
     if (!(error instanceof Problem)) throw error
@@ -45,7 +56,7 @@ export async function configCommand(args: string[], { env, stdout, stderr }: Io)
   }
 }
 
-const commands = ['check', 'show', 'schema', 'reload'] as const
+const commands = ['check', 'show', 'schema', 'reload', 'encrypt'] as const
 type Command = (typeof commands)[number]
 
 async function reload(io: Io): Promise<number> {
@@ -55,10 +66,32 @@ async function reload(io: Io): Promise<number> {
   return 0
 }
 
-function run(command: Exclude<Command, 'reload'>, load: () => LoadedConfig): string {
+/** Under the key of the data directory, which is made where there is none yet: the database's URL may need it first. */
+async function encrypt(io: Io): Promise<number> {
+  const value = await readSecretInput(io)
+  const folder = findDataDirectory(io.env)
+  if (io.env[KEK_VARIABLE] === undefined && !existsSync(join(folder, 'key-encryption-key'))) {
+    makeDataDirectory(folder)
+    using _lock = lockDirectory(folder)
+    openDataDirectory(folder)
+  }
+  io.stdout.write(`${await sealReference(openKeyRing(folder, io.env), value)}\n`)
+  return 0
+}
+
+async function run(
+  command: Exclude<Command, 'reload' | 'encrypt'>,
+  env: Io['env'],
+  load: () => LoadedConfig,
+): Promise<string> {
   switch (command) {
-    case 'check':
-      return summarise(load())
+    case 'check': {
+      const loaded = load()
+      const isSealed = loaded.pending.references.some(({ text }) => text.startsWith('enc:'))
+      if (!isSealed) return summarise(loaded)
+      const keys = openKeyRing(findDataDirectory(env), env)
+      return summarise(await resolvePending(loaded, 'enc', findSealed(keys)))
+    }
     case 'show':
       return showConfig(load().config)
     case 'schema':
@@ -83,9 +116,11 @@ function parseUsage(
   }
 }
 
-function summarise({ config, file }: LoadedConfig): string {
+function summarise({ config, file, pending }: LoadedConfig): string {
+  const stored = pending.references.map(({ text }) => text).filter(text => text.startsWith('secret:'))
+  const unchecked = stored.length === 0 ? '' : `looked up when it is applied: ${[...new Set(stored)].join(', ')}\n`
   const source = file === null ? 'no file, built-in configuration' : relative(process.cwd(), file)
   const providers = Object.keys(config.providers).join(', ') || 'none'
   const models = Object.keys(config.models).length
-  return `ok\n${source}; store ${config.store.kind}; providers ${providers}; ${models} model ${models === 1 ? 'name' : 'names'}\n`
+  return `ok\n${source}; store ${config.store.kind}; providers ${providers}; ${models} model ${models === 1 ? 'name' : 'names'}\n${unchecked}`
 }

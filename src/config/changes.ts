@@ -18,13 +18,15 @@ export function compareConfigs(before: Loaded, after: Loaded): string[] {
 /** Those of the changes that a reload cannot apply. */
 export function needsRestart(before: Loaded, after: Loaded): string[] {
   return findChanges(before, after)
-    .filter(({ path }) => FIXED.includes(path[0] as string))
+    .filter(({ path, resealed }) => FIXED.includes(path[0] as string) && !resealed)
     .map(({ path, what }) => `${showPath(path)}: ${what}`)
 }
 
 interface Change {
   readonly path: Path
   readonly what: string
+  /** The text is another `enc:`, the secret in it is the same. */
+  readonly resealed?: boolean
 }
 
 function findChanges(before: Loaded, after: Loaded): Change[] {
@@ -32,7 +34,20 @@ function findChanges(before: Loaded, after: Loaded): Change[] {
     secrets.references().includes(reference) ? secrets.get(reference).reveal() : undefined
   const isRotated = (reference: unknown) =>
     typeof reference === 'string' && secretsOf(before, reference) !== secretsOf(after, reference)
-  return compare(before.config, after.config, [], isRotated)
+  return compare(before.config, after.config, [], isRotated).map(change => {
+    const [old, anew] = [before, after].map(({ config }) => findMember(config, change.path))
+    if (!isSealed(old) || !isSealed(anew) || old === anew) return change
+    const resealed = secretsOf(before, old) === secretsOf(after, anew)
+    return { path: change.path, what: resealed ? 'sealed anew' : 'the secret changed', resealed }
+  })
+}
+
+function isSealed(value: unknown): value is string {
+  return typeof value === 'string' && value.startsWith('enc:')
+}
+
+function findMember(config: unknown, path: Path): unknown {
+  return path.reduce<unknown>((at, name) => (isObject(at) ? own(at, name) : undefined), config)
 }
 
 function compare(before: unknown, after: unknown, path: Path, isRotated: (reference: unknown) => boolean): Change[] {

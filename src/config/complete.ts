@@ -10,10 +10,24 @@ export interface SecretReference {
   readonly check: SchemaNode['check']
 }
 
-export const REFERENCE_PATTERN = /^(env:[A-Za-z_][A-Za-z0-9_]*|file:[^\0]+)$/
+const LOCAL = 'env:[A-Za-z_][A-Za-z0-9_]*|file:[^\\0]+|enc:[0-9a-f]{12}\\.[\\w-]{80}\\.[\\w-]{38,}'
+const REFERENCE = new RegExp(`^(${LOCAL}|secret:[A-Za-z][A-Za-z0-9_.-]{0,63})$`)
+const REFERENCE_BEFORE_STORE = new RegExp(`^(${LOCAL})$`)
 
-export const REFERENCE_MESSAGE =
-  'must be a reference to a secret, `env:NAME` or `file:PATH`; secrets are not written into the configuration'
+/** What a reference to a secret looks like, and how to say so. */
+export function referenceForm(node: SchemaNode): { readonly pattern: RegExp; readonly message: string } {
+  return node['x-before-store']
+    ? {
+        pattern: REFERENCE_BEFORE_STORE,
+        message:
+          'must be a reference to a secret, `env:NAME`, `file:PATH` or `enc:…`; not `secret:NAME`, which is kept in the store that this opens',
+      }
+    : {
+        pattern: REFERENCE,
+        message:
+          'must be a reference to a secret, `env:NAME`, `file:PATH`, `secret:NAME` or `enc:…`; secrets are not written into the configuration',
+      }
+}
 
 /**
  * Checks a value against its schema and returns a new one with defaults applied. What is wrong goes to `faults`, and
@@ -37,7 +51,8 @@ export function complete(
   }
   if (node.items !== undefined) return completeList(node, node.items, value, path, faults, references)
   if (node['x-secret']) {
-    if (typeof value !== 'string' || !REFERENCE_PATTERN.test(value)) return refuse(REFERENCE_MESSAGE)
+    const { pattern, message } = referenceForm(node)
+    if (typeof value !== 'string' || !pattern.test(value)) return refuse(message)
     references.push({ path, text: value, check: node.check })
     return value
   }
@@ -176,7 +191,7 @@ function check(node: SchemaNode, value: unknown): string | undefined {
 
 /** `must be an integer from 1 to 64 or "auto"` */
 function expectation(node: SchemaNode): string {
-  if (node['x-secret']) return REFERENCE_MESSAGE
+  if (node['x-secret']) return referenceForm(node).message
   return node.patternErrorMessage !== undefined && node.patternProperties === undefined
     ? node.patternErrorMessage
     : `must be ${describeType(node)}`

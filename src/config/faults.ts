@@ -19,12 +19,18 @@ const MAX_SHOWN = 50
 /** Gathers everything that is wrong, so that one run names all of it. */
 export class Faults {
   readonly #faults: Fault[] = []
-  readonly #places = new Map<string, Place>()
+  readonly #places: Map<string, Place>
   readonly #file: string
 
   /** `file` as it shall be shown. */
-  constructor(file: string) {
+  constructor(file: string, places = new Map<string, Place>()) {
     this.#file = file
+    this.#places = places
+  }
+
+  /** The same file and places, with nothing wrong yet. */
+  anew(): Faults {
+    return new Faults(this.#file, this.#places)
   }
 
   add(path: Path, message: string): void {

@@ -31,6 +31,7 @@ const defaults = {
   models: { sandbox: { provider: 'sandbox' } },
   sandbox: true,
   drainTimeoutMs: 30_000,
+  secrets: { warnAgeDays: 180 },
   log: { level: 'info' },
   passthrough: [],
 }

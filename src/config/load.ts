@@ -5,6 +5,7 @@ import { addBuiltIns } from './built-in.ts'
 import { complete, isObject, type SecretReference } from './complete.ts'
 import { Faults } from './faults.ts'
 import { parseYaml } from './parse.ts'
+import { isPending, type Pending } from './pending.ts'
 import { checkRules, type Draft } from './rules.ts'
 import { type Config, configSchema } from './schema.ts'
 import { resolveSecrets, type SecretValues } from './secrets.ts'
@@ -14,6 +15,8 @@ export interface LoadedConfig {
   /** Complete, checked and deeply frozen; holds references to secrets, never their values. */
   readonly config: Config
   readonly secrets: SecretValues
+  /** References whose values are not in `secrets` until `resolvePending` has found them. */
+  readonly pending: Pending
   /** Absolute path of the file; null = there is none, everything is default or variable. */
   readonly file: string | null
 }
@@ -52,9 +55,15 @@ export function loadConfig({
   const referenced = references.filter(({ text }) => text.startsWith('env:')).map(({ text }) => text.slice(4))
   refuseUnknownVariables(tree, env, new Set(referenced), faults)
   checkRules(draft, isObject(tree.providers) ? Object.keys(tree.providers) : [], faults)
-  const secrets = resolveSecrets(withSecrets ? references : [], env, dirname(path), faults)
+  const [pending = [], here = []] = [true, false].map(late => references.filter(({ text }) => isPending(text) === late))
+  const secrets = resolveSecrets(withSecrets ? here : [], env, dirname(path), faults)
   faults.throwIfAny()
-  return { config: freeze(derive(draft as Config, passthrough)), secrets, file: text === undefined ? null : path }
+  return {
+    config: freeze(derive(draft as Config, passthrough)),
+    secrets,
+    pending: { references: pending, faults },
+    file: text === undefined ? null : path,
+  }
 }
 
 function readConfigFile(path: string, named: boolean, faults: Faults): string | undefined {

@@ -1,5 +1,5 @@
 import { stringify } from 'yaml'
-import { describeType, discriminator, REFERENCE_MESSAGE, REFERENCE_PATTERN } from './complete.ts'
+import { describeType, discriminator, referenceForm } from './complete.ts'
 import { configSchema } from './schema.ts'
 import { isRequiredInFile, type SchemaNode } from './shape.ts'
 import { nameVariable } from './variables.ts'
@@ -15,12 +15,14 @@ export function makeJsonSchema(): Record<string, unknown> {
 
 /** The schema of what is written, from the schema of what is loaded: most members may be left out. */
 function fileForm(node: SchemaNode): Record<string, unknown> {
-  const { 'x-default': computed, 'x-secret': secret, check: _, properties, required, anyOf, items, ...rest } = node
+  const { 'x-default': computed, 'x-secret': secret, 'x-before-store': _early, check: _, ...others } = node
+  const { properties, required, anyOf, items, ...rest } = others
+  const form = referenceForm(node)
   const description = computed === undefined ? rest.description : `${rest.description} Default: ${computed}.`
   return {
     ...rest,
     ...(description === undefined ? {} : { description }),
-    ...(secret ? { pattern: REFERENCE_PATTERN.source, patternErrorMessage: REFERENCE_MESSAGE } : {}),
+    ...(secret ? { pattern: form.pattern.source, patternErrorMessage: form.message } : {}),
     ...(properties === undefined ? {} : { properties: mapValues(properties, fileForm) }),
     ...(required === undefined ? {} : { required: required.filter(name => isRequiredInFile(node, name)) }),
     ...(rest.patternProperties === undefined ? {} : { patternProperties: mapValues(rest.patternProperties, fileForm) }),
@@ -63,10 +65,12 @@ models:
 taken as it is, without quotes. In a name, letters become upper-case and everything that is neither letter nor digit becomes
 \`_\` (\`providers.my-llm.timeoutMs\` is \`OSTIARY_PROVIDERS_MY_LLM_TIMEOUT_MS\`). A variable changes an entry that the file has or
 that is built in; it does not make one. A variable that could mean two members is an error, and so is any other variable that
-begins with \`OSTIARY_\`, except \`OSTIARY_CONFIG\`, \`OSTIARY_DATA_DIR\` and those that a reference names.
+begins with \`OSTIARY_\`, except \`OSTIARY_CONFIG\`, \`OSTIARY_DATA_DIR\`, \`OSTIARY_KEY_ENCRYPTION_KEY\` and those that a
+reference names.
 
 **Secrets** are never written here, only referred to: \`env:NAME\` takes a variable's value, \`file:PATH\` a file's (relative to
-this file; one line break at its end is dropped). An empty secret is an error, and so is a file that every user may read.
+this file; one line break at its end is dropped), \`secret:NAME\` one of the vault, and \`enc:…\` is a value that
+\`ostiary config encrypt\` sealed for this deployment. An empty secret is an error, and so is a file that every user may read.
 
 **Built in** without any file: the provider \`sandbox\` and the model \`sandbox\` on it, unless \`sandbox: false\`. For each of
 \`OPENAI_API_KEY\`, \`ANTHROPIC_API_KEY\` and \`GEMINI_API_KEY\` that is set: the provider \`openai\`, \`anthropic\` or \`gemini\`, all of

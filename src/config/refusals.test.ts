@@ -3,7 +3,9 @@ import { describe, it } from 'node:test'
 import { refuse } from './load-for-test.ts'
 
 const REFERENCE =
-  'must be a reference to a secret, `env:NAME` or `file:PATH`; secrets are not written into the configuration'
+  'must be a reference to a secret, `env:NAME`, `file:PATH`, `secret:NAME` or `enc:…`; secrets are not written into the configuration'
+const EARLY_REFERENCE =
+  'must be a reference to a secret, `env:NAME`, `file:PATH` or `enc:…`; not `secret:NAME`, which is kept in the store that this opens'
 const LOOPBACK =
   'must be `localhost`, `::1` or an address in 127.0.0.0/8: plaintext is served on loopback only; put a proxy that ends TLS on the same machine in front'
 const provider = (member: string) => `providers: { a: { format: openai, ${member} } }`
@@ -69,7 +71,8 @@ const refusals: [yaml: string, ...lines: string[]][] = [
   ['store: { kind: mysql }', 'ostiary.yaml:1:10: store.kind: must be one of "sqlite", "postgres"'],
   ['store: sqlite', 'ostiary.yaml:1:1: store: must be a mapping of members'],
   ['store: { kind: sqlite, url: env:X }', 'ostiary.yaml:1:24: store.url: unknown member'],
-  ['store: { kind: postgres }', `ostiary.yaml:1:1: store.url: is missing: ${REFERENCE}`],
+  ['store: { kind: postgres }', `ostiary.yaml:1:1: store.url: is missing: ${EARLY_REFERENCE}`],
+  ['store: { kind: postgres, url: secret:db }', `ostiary.yaml:1:26: store.url: ${EARLY_REFERENCE}`],
   ['store: { kind: postgres, url: env:KEY }', 'ostiary.yaml:1:26: store.url: env:KEY must begin with postgres://'],
   // Providers
   [
@@ -163,7 +166,7 @@ describe('refusals', () => {
       const secrets = { KEY: 'sk-known-secret', EMPTY: '', BROKEN: 'sk-secret\nx' }
       const found = refuse(yaml, secrets)
       assert.deepEqual(found, lines)
-      assert.doesNotMatch(found.join(), /secret\b(?!,| to| is|s)|123456|me:pw/)
+      assert.doesNotMatch(found.join(), /secret\b(?!,| to| is|s|:NAME)|123456|me:pw/)
     })
   }
 

@@ -37,7 +37,7 @@ const remote = <const F extends string>(format: F, baseUrl: string, variable: st
         type: 'string',
         'x-secret': true,
         description: 'Reference to the API key. A local model server may need none.',
-        examples: [`env:${variable}`, 'file:/run/secrets/provider-key'],
+        examples: [`env:${variable}`, 'file:/run/secrets/provider-key', `secret:${format}`],
       },
       tags: tags([], 'Labels. `test` means that test keys may use this provider.'),
       connectTimeoutMs: {

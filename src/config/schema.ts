@@ -62,6 +62,7 @@ const store = {
       url: {
         type: 'string',
         'x-secret': true,
+        'x-before-store': true,
         check: checkPostgresUrl,
         description: 'Reference to the connection URL, `postgres://user:password@host/database`.',
         examples: ['env:DATABASE_URL'],
@@ -189,6 +190,16 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
     description: 'How long a stopping gateway waits for running calls before it cuts them.',
     examples: [120_000],
   },
+  secrets: section('The vault of secrets.', {
+    warnAgeDays: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 36_500,
+      default: 180,
+      description: 'Age from which the log warns of a secret that was not rotated, in days.',
+      examples: [90],
+    },
+  }),
   log: section('The gateway’s log, JSON lines on standard error.', {
     level: {
       type: 'string',

@@ -7,16 +7,39 @@ import type { Environment } from './variables.ts'
 
 const MAX_BYTES = 64 * 1024
 
+/** What is behind one reference. */
+export interface SecretValue {
+  readonly secret: Secret
+  /** The value before it, where it is still valid: until when, in ms since the epoch. */
+  readonly previous: { readonly secret: Secret; readonly until: number } | null
+}
+
+/** The same in the clear, for a thread of this process: a `Secret` does not survive a structured clone. */
+interface TransferableValue {
+  readonly reference: string
+  readonly value: string
+  readonly previous: { readonly value: string; readonly until: number } | null
+}
+
 /** The values behind the references of a configuration. Kept apart from it, so that a printed configuration holds none. */
 export class SecretValues {
-  readonly #values: ReadonlyMap<string, Secret>
+  readonly #values: ReadonlyMap<string, SecretValue>
 
-  constructor(values: ReadonlyMap<string, Secret>) {
+  constructor(values: ReadonlyMap<string, SecretValue>) {
     this.#values = values
   }
 
   /** `reference` as the configuration has it, such as `env:OPENAI_API_KEY`. */
   get(reference: string): Secret {
+    return this.#find(reference).secret
+  }
+
+  /** The value before it while a rotation lasts, else null. */
+  previous(reference: string): SecretValue['previous'] {
+    return this.#find(reference).previous
+  }
+
+  #find(reference: string): SecretValue {
     const value = this.#values.get(reference)
     if (value === undefined) throw new TypeError('The reference is not of this configuration')
     return value
@@ -26,40 +49,61 @@ export class SecretValues {
     return [...this.#values.keys()]
   }
 
-  /** In the clear, for a thread of this process: a `Secret` does not survive a structured clone. */
-  toTransferable(): [reference: string, value: string][] {
-    return [...this.#values].map(([reference, secret]) => [reference, secret.reveal()])
+  /** These values, and in their place or beside them the ones given. */
+  with(values: ReadonlyMap<string, SecretValue>): SecretValues {
+    return new SecretValues(new Map([...this.#values, ...values]))
   }
 
-  static fromTransferable(entries: readonly (readonly [reference: string, value: string])[]): SecretValues {
-    return new SecretValues(new Map(entries.map(([reference, value]) => [reference, new Secret(value)])))
+  toTransferable(): TransferableValue[] {
+    return [...this.#values].map(([reference, { secret, previous }]) => ({
+      reference,
+      value: secret.reveal(),
+      previous: previous && { value: previous.secret.reveal(), until: previous.until },
+    }))
+  }
+
+  static fromTransferable(entries: readonly TransferableValue[]): SecretValues {
+    return new SecretValues(
+      new Map(
+        entries.map(({ reference, value, previous }) => [
+          reference,
+          {
+            secret: new Secret(value),
+            previous: previous && { secret: new Secret(previous.value), until: previous.until },
+          },
+        ]),
+      ),
+    )
   }
 }
 
-/** Reads what the references mean; relative paths are below `folder`. */
+/** Reads what `env:` and `file:` references mean; relative paths are below `folder`. */
 export function resolveSecrets(
   references: readonly SecretReference[],
   env: Environment,
   folder: string,
   faults: Faults,
 ): SecretValues {
-  const values = new Map<string, Secret>()
-  for (const { path, text, check } of references) {
+  const values = new Map<string, SecretValue>()
+  for (const reference of references) {
+    const { path, text } = reference
     const fault = (message: string) => faults.add(path, message)
     const target = text.slice(text.indexOf(':') + 1)
     const value = text.startsWith('env:') ? readVariable(target, env, fault) : readSecretFile(target, folder, fault)
     if (value === undefined) continue
-    if (value === '') fault(`${text} is empty`)
-    // Credentials travel in headers and URLs; anything else than visible ASCII there is a paste gone wrong.
-    else if (!/^[\x21-\x7e]+$/.test(value))
-      fault(`${text} contains a space, a line break or a character that is not ASCII`)
-    else {
-      const wrong = check?.(value)
-      if (wrong === undefined) values.set(text, new Secret(value))
-      else fault(`${text} ${wrong}`)
-    }
+    const wrong = checkSecret(reference, value)
+    if (wrong === undefined) values.set(text, { secret: new Secret(value), previous: null })
+    else fault(`${text} ${wrong}`)
   }
   return new SecretValues(values)
+}
+
+/** What is wrong with the value behind a reference; undefined = nothing. */
+export function checkSecret({ check }: SecretReference, value: string): string | undefined {
+  if (value === '') return 'is empty'
+  // Credentials travel in headers and URLs; anything else than visible ASCII there is a paste gone wrong.
+  if (!/^[\x21-\x7e]+$/.test(value)) return 'contains a space, a line break or a character that is not ASCII'
+  return check?.(value)
 }
 
 function readVariable(name: string, env: Environment, fault: (message: string) => void): string | undefined {

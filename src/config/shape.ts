@@ -11,6 +11,8 @@ export interface SchemaNode {
   readonly 'x-default'?: string
   /** The text is a reference to a secret. */
   readonly 'x-secret'?: true
+  /** The secret is needed to open the store, and so cannot be kept there. */
+  readonly 'x-before-store'?: true
   readonly const?: unknown
   readonly enum?: readonly string[]
   readonly pattern?: string

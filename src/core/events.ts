@@ -45,6 +45,8 @@ export interface CallEvent {
   /** Status answered; 0 = the caller was gone before one. */
   readonly status: number
   readonly upstreamStatus: number | null
+  /** The provider answered 401 to its credential, and was asked again with the one before, which is in its grace. */
+  readonly usedPreviousCredential?: true
   readonly bytesIn: number
   readonly bytesOut: number
   /** From the first byte of the head to the end of the answer, ms. */

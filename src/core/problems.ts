@@ -237,6 +237,36 @@ const registry = {
     title: 'The key would live longer than allowed',
     help: 'Ask for a shorter lifetime or raise `keys.maxLifetimeDays`.',
   },
+  'secret.not_found': {
+    status: 404,
+    title: 'There is no such secret',
+    help: 'List the secrets with `ostiary secrets list`.',
+  },
+  'secret.in_use': {
+    status: 409,
+    title: 'The configuration in effect refers to the secret',
+    help: 'Remove the reference, apply the configuration, then delete the secret.',
+  },
+  'secret.unreadable': {
+    status: 500,
+    title: 'A sealed secret cannot be opened',
+    help: 'Bring back the key-encryption key that it is under, or set the secret anew: the key is another one, or what is stored was changed.',
+  },
+  'secret.too_many': {
+    status: 409,
+    title: 'The vault holds no more secrets',
+    help: 'Delete secrets that nothing refers to.',
+  },
+  'backup.unreadable': {
+    status: null,
+    title: 'The backup cannot be opened',
+    help: 'Check the passphrase and take the file from its source again: with another passphrase, or if a byte of it was changed, moved or cut off, nothing is restored.',
+  },
+  'backup.not_possible': {
+    status: null,
+    title: 'This cannot be backed up or restored here',
+    help: 'The detail names what to do instead.',
+  },
   'config.invalid': {
     status: 400,
     title: 'The configuration is not valid',

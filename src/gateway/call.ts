@@ -37,6 +37,8 @@ export class Call {
   headAt = 0
   /** The connection ended before the answer had left. */
   gone = false
+  /** The provider refused its credential, and was asked with the one before. */
+  usedPreviousCredential = false
   /** Told when the caller hangs up. */
   reply: { hangUp(): void } | null = null
   /** Sends what the gateway itself answers, with the status that `res` has; null = nothing. */

@@ -48,6 +48,7 @@ function eventOf(call: Call, worker: number): CallEvent {
     reason: call.problem?.reason ?? null,
     status: call.res.headersSent || call.answer !== null ? call.res.statusCode : 0,
     upstreamStatus: call.upstreamStatus,
+    ...(call.usedPreviousCredential && { usedPreviousCredential: true as const }),
     bytesIn: call.bytesIn,
     bytesOut: call.bytesOut,
     durationMs: round(performance.now() - call.startedAt),

@@ -1,10 +1,12 @@
 import type { Exchange, ProviderRequest, ReplyHeaders, ReplySink } from '#core/exchange.ts'
 import { Problem } from '#core/problems.ts'
+import type { Secret } from '#core/secret.ts'
 import type { Grant } from '#policy/authorize.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
 import { formats } from '#providers/formats.ts'
 import { requestHeaders } from '#providers/wire-format.ts'
 import type { Call } from './call.ts'
+import { FirstAnswer } from './first-answer.ts'
 import type { Input } from './read-input.ts'
 import type { OperationRoute } from './routes.ts'
 
@@ -19,16 +21,33 @@ export function forward(call: Call, route: OperationRoute, grant: Grant<ModelTar
       call.upstreamStatus = head.status
       resolve(head)
     }, reject)
+    const send = (credential: Secret | null, sink: ReplySink) => {
+      reply.exchange = target.provider.send(toRequest(call, route, target, input, credential), sink)
+    }
+    const { credential, previousCredential: previous = null } = target.provider
     call.sentAt = performance.now()
-    reply.exchange = target.provider.send(toRequest(call, route, target, input), reply)
+    if (previous === null || previous.until <= call.at) send(credential, reply)
+    else {
+      const again = () => {
+        call.usedPreviousCredential = true
+        send(previous.secret, reply)
+      }
+      send(credential, new FirstAnswer(reply, again))
+    }
     call.reply = reply
   })
 }
 
-function toRequest(call: Call, route: OperationRoute, target: ModelTarget, input: Input): ProviderRequest {
+function toRequest(
+  call: Call,
+  route: OperationRoute,
+  target: ModelTarget,
+  input: Input,
+  credential: Secret | null,
+): ProviderRequest {
   const { provider, providerModel } = target
   const format = formats[route.format]
-  const headers = requestHeaders(format, call.req.headers, provider.credential?.reveal() ?? null)
+  const headers = requestHeaders(format, call.req.headers, credential?.reveal() ?? null)
   // The developer's switch for delays and failures; a real provider never sees it.
   const play = call.req.headers['x-ostiary-sandbox']
   if (target.sandbox && play !== undefined) headers['x-ostiary-sandbox'] = play as string

@@ -30,6 +30,8 @@ interface GatewayOptions {
   /** Bound of a caller that reads nothing, ms. */
   readonly stallMs?: number
   readonly timeoutMs?: number
+  /** Until when the provider may be asked with the credential `before`, ms since the epoch. */
+  readonly previousUntil?: number
 }
 
 /** The key `live` or `test` is a principal of that environment. */
@@ -75,6 +77,8 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     format,
     test: false,
     credential: new Secret('op'),
+    previousCredential:
+      options.previousUntil === undefined ? null : { secret: new Secret('before'), until: options.previousUntil },
     basePath: '/base',
     send: upstream.send,
   }

@@ -11,6 +11,8 @@ export interface Provider {
   /** Tagged `test`: test keys may use it. */
   readonly test: boolean
   readonly credential: Secret | null
+  /** The one before it, which the provider may still take: until when, in ms since the epoch. */
+  readonly previousCredential?: { readonly secret: Secret; readonly until: number } | null
   /** Path below which the provider's API lies; empty or without a slash at its end. */
   readonly basePath: string
   readonly send: Send

@@ -8,9 +8,10 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeSync,
 } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { Problem } from '#core/problems.ts'
 
 /** The files that make a deployment what it is, each made once and never replaced. */
@@ -78,7 +79,7 @@ export function findDataDirectory(env: Readonly<Record<string, string | undefine
   return resolve(env.OSTIARY_DATA_DIR ?? '.ostiary')
 }
 
-/** Whole or not at all, also if the machine stops in between. */
+/** Whole or not at all, and there for good once this returns, also if the machine stops. */
 export function createFile(file: string, text: string): void {
   const draft = `${file}.new`
   const descriptor = openSync(draft, 'w', 0o600)
@@ -87,9 +88,24 @@ export function createFile(file: string, text: string): void {
   closeSync(descriptor)
   chmodSync(draft, 0o600)
   renameSync(draft, file)
+  syncFolder(file)
 }
 
-function readSecret(file: string): Buffer {
+export function removeFile(file: string): void {
+  rmSync(file)
+  syncFolder(file)
+}
+
+/** A name is in its folder's data, which has a sync of its own. Windows cannot open folders. */
+function syncFolder(file: string): void {
+  if (process.platform === 'win32') return
+  const folder = openSync(dirname(file), 'r')
+  fsyncSync(folder)
+  closeSync(folder)
+}
+
+/** Throws `start.data_directory_incomplete` for what is not 32 bytes in base64url. */
+export function readSecret(file: string): Buffer {
   chmodSync(file, 0o600)
   const text = readFileSync(file, 'utf8').trim()
   if (!/^[\w-]{43}$/.test(text)) throw incomplete(`${file} does not hold 32 bytes in base64url`)

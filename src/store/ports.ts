@@ -3,6 +3,7 @@ import type { Checkpoint, Heads } from '#core/checkpoint.ts'
 import type { ChangeEvent, GatewayEvent, OstiaryEvent } from '#core/events.ts'
 import type { KeyBudget, KeyLimit } from '#core/key-bounds.ts'
 import type { Environment } from '#core/principal.ts'
+import type { SecretStore } from './secrets-port.ts'
 
 /**
  * What the gateway asks of a database. Every call rejects with `Problem('store.unavailable')` when the store cannot
@@ -13,6 +14,7 @@ export interface Store extends CallStore {
   readonly projects: ProjectStore
   readonly events: EventStore
   readonly audit: AuditStore
+  readonly secrets: SecretStore
   /** Answers a trivial query; rejects when the store cannot. */
   ping(): Promise<void>
 }

@@ -12,6 +12,8 @@ export interface Tables {
   audit_heads: AuditHeadsTable
   audit_checkpoints: AuditCheckpointsTable
   changes: ChangesTable
+  secrets: SecretsTable
+  secret_versions: SecretVersionsTable
 }
 
 export interface ProjectsTable {
@@ -108,4 +110,23 @@ export interface ChangesTable {
   topic: Change['topic']
   subject: string
   at: number
+}
+
+export interface SecretsTable {
+  id: string
+  name: string
+  /** The newest version that there ever was. */
+  version: number
+  created_at: number
+}
+
+export interface SecretVersionsTable {
+  /** Id of the secret. */
+  secret: string
+  version: number
+  kek_id: string
+  wrapped_key: string
+  ciphertext: string
+  created_at: number
+  ends_at: number | null
 }

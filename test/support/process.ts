@@ -134,19 +134,27 @@ export async function startProcess(deployment: Deployment, options: StartOptions
   }
 }
 
+interface ProgramOptions {
+  readonly program?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Text on standard input; default = there is none. */
+  readonly input?: string
+}
+
 /** Runs a program of the pinned Node to its end; `src/main.ts` unless `program` says otherwise. */
 export async function runProgram(
   deployment: Deployment,
   args: readonly string[],
-  { program = MAIN, env = {} }: { readonly program?: string; readonly env?: Readonly<Record<string, string>> } = {},
+  { program = MAIN, env = {}, input }: ProgramOptions = {},
 ): Promise<Finished> {
   const child = spawn(process.execPath, [program, ...args], {
     cwd: deployment.folder,
     env: { ...deployment.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     timeout: START_TIMEOUT_MS,
     killSignal: 'SIGKILL',
   })
+  child.stdin?.end(input)
   const { stdout, stderr, exited } = follow(child)
   const exit = await exited
   return { ...exit, stdout: stdout(), stderr: stderr() }

@@ -3,6 +3,7 @@ import { type Migration, Migrator } from 'kysely/migration'
 import { Problem } from '#core/problems.ts'
 import { keysEventsChanges } from './0001-keys-events-changes.ts'
 import { projectsKeySecrets } from './0002-projects-key-secrets.ts'
+import { secrets } from './0003-secrets.ts'
 import { auditChains } from './0004-audit-chains.ts'
 import type { Columns } from './columns.ts'
 
@@ -13,6 +14,7 @@ function migrations(columns: Columns): Record<string, Migration> {
   return {
     '0001-keys-events-changes': keysEventsChanges(columns),
     '0002-projects-key-secrets': projectsKeySecrets(columns),
+    '0003-secrets': secrets(columns),
     '0004-audit-chains': auditChains(columns),
   }
 }

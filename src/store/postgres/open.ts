@@ -7,6 +7,7 @@ import { postgresColumns } from '#store/migrations/columns.ts'
 import { migrate } from '#store/migrations/migrate.ts'
 import type { Store } from '#store/ports.ts'
 import { projectStore } from '#store/projects.ts'
+import { secretStore } from '#store/secrets.ts'
 import type { Tables } from '#store/tables.ts'
 import { advisoryLocks } from './advisory-locks.ts'
 import { bounded, within } from './bounds.ts'
@@ -27,6 +28,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     projects: bounded(timeoutMs, projectStore(db)),
     events: { ...calls.events, ...bounded(timeoutMs, eventStore(db)) },
     audit: bounded(timeoutMs, auditStore(db)),
+    secrets: bounded(timeoutMs, secretStore(db)),
     changes: calls.changes,
     async ping() {
       await within(timeoutMs, sql`select 1`.execute(db))

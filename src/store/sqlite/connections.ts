@@ -20,6 +20,8 @@ export function openConnections(file: string): Connections {
   writer.exec('pragma journal_mode = wal')
   // `full` syncs the log at each commit: what was acknowledged survives a loss of power.
   writer.exec('pragma synchronous = full; pragma foreign_keys = on; pragma journal_size_limit = 67108864')
+  // What is deleted is overwritten, so that a secret that was destroyed is not in free pages.
+  writer.exec('pragma secure_delete = on')
   // Who waits for a foreign lock must not stop the thread: the write queue tries again by itself.
   writer.exec('pragma busy_timeout = 0')
   const reader = new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS })

@@ -9,6 +9,7 @@ import { sqliteColumns } from '#store/migrations/columns.ts'
 import { migrate } from '#store/migrations/migrate.ts'
 import type { Store } from '#store/ports.ts'
 import { projectStore } from '#store/projects.ts'
+import { secretStore } from '#store/secrets.ts'
 import type { Tables } from '#store/tables.ts'
 import { openClient, type SqliteCallStore, sqliteCallStore } from './call-store.ts'
 import type { SqliteClientOptions } from './client.ts'
@@ -31,6 +32,7 @@ export function openSqliteStore(port: MessagePort, options: Partial<SqliteClient
     projects: projectStore(db),
     events: { ...calls.events, ...eventStore(db) },
     audit: auditStore(db),
+    secrets: secretStore(db),
     async ping() {
       await client.read({ sql: 'select 1', parameters: [] })
     },

@@ -1,0 +1,42 @@
+import Type, { type Static } from 'typebox'
+import type { LiveSecret } from './secret-operations.ts'
+
+export const secretName = Type.String({
+  pattern: '^[A-Za-z][A-Za-z0-9_.-]{0,63}$',
+  description: 'A letter, then letters, digits, `_`, `.` and `-`; at most 64.',
+})
+
+/** What a credential may be: visible ASCII, which is what headers and URLs carry. */
+export const secretValue = Type.String({ minLength: 1, maxLength: 65_536, pattern: '^[\\x21-\\x7e]+$' })
+
+/** Room for the longest value and the JSON around it, in which a character may take two bytes. */
+export const SECRET_BODY_BYTES = 2 * 65_536 + 1024
+
+/** A secret as the admin API shows it: never its value. Times are ISO 8601 in UTC. */
+export const secretView = Type.Object({
+  name: Type.String(),
+  version: Type.Integer(),
+  created_at: Type.String({ description: 'Of the version in use.' }),
+  kek_id: Type.String({ description: 'Key-encryption key that it is under.' }),
+  used_by: Type.Array(Type.String(), { description: 'Members of the configuration in effect that refer to it.' }),
+  previous: Type.Union([
+    Type.Null(),
+    Type.Object({
+      version: Type.Integer(),
+      ends_at: Type.String({ description: 'Until when it is valid; then it is destroyed.' }),
+    }),
+  ]),
+})
+
+export type SecretView = Static<typeof secretView>
+
+export function viewSecret({ name, version, createdAt, kekId, usedBy, previous }: LiveSecret): SecretView {
+  return {
+    name,
+    version,
+    created_at: new Date(createdAt).toISOString(),
+    kek_id: kekId,
+    used_by: [...usedBy],
+    previous: previous && { version: previous.version, ends_at: new Date(previous.endsAt).toISOString() },
+  }
+}
