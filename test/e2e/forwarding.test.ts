@@ -774,7 +774,7 @@ describe('a gateway that stops', () => {
     }
     await using again = await startGateway(config)
     const event = (await again.events()).find(({ callerRequestId }) => callerRequestId === 'is-cut')
-    assert.equal(event?.outcome, 'caller_hung_up')
+    assert.equal(event?.outcome, 'failed')
     await rm(folder, { recursive: true })
   })
 })
