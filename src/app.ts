@@ -44,6 +44,8 @@ export interface Ostiary extends AsyncDisposable {
   readonly firstKey: { readonly secret: Secret; readonly expiresAt: number } | null
   readonly store: Store
   readonly keys: Keys
+  readonly projects: Projects
+  readonly bulk: BulkRevocation
   readonly supervisor: Supervisor
   readonly database: Database
   readonly log: Logger
@@ -136,7 +138,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     config,
     firstKey,
     store,
-    keys,
+    ...rooms,
     supervisor,
     database,
     log,

@@ -41,7 +41,7 @@ export const described = {
       status: text('active|disabled|expired|revoked', 'only these'),
       name: text('NAME', 'only of this name'),
       metadata: text('NAME=VALUE', 'only with this'),
-      sort: text('COLUMN', 'created_at, name, expires_at or last_used_at; with - before it descending'),
+      sort: text('COLUMN', 'created_at, name, expires_at or last_used_at; descending as in --sort=-name'),
       json,
     },
     example: 'ostiary keys list --status active --sort last_used_at',

@@ -13,9 +13,9 @@ import { EMPTY_CHAIN } from '#core/audit-chain.ts'
 import type { CallEvent, OstiaryEvent } from '#core/events.ts'
 import { Problem } from '#core/problems.ts'
 import { createKeyFormat } from '#keys/format.ts'
-import { REVOCATION_BOUND_MS } from '#keys/verifier.ts'
 import { type Gateway, startGateway, until } from '../support/gateway.ts'
 import { askAdmin, callOnce, callOver, startLoad, takeDatabaseAway } from '../support/process.ts'
+import { type Ending, endings, measureEndings } from '../support/revocations.ts'
 
 const REVOCATIONS = 100
 const FLOOD = 3000
@@ -32,45 +32,11 @@ async function mintTestKey(gateway: Gateway): Promise<{ readonly id: string; rea
   return { id: record.id, secret: secret.reveal() }
 }
 
-/** A connection to each worker. */
-async function lineToEachWorker(gateway: Gateway): Promise<Agent[]> {
-  const found = new Map<number, Agent>()
-  await until('a connection to each worker', async () => {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-    const { worker } = await gateway.event((await callOver(agent, gateway.url, gateway.testKey)).id)
-    if (found.has(worker)) agent.destroy()
-    else found.set(worker, agent)
-    return found.size === gateway.ostiary.supervisor.workers.length
-  })
-  return [...found.values()]
-}
-
 test(`${REVOCATIONS} revocations each reach every worker within the bound`, async t => {
   await using gateway = await startGateway({ workers: 2 })
-  const lines = await lineToEachWorker(gateway)
-  const keys = await Promise.all(Array.from({ length: REVOCATIONS }, () => mintTestKey(gateway)))
-  let worst = 0
-  let stale = 0
-  for (const { id, secret } of keys) {
-    for (const line of lines) assert.equal((await callOver(line, gateway.url, secret)).status, 200)
-    const asked = performance.now()
-    assert.equal((await askAdmin(gateway, `/api/keys/${id}/revoke`, {})).status, 200)
-    await Promise.all(
-      lines.map(async line => {
-        for (;;) {
-          const { status } = await callOver(line, gateway.url, secret)
-          if (status === 401) break
-          assert.equal(status, 200)
-          stale++
-          assert.ok(performance.now() - asked < REVOCATION_BOUND_MS, `${id} is still accepted`)
-        }
-        worst = Math.max(worst, performance.now() - asked)
-      }),
-    )
-  }
-  for (const line of lines) line.destroy()
+  const { worstMs, stale } = await measureEndings(gateway, REVOCATIONS, [endings.revoke as Ending])
   t.diagnostic(
-    `slowest from request to refusal everywhere: ${worst.toFixed(1)} ms; ${stale} calls accepted after the answer`,
+    `slowest from request to refusal everywhere: ${worstMs.toFixed(1)} ms; ${stale} calls accepted after the answer`,
   )
 })
 

@@ -33,13 +33,17 @@ const schema = {
 
 /** `POST /api/keys` */
 export function keysCreate(routing: Routing, { keys, clock }: { keys: Keys; clock: Clock }): void {
-  routing.post('/api/keys', { schema, config: { scope: 'keys:write' } }, async (request, reply) => {
-    const { name, project, environment = 'live', ...rest } = request.body
-    const wanted = { ...toUpdate(rest), name, project, environment }
-    const { record, secret } = await keys.mint(wanted, callerOf(request).actor)
-    return reply
-      .code(201)
-      .header('etag', etagOf(record.version))
-      .send({ key: viewKey(record, clock()), secret: secret.reveal() })
-  })
+  routing.post(
+    '/api/keys',
+    { schema, config: { scope: 'keys:write', problems: ['key.lifetime_exceeded', 'project.not_found'] } },
+    async (request, reply) => {
+      const { name, project, environment = 'live', ...rest } = request.body
+      const wanted = { ...toUpdate(rest), name, project, environment }
+      const { record, secret } = await keys.mint(wanted, callerOf(request).actor)
+      return reply
+        .code(201)
+        .header('etag', etagOf(record.version))
+        .send({ key: viewKey(record, clock()), secret: secret.reveal() })
+    },
+  )
 }

@@ -14,8 +14,12 @@ const schema = {
 
 /** `POST /api/keys/:id/disable` */
 export function keysDisable(routing: Routing, { keys, clock }: { keys: Keys; clock: Clock }): void {
-  routing.post('/api/keys/:id/disable', { schema, config: { scope: 'keys:write' } }, async request => {
-    const key = await keys.disable(request.params.id, callerOf(request).actor)
-    return { key: viewKey(key, clock()) }
-  })
+  routing.post(
+    '/api/keys/:id/disable',
+    { schema, config: { scope: 'keys:write', problems: ['key.not_found', 'key.ended'] } },
+    async request => {
+      const key = await keys.disable(request.params.id, callerOf(request).actor)
+      return { key: viewKey(key, clock()) }
+    },
+  )
 }

@@ -14,8 +14,12 @@ const schema = {
 
 /** `POST /api/keys/:id/enable` */
 export function keysEnable(routing: Routing, { keys, clock }: { keys: Keys; clock: Clock }): void {
-  routing.post('/api/keys/:id/enable', { schema, config: { scope: 'keys:write' } }, async request => {
-    const key = await keys.enable(request.params.id, callerOf(request).actor)
-    return { key: viewKey(key, clock()) }
-  })
+  routing.post(
+    '/api/keys/:id/enable',
+    { schema, config: { scope: 'keys:write', problems: ['key.not_found', 'key.ended'] } },
+    async request => {
+      const key = await keys.enable(request.params.id, callerOf(request).actor)
+      return { key: viewKey(key, clock()) }
+    },
+  )
 }

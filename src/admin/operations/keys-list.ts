@@ -46,26 +46,30 @@ const schema = {
 
 /** `GET /api/keys` */
 export function keysList(routing: Routing, { keys, clock }: { keys: Keys; clock: Clock }): void {
-  routing.get('/api/keys', { schema, config: { scope: 'keys:read' } }, async request => {
-    const { limit = 100, after, sort = '-created_at', project, environment, status, name, metadata } = request.query
-    const query: KeyQuery = {
-      // One more than asked for tells whether there is a next page.
-      limit: limit + 1,
-      after,
-      sort: sort.replace('-', '') as KeySort,
-      ascending: !sort.startsWith('-'),
-      environment,
-      name,
-      status: status && { is: status, now: clock() },
-      metadata: metadata === undefined ? undefined : tagOf(metadata),
-    }
-    const found = await keys.list({ ...query, ...(project !== undefined && { project }) }, callerOf(request).actor)
-    const page = found.slice(0, limit)
-    return {
-      keys: page.map(key => viewKey(key, clock())),
-      next: found.length > limit ? (page.at(-1)?.id ?? null) : null,
-    }
-  })
+  routing.get(
+    '/api/keys',
+    { schema, config: { scope: 'keys:read', problems: ['project.not_found'] } },
+    async request => {
+      const { limit = 100, after, sort = '-created_at', project, environment, status, name, metadata } = request.query
+      const query: KeyQuery = {
+        // One more than asked for tells whether there is a next page.
+        limit: limit + 1,
+        after,
+        sort: sort.replace('-', '') as KeySort,
+        ascending: !sort.startsWith('-'),
+        environment,
+        name,
+        status: status && { is: status, now: clock() },
+        metadata: metadata === undefined ? undefined : tagOf(metadata),
+      }
+      const found = await keys.list({ ...query, ...(project !== undefined && { project }) }, callerOf(request).actor)
+      const page = found.slice(0, limit)
+      return {
+        keys: page.map(key => viewKey(key, clock())),
+        next: found.length > limit ? (page.at(-1)?.id ?? null) : null,
+      }
+    },
+  )
 }
 
 function tagOf(text: string): { name: string; value: string } {

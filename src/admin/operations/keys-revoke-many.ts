@@ -32,8 +32,12 @@ const schema = {
 
 /** `POST /api/keys/revoke` */
 export function keysRevokeMany(routing: Routing, { bulk }: { bulk: BulkRevocation }): void {
-  routing.post('/api/keys/revoke', { schema, config: { scope: 'keys:write' } }, async request => {
-    const { revoked, unknown, more } = await bulk.revoke(request.body, callerOf(request).actor)
-    return { revoked: [...revoked], unknown: [...unknown], more }
-  })
+  routing.post(
+    '/api/keys/revoke',
+    { schema, config: { scope: 'keys:write', problems: ['project.not_found'] } },
+    async request => {
+      const { revoked, unknown, more } = await bulk.revoke(request.body, callerOf(request).actor)
+      return { revoked: [...revoked], unknown: [...unknown], more }
+    },
+  )
 }

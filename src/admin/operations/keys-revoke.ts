@@ -14,8 +14,12 @@ const schema = {
 
 /** `POST /api/keys/:id/revoke` */
 export function keysRevoke(routing: Routing, { keys, clock }: { keys: Keys; clock: Clock }): void {
-  routing.post('/api/keys/:id/revoke', { schema, config: { scope: 'keys:write' } }, async request => {
-    const key = await keys.revoke(request.params.id, callerOf(request).actor)
-    return { key: viewKey(key, clock()) }
-  })
+  routing.post(
+    '/api/keys/:id/revoke',
+    { schema, config: { scope: 'keys:write', problems: ['key.not_found'] } },
+    async request => {
+      const key = await keys.revoke(request.params.id, callerOf(request).actor)
+      return { key: viewKey(key, clock()) }
+    },
+  )
 }

@@ -30,9 +30,15 @@ const schema = {
 
 /** `POST /api/keys/:id/rotate` */
 export function keysRotate(routing: Routing, { keys, clock }: { keys: Keys; clock: Clock }): void {
-  routing.post('/api/keys/:id/rotate', { schema, config: { scope: 'keys:write' } }, async (request, reply) => {
-    const graceMs = request.body.grace * 1000
-    const { record, secret } = await keys.rotate(request.params.id, graceMs, callerOf(request).actor)
-    return reply.header('etag', etagOf(record.version)).send({ key: viewKey(record, clock()), secret: secret.reveal() })
-  })
+  routing.post(
+    '/api/keys/:id/rotate',
+    { schema, config: { scope: 'keys:write', problems: ['key.not_found', 'key.ended', 'key.too_many_secrets'] } },
+    async (request, reply) => {
+      const graceMs = request.body.grace * 1000
+      const { record, secret } = await keys.rotate(request.params.id, graceMs, callerOf(request).actor)
+      return reply
+        .header('etag', etagOf(record.version))
+        .send({ key: viewKey(record, clock()), secret: secret.reveal() })
+    },
+  )
 }

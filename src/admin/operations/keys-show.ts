@@ -15,8 +15,12 @@ const schema = {
 
 /** `GET /api/keys/:id` */
 export function keysShow(routing: Routing, { keys, clock }: { keys: Keys; clock: Clock }): void {
-  routing.get('/api/keys/:id', { schema, config: { scope: 'keys:read' } }, async (request, reply) => {
-    const key = await keys.find(request.params.id, callerOf(request).actor)
-    return reply.header('etag', etagOf(key.version)).send({ key: viewKey(key, clock()) })
-  })
+  routing.get(
+    '/api/keys/:id',
+    { schema, config: { scope: 'keys:read', problems: ['key.not_found'] } },
+    async (request, reply) => {
+      const key = await keys.find(request.params.id, callerOf(request).actor)
+      return reply.header('etag', etagOf(key.version)).send({ key: viewKey(key, clock()) })
+    },
+  )
 }

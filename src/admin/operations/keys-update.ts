@@ -25,10 +25,20 @@ const schema = {
 
 /** `PATCH /api/keys/:id` */
 export function keysUpdate(routing: Routing, { keys, clock }: { keys: Keys; clock: Clock }): void {
-  routing.patch('/api/keys/:id', { schema, config: { scope: 'keys:write' } }, async (request, reply) => {
-    const key = await keys.update(request.params.id, toUpdate(request.body), callerOf(request).actor, before =>
-      requireMatch(request, before.version),
-    )
-    return reply.header('etag', etagOf(key.version)).send({ key: viewKey(key, clock()) })
-  })
+  routing.patch(
+    '/api/keys/:id',
+    {
+      schema,
+      config: {
+        scope: 'keys:write',
+        problems: ['key.not_found', 'key.ended', 'key.lifetime_exceeded', 'admin.precondition_failed'],
+      },
+    },
+    async (request, reply) => {
+      const key = await keys.update(request.params.id, toUpdate(request.body), callerOf(request).actor, before =>
+        requireMatch(request, before.version),
+      )
+      return reply.header('etag', etagOf(key.version)).send({ key: viewKey(key, clock()) })
+    },
+  )
 }

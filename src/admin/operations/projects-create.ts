@@ -21,12 +21,16 @@ const schema = {
 
 /** `POST /api/projects` */
 export function projectsCreate(routing: Routing, { projects }: { projects: Projects }): void {
-  routing.post('/api/projects', { schema, config: { scope: 'projects:write' } }, async (request, reply) => {
-    const { name, description = null, metadata = {} } = request.body
-    const project = await projects.create({ name, description, metadata }, callerOf(request).actor)
-    return reply
-      .code(201)
-      .header('etag', etagOf(project.version))
-      .send({ project: viewProject(project) })
-  })
+  routing.post(
+    '/api/projects',
+    { schema, config: { scope: 'projects:write', problems: ['store.conflict'] } },
+    async (request, reply) => {
+      const { name, description = null, metadata = {} } = request.body
+      const project = await projects.create({ name, description, metadata }, callerOf(request).actor)
+      return reply
+        .code(201)
+        .header('etag', etagOf(project.version))
+        .send({ project: viewProject(project) })
+    },
+  )
 }

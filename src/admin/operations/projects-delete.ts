@@ -13,9 +13,19 @@ const schema = {
 
 /** `DELETE /api/projects/:id` */
 export function projectsDelete(routing: Routing, { projects }: { projects: Projects }): void {
-  routing.delete('/api/projects/:id', { schema, config: { scope: 'projects:write' } }, async request => {
-    const { id } = request.params
-    await projects.delete(id, callerOf(request).actor, before => requireMatch(request, before.version))
-    return { deleted: id }
-  })
+  routing.delete(
+    '/api/projects/:id',
+    {
+      schema,
+      config: {
+        scope: 'projects:write',
+        problems: ['project.not_found', 'project.not_deletable', 'admin.precondition_failed'],
+      },
+    },
+    async request => {
+      const { id } = request.params
+      await projects.delete(id, callerOf(request).actor, before => requireMatch(request, before.version))
+      return { deleted: id }
+    },
+  )
 }

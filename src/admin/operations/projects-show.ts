@@ -14,8 +14,12 @@ const schema = {
 
 /** `GET /api/projects/:id` */
 export function projectsShow(routing: Routing, { projects }: { projects: Projects }): void {
-  routing.get('/api/projects/:id', { schema, config: { scope: 'projects:read' } }, async (request, reply) => {
-    const project = await projects.find(request.params.id, callerOf(request).actor)
-    return reply.header('etag', etagOf(project.version)).send({ project: viewProject(project) })
-  })
+  routing.get(
+    '/api/projects/:id',
+    { schema, config: { scope: 'projects:read', problems: ['project.not_found'] } },
+    async (request, reply) => {
+      const project = await projects.find(request.params.id, callerOf(request).actor)
+      return reply.header('etag', etagOf(project.version)).send({ project: viewProject(project) })
+    },
+  )
 }

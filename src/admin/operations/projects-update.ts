@@ -22,10 +22,20 @@ const schema = {
 
 /** `PATCH /api/projects/:id` */
 export function projectsUpdate(routing: Routing, { projects }: { projects: Projects }): void {
-  routing.patch('/api/projects/:id', { schema, config: { scope: 'projects:write' } }, async (request, reply) => {
-    const project = await projects.update(request.params.id, request.body, callerOf(request).actor, before =>
-      requireMatch(request, before.version),
-    )
-    return reply.header('etag', etagOf(project.version)).send({ project: viewProject(project) })
-  })
+  routing.patch(
+    '/api/projects/:id',
+    {
+      schema,
+      config: {
+        scope: 'projects:write',
+        problems: ['project.not_found', 'store.conflict', 'admin.precondition_failed'],
+      },
+    },
+    async (request, reply) => {
+      const project = await projects.update(request.params.id, request.body, callerOf(request).actor, before =>
+        requireMatch(request, before.version),
+      )
+      return reply.header('etag', etagOf(project.version)).send({ project: viewProject(project) })
+    },
+  )
 }

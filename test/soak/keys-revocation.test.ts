@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { type GatewayOptions, startGateway } from '../support/gateway.ts'
+import { postgresAvailable, startPostgres } from '../support/postgres.ts'
+import { endings, measureEndings } from '../support/revocations.ts'
+
+const COUNT = 1000
+
+async function measure(options: GatewayOptions): Promise<string> {
+  await using gateway = await startGateway({ workers: 4, ...options })
+  const { worstMs, stale } = await measureEndings(gateway, COUNT, Object.values(endings))
+  return `slowest from request to refusal everywhere: ${worstMs.toFixed(1)} ms; ${stale} calls accepted after the answer`
+}
+
+test(`${COUNT} keys revoked, disabled and rotated each end on every worker within the bound, on SQLite`, async t => {
+  t.diagnostic(await measure({}))
+})
+
+test(`${COUNT} keys revoked, disabled and rotated each end on every worker within the bound, on PostgreSQL`, async t => {
+  if (!postgresAvailable()) {
+    assert.notEqual(process.env.CI, 'true', 'CI must have PostgreSQL')
+    return t.skip('needs PostgreSQL')
+  }
+  const server = await startPostgres()
+  after(() => server[Symbol.asyncDispose]())
+  const yaml = 'store: { kind: postgres, url: env:DATABASE }\n'
+  t.diagnostic(await measure({ yaml, env: { DATABASE: await server.createDatabase() } }))
+})
