@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
 import { runCommand } from '#cli/commands.ts'
 import type { ChangeEvent } from '#core/events.ts'
 import { type Gateway, startGateway, until } from '../support/gateway.ts'
-import { callOnce } from '../support/process.ts'
+import { callOnce, startLoad } from '../support/process.ts'
 import { type Provider, sendJson, startProvider } from '../support/provider.ts'
 
 const CHAT = '{"model":"m","messages":[]}'
@@ -145,4 +147,61 @@ describe('a secret of the vault', () => {
     assert.match(stderr, /\(secret\.in_use\)\nproviders\.up\.credential/)
     assert.equal((await gateway.ostiary.store.secrets.find('up')).length, 1)
   })
+})
+
+test('rotations with a grace lose no call, in whichever order the provider changes over', async () => {
+  valid = new Set(['credential-0'])
+  await using gateway = await start()
+  await run(gateway, 'credential-0', 'secrets', 'set', 'up')
+  writeFileSync(gateway.configFile, yamlOf('secret:up'))
+  await gateway.ostiary.reload('test')
+  await using load = startLoad(gateway.url, await gateway.liveKey(), 6, { body: CHAT })
+  const more = async () => {
+    const sofar = load.statuses()[200] ?? 0
+    await until('calls', () => (load.statuses()[200] ?? 0) > sofar + 20)
+  }
+  await more()
+  for (let n = 1; n <= 8; n++) {
+    const both = new Set([`credential-${n - 1}`, `credential-${n}`])
+    if (n % 2 === 0) valid = both
+    const { code } = await run(gateway, `credential-${n}`, 'secrets', 'rotate', 'up', '--grace', '1h')
+    assert.equal(code, 0)
+    await more()
+    valid = both
+    await more()
+    valid = new Set([`credential-${n}`])
+    await more()
+  }
+  await load.stop()
+  assert.deepEqual(Object.keys(load.statuses()), ['200'])
+  assert.deepEqual(
+    load.lines.flatMap(({ errors }) => errors),
+    [],
+  )
+})
+
+test('what was destroyed is no longer in SQLite’s file', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ostiary-'))
+  try {
+    const destroyed: string[] = []
+    let file: string
+    {
+      await using gateway = await startGateway({ folder, yaml: '{}\n' })
+      file = gateway.ostiary.dataDirectory.database
+      const { secrets } = gateway.ostiary.store
+      for (const [name, length] of Object.entries({ short: 30, long: 50_000 })) {
+        await run(gateway, 'x'.repeat(length), 'secrets', 'set', name)
+        destroyed.push((await secrets.find(name))[0]?.ciphertext ?? '')
+        await run(gateway, 'y', 'secrets', 'rotate', name, '--grace', '0s')
+      }
+    }
+    const bytes = readFileSync(file)
+    for (const text of destroyed) {
+      for (let at = 0; at + 40 <= text.length; at += 1000)
+        assert.ok(!bytes.includes(text.slice(at, at + 40)), `at ${at}`)
+    }
+    assert.ok(destroyed.every(text => text.length > 40))
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
