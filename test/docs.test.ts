@@ -83,7 +83,9 @@ describe('names in the documents', () => {
   it('of problems are those of the registry', () => {
     const families = new Set(Object.keys(problemTypes).map(code => code.split('.')[0]))
     // Types of events are written alike.
-    const events = read('src/core/events.ts')
+    const events = read('src/core/events.ts').replace(/`(\w+)\.\$\{([^}]*)\}`/g, (_, noun: string, verbs: string) =>
+      verbs.replace(/'(\w+)'/g, `'${noun}.$1'`),
+    )
     const unknown = documents
       .flatMap(file => [...prose(file).matchAll(/`([a-z]+\.[a-z_]+)`/g)].map(([, code = '']) => code))
       .filter(
@@ -183,7 +185,10 @@ describe('configurations', () => {
         // Whatever secret it refers to is there.
         const yaml = text.replace(/\b(?:env|file):(?!DATABASE_URL)[\w/-]+/g, 'env:SECRET')
         writeFileSync(name, yaml)
-        loadConfig({ env: { SECRET: 'secret', DATABASE_URL: 'postgres://u:p@localhost/d' }, file: name })
+        loadConfig({
+          env: { SECRET: `whsec_${'A'.repeat(32)}`, DATABASE_URL: 'postgres://u:p@localhost/d' },
+          file: name,
+        })
       } finally {
         rmSync(folder, { recursive: true })
       }

@@ -89,6 +89,8 @@ describe('habits', () => {
     const places = sources.filter(file => /\.reveal\(\)/.test(read(file)))
     assert.deepEqual(places.sort(), [
       'src/admin/operations/keys-create.ts', // shown once
+      'src/audit/webhook-anchor.ts', // signs what is posted
+      'src/cli/open-audit.ts', // the connection
       'src/cli/start.ts', // the first key, shown once
       'src/config/changes.ts', // compared
       'src/config/secrets.ts', // handed to another thread
