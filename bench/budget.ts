@@ -11,7 +11,7 @@ export interface BudgetLine {
 
 /** What the product promises, beside what this run measured. */
 export function judge(results: Results): BudgetLine[] {
-  const { soak, startUpMs } = results
+  const { soak, audit, startUpMs } = results
   return [
     atMost('2 KB call ≤ 3.5 × HAProxy CPU', ratio(results, '2 KB', 'ostiary', 'haproxy'), 3.5),
     atLeast('2 KB call ≥ 8 × less CPU than Portkey', ratio(results, '2 KB', 'portkey', 'ostiary'), 8),
@@ -20,6 +20,11 @@ export function judge(results: Results): BudgetLine[] {
       budget: 'RSS ≤ 250 MB with two workers, flat',
       measured: soak === undefined ? '–' : `at most ${soak.max.toFixed(0)} MB, ${soak.flat ? 'flat' : 'growing'}`,
       met: soak === undefined ? null : soak.max <= 250 && soak.flat,
+    },
+    {
+      budget: 'audit verify ≥ 200,000 events/s',
+      measured: audit === undefined ? '–' : `${audit.verifiedPerSecond.toFixed(0)} events/s`,
+      met: audit === undefined ? null : audit.verifiedPerSecond >= 200_000,
     },
     {
       budget: 'start to first answer ≤ 1.5 s',

@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadCore, runCommand, scratch } from './processes.ts'
 
-const connections = 32
+const CONNECTIONS = 32
 
 export interface Load {
   readonly url: string
@@ -10,6 +10,8 @@ export interface Load {
   readonly body: string
   /** Sent in turn as bearer tokens; without them every call is the same. */
   readonly keys?: readonly string[]
+  /** Callers at once (32). */
+  readonly connections?: number
 }
 
 export interface LoadResult {
@@ -24,7 +26,16 @@ export interface LoadResult {
  * a figure over mixed outcomes would compare nothing.
  */
 export async function runLoad(load: Load, seconds: number, expectedStatus: 200 | 401): Promise<LoadResult> {
-  const command = ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '-s', writeScript(load)]
+  const command = [
+    'wrk',
+    '-t1',
+    `-c${load.connections ?? CONNECTIONS}`,
+    `-d${seconds}s`,
+    '--timeout',
+    '10s',
+    '-s',
+    writeScript(load),
+  ]
   const stdout = await runCommand(loadCore, [...command, load.url])
   const line = stdout.split('\n').find(each => each.startsWith('{'))
   if (line === undefined) throw new Error(`wrk gave no result for ${load.url}:\n${stdout}`)

@@ -14,6 +14,7 @@ export interface OstiaryOptions {
   readonly upstreamPort: number
   /** Options of Node itself. */
   readonly nodeOptions?: readonly string[]
+  readonly auditMode?: 'batched' | 'durable'
 }
 
 export interface Ostiary {
@@ -47,6 +48,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       OSTIARY_WORKERS: String(options.workers),
       OSTIARY_LISTENERS_PUBLIC_PORT: String(options.port),
       OSTIARY_LISTENERS_ADMIN_PORT: '0',
+      OSTIARY_AUDIT_MODE: options.auditMode ?? 'batched',
       BENCH_UPSTREAM_KEY: 'upstream-credential-of-the-bench',
     },
   })

@@ -1,4 +1,5 @@
 import { cpus } from 'node:os'
+import type { AuditFigures } from './audit.ts'
 import type { BudgetLine } from './budget.ts'
 import { cpuRatio, type Duration, type Figures, findRow, median, type Row } from './measure.ts'
 import type { SoakResult } from './soak.ts'
@@ -10,6 +11,7 @@ export interface Results {
   readonly skipped: readonly string[]
   readonly rows: readonly Row[]
   readonly soak: SoakResult | undefined
+  readonly audit: AuditFigures | undefined
   readonly startUpMs: readonly number[] | undefined
 }
 
@@ -81,8 +83,8 @@ function ratioTo(row: Row, other: Row | undefined): string {
   return other === undefined ? '–' : cpuRatio(row, other).toFixed(2)
 }
 
-function memoryAndStart({ soak, startUpMs }: Results): string[] {
-  const parts: string[] = []
+function memoryAndStart({ soak, audit, startUpMs }: Results): string[] {
+  const parts: string[] = audit === undefined ? [] : auditTables(audit)
   if (soak !== undefined) {
     const { start, median, end, max } = soak
     const figures = [start, median, end, max].map(each => each.toFixed(0))
@@ -99,6 +101,26 @@ function memoryAndStart({ soak, startUpMs }: Results): string[] {
     )
   }
   return parts
+}
+
+function auditTables({ verifiedPerSecond, latencies }: AuditFigures): string[] {
+  const lines = latencies.map(({ callers, batched, durable }) => [
+    String(callers),
+    batched.p50Ms.toFixed(2),
+    durable.p50Ms.toFixed(2),
+    (durable.p50Ms - batched.p50Ms).toFixed(2),
+    batched.p99Ms.toFixed(2),
+    durable.p99Ms.toFixed(2),
+    batched.callsPerSecond.toFixed(0),
+    durable.callsPerSecond.toFixed(0),
+  ])
+  const of = (figure: string) => [`${figure} batched`, `${figure} durable`]
+  return [
+    '## Audit',
+    `\`ostiary audit verify\` checks ${verifiedPerSecond.toFixed(0)} events a second.`,
+    'A call of 2 KB, one worker, in the two modes of the audit:',
+    table(['callers', ...of('p50 ms'), 'added ms', ...of('p99 ms'), ...of('calls/s')], lines),
+  ]
 }
 
 function table(heads: readonly string[], lines: readonly (readonly string[])[]): string {

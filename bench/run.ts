@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { measureAudit } from './audit.ts'
 import { judge } from './budget.ts'
 import { measureFloods } from './floods.ts'
 import { type Options, readOptions } from './options.ts'
@@ -34,6 +35,7 @@ async function measureAll(options: Options): Promise<Results> {
     skipped: wanted.filter(peer => !present.includes(peer)).map(({ name }) => name),
     rows,
     soak: whole && options.soakMinutes > 0 ? await soak(upstreamPort, options.soakMinutes) : undefined,
+    audit: whole ? await measureAudit(upstreamPort, options) : undefined,
     startUpMs: whole ? await measureStartUp(upstreamPort) : undefined,
   }
 }

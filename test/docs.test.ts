@@ -190,7 +190,10 @@ describe('configurations', () => {
         // Whatever secret it refers to is there.
         const yaml = text.replace(/\b(?:env|file):(?!DATABASE_URL)[\w/-]+/g, 'env:SECRET')
         writeFileSync(name, yaml)
-        loadConfig({ env: { SECRET: 'secret', DATABASE_URL: 'postgres://u:p@localhost/d' }, file: name })
+        loadConfig({
+          env: { SECRET: `whsec_${'A'.repeat(32)}`, DATABASE_URL: 'postgres://u:p@localhost/d' },
+          file: name,
+        })
       } finally {
         rmSync(folder, { recursive: true })
       }

@@ -91,6 +91,8 @@ describe('habits', () => {
       'src/admin/operations/keys-create.ts', // shown once
       'src/admin/operations/keys-rotate.ts', // shown once
       'src/cli/secrets.ts', // sent to the admin listener
+      'src/audit/webhook-anchor.ts', // signs what is posted
+      'src/cli/open-audit.ts', // the connection
       'src/cli/start.ts', // the first key, shown once
       'src/config/changes.ts', // compared
       'src/config/pending.ts', // checked

@@ -74,6 +74,23 @@ const refusals: [yaml: string, ...lines: string[]][] = [
   ['store: { kind: postgres }', `ostiary.yaml:1:1: store.url: is missing: ${EARLY_REFERENCE}`],
   ['store: { kind: postgres, url: secret:db }', `ostiary.yaml:1:26: store.url: ${EARLY_REFERENCE}`],
   ['store: { kind: postgres, url: env:KEY }', 'ostiary.yaml:1:26: store.url: env:KEY must begin with postgres://'],
+  // Audit
+  ['audit: { mode: fast }', 'ostiary.yaml:1:10: audit.mode: must be one of "batched", "durable"'],
+  ['audit: { checkpointSeconds: 0 }', 'ostiary.yaml:1:10: audit.checkpointSeconds: must be an integer from 1 to 86400'],
+  ['audit: { retentionDays: 0 }', 'ostiary.yaml:1:10: audit.retentionDays: must be an integer from 1 to 36500 or null'],
+  ['audit: { anchors: { file: "" } }', 'ostiary.yaml:1:21: audit.anchors.file: must be the path of a file'],
+  [
+    'audit: { anchors: { webhook: "https://x.example.com/" } }',
+    'ostiary.yaml:1:10: audit.anchors.webhookSecret: is missing: what is posted to `webhook` is signed',
+  ],
+  [
+    'audit: { anchors: { webhook: "http://x.example.com/" } }',
+    'ostiary.yaml:1:21: audit.anchors.webhook: must begin with https://; http:// is for loopback hosts only',
+  ],
+  [
+    'audit: { anchors: { webhookSecret: env:KEY, webhook: "https://x.example.com/" } }',
+    'ostiary.yaml:1:21: audit.anchors.webhookSecret: env:KEY must be `whsec_` and 24 to 64 bytes in base64',
+  ],
   // Providers
   [
     'providers: { a: {} }',

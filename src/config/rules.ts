@@ -51,10 +51,8 @@ function checkPorts(draft: Draft, faults: Faults): void {
 
 function checkAnchors(draft: Draft, faults: Faults): void {
   const { webhook, webhookSecret } = draft.audit?.anchors ?? {}
-  if ((webhook === undefined) === (webhookSecret === undefined)) return
-  if (webhook === undefined)
-    faults.add(['audit', 'anchors', 'webhook'], 'is missing: `webhookSecret` signs what goes there')
-  else faults.add(['audit', 'anchors', 'webhookSecret'], 'is missing: what is posted to `webhook` is signed')
+  if (webhook === undefined || webhookSecret !== undefined) return
+  faults.add(['audit', 'anchors', 'webhookSecret'], 'is missing: what is posted to `webhook` is signed')
 }
 
 function checkLifetimes(draft: Draft, faults: Faults): void {

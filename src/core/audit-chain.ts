@@ -43,11 +43,11 @@ export interface DecisionLink {
  * What the hash of a row is taken of, up to its data. No member before the data can hold a line feed, and all but the
  * data are of known number, so that two different rows never frame to the same text.
  */
-export function changeFrame(previous: string, seq: number, { id, at, type }: Omit<ChangeLink, 'data'>): string {
+function changeFrame(previous: string, seq: number, { id, at, type }: Omit<ChangeLink, 'data'>): string {
   return `ostiary-audit-change-1\n${CHANGES_CHAIN}\n${seq}\n${previous}\n${id}\n${at}\n${type}\n`
 }
 
-export function decisionFrame(
+function decisionFrame(
   previous: string,
   chain: string,
   seq: number,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { test } from 'node:test'
+import type { AdmittedEvent } from '#core/events.ts'
 import { Problem, type ProblemCode } from '#core/problems.ts'
 import { ask, chatBytes, dial, identityOf, NOW, openGateway, openProvider, readAll } from './gateway-under-test.ts'
 
@@ -192,6 +193,68 @@ test('what cannot be recorded is not forwarded', async t => {
   assert.equal(res.statusCode, 503)
   res.resume()
   assert.deepEqual([(await gateway.event()).problem, got], ['events.not_recordable', []])
+})
+
+test('where events are durable, nothing is forwarded before the call is on record', async t => {
+  const got: unknown[] = []
+  const admitted = Promise.withResolvers<void>()
+  const asked = Promise.withResolvers<AdmittedEvent>()
+  const gateway = await openGateway(t, {
+    upstreamPort: await echo(t, got),
+    admit(event) {
+      asked.resolve(event)
+      return admitted.promise
+    },
+  })
+  const answered = ask(gateway.port)
+  const event = await asked.promise
+  assert.deepEqual(
+    [event.type, event.credential, event.model, event.target, event.route],
+    ['admitted', 'key_live', 'real', { provider: 'p', model: 'its-name', test: false }, 'openai.chat'],
+  )
+  await new Promise(resolve => setImmediate(resolve))
+  assert.deepEqual(got, [])
+  admitted.resolve()
+  const res = await answered
+  res.resume()
+  assert.equal(res.statusCode, 200)
+  assert.equal((await gateway.event()).id, event.id)
+})
+
+test('where events are durable, a call that cannot be put on record is refused and not forwarded', async t => {
+  const got: unknown[] = []
+  const gateway = await openGateway(t, {
+    upstreamPort: await echo(t, got),
+    admit: () => Promise.reject(new Problem('events.not_recordable')),
+  })
+  const res = await ask(gateway.port)
+  res.resume()
+  assert.deepEqual([res.statusCode, (await gateway.event()).problem, got], [503, 'events.not_recordable', []])
+})
+
+test('where events are durable, what the gateway itself answers waits for its event, or becomes 503', async t => {
+  for (const asked of [{ body: { model: 'nothing', messages: [] } }, { path: '/v1/models', method: 'GET' }]) {
+    const written = Promise.withResolvers<void>()
+    const gateway = await openGateway(t, { recorded: () => written.promise })
+    let answered = false
+    const answer = ask(gateway.port, asked).then(res => {
+      answered = true
+      return res
+    })
+    const { status } = await gateway.event()
+    await new Promise(resolve => setImmediate(resolve))
+    assert.equal(answered, false)
+    written.resolve()
+    const res = await answer
+    res.resume()
+    assert.equal(res.statusCode, status)
+
+    const failing = await openGateway(t, { recorded: () => Promise.reject(new Problem('events.not_recordable')) })
+    const refused = await ask(failing.port, asked)
+    const { text } = await readAll(refused)
+    assert.deepEqual([refused.statusCode, JSON.parse(text).error.code], [503, 'events.not_recordable'])
+    assert.equal(failing.events.length, 1, 'one event, whatever is answered')
+  }
 })
 
 test('a defect is 500 with no word of its cause, and is logged', async t => {

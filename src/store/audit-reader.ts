@@ -24,7 +24,7 @@ export interface AuditReader extends AsyncDisposable {
 /** Rows of a statement whose parameters are `$1`, `$2` … */
 export type Query = (sql: string, parameters: readonly unknown[]) => Promise<readonly unknown[]>
 
-const SMALL_PAGE = 64
+const SMALL_PAGE = 32
 const PAGE = 1000
 
 /** The reader over any database's way to ask. */

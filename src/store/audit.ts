@@ -55,7 +55,7 @@ export function auditStore(db: Kysely<Tables>): AuditStore {
 
 type Row = Tables['audit_checkpoints']
 
-export function toCheckpoint({ seq, at, heads, previous, key_id: keyId, signature }: Row): Checkpoint {
+function toCheckpoint({ seq, at, heads, previous, key_id: keyId, signature }: Row): Checkpoint {
   return { seq, at, heads, previous, keyId, signature }
 }
 

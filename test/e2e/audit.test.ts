@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { createHmac, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
@@ -162,6 +163,27 @@ test('events are listed online, page by page, with filters, and to operators of 
   for (const wrong of ['after=x', 'limit=0', 'limit=1001', 'from=yesterday', 'what=1', 'from=2026-99-99T00:00:00Z']) {
     assert.equal((await askAdmin(gateway, `/api/audit/events?${wrong}`)).status, 400, wrong)
   }
+})
+
+test('tail follows what happens, in chains that begin meanwhile too', async t => {
+  await using gateway = await startGateway()
+  const env = { ...envOf(gateway), PATH: process.env.PATH ?? '' }
+  const child = spawn(process.execPath, ['src/main.ts', 'audit', 'tail', '--follow', '--json', '--count', '1'], { env })
+  t.after(() => child.kill('SIGKILL'))
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', text => {
+    output += text
+  })
+  await until('the newest event', () => output.includes('gateway.started'))
+  const { id } = await callOnce(gateway.url, gateway.testKey)
+  await until('the call', () => output.includes(id))
+  await gateway.liveKey()
+  await until('the new key', () => output.includes('key.created'))
+  const types = output
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line).type)
+  assert.deepEqual(types, ['gateway.started', 'call', 'key.created'])
 })
 
 test('what is older than is kept is pruned, on record, and the rest verifies', async t => {
