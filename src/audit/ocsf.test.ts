@@ -17,7 +17,7 @@ const call: CallEvent = {
   method: 'POST',
   path: '/v1/chat/completions',
   route: 'openai.chat',
-  principal: { kind: 'api_key', id: 'key_1', environment: 'test' },
+  principal: { kind: 'api_key', id: 'key_1', project: 'proj_default', environment: 'test' },
   credential: 'key_1',
   model: 'm',
   target: { provider: 'p', model: 'm', test: true },
