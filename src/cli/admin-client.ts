@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { loadConfig } from '#config/load.ts'
 import { Problem, type ProblemCode, problemTypes } from '#core/problems.ts'
-import { BOOTSTRAP_TOKEN_FILE, findDataDirectory } from '#secrets/data-directory.ts'
+import { bootstrapTokenFile, findDataDirectory } from '#secrets/data-directory.ts'
 import type { Io } from './command.ts'
 
 const TIMEOUT_MS = 30_000
@@ -33,7 +32,7 @@ export async function callAdmin(io: Io, method: 'GET' | 'POST', path: string, bo
 }
 
 function readToken({ env }: Io): string {
-  const file = join(findDataDirectory(env), BOOTSTRAP_TOKEN_FILE)
+  const file = bootstrapTokenFile(findDataDirectory(env))
   try {
     return readFileSync(file, 'utf8').trim()
   } catch (cause) {

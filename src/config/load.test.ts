@@ -12,6 +12,7 @@ const defaults = {
   workers: 'auto',
   store: { kind: 'sqlite' },
   keys: { prefix: 'sk', defaultLifetimeDays: 90, maxLifetimeDays: 90, cacheSize: 10_000 },
+  admin: { tokens: { maxLifetimeDays: 90 } },
   requests: {
     maxBodyBytes: 33_554_432,
     maxJsonDepth: 64,

@@ -24,13 +24,14 @@ export interface DataDirectory {
   readonly pepperId: string
   /** Under which keys are tagged, so that made-up ones are known at once; 32 bytes. */
   readonly deploymentSecret: Buffer
-  /** Path of the admin listener's first credential. */
+  /** Path of the admin listener's first credential; the file is there only while that is good. */
   readonly bootstrapTokenFile: string
-  readonly bootstrapToken: string
 }
 
 const SECRET_FILES = ['key-encryption-key', 'pepper', 'deployment-secret'] as const
-export const BOOTSTRAP_TOKEN_FILE = 'bootstrap-token'
+const BOOTSTRAP_TOKEN_FILE = 'bootstrap-token'
+/** Holds nothing: where it is, the first start had come to the end of its secrets. */
+const COMPLETE_FILE = 'complete'
 
 /** Makes the folder where there is none, and closes it to everybody else (0700). Throws `start.data_directory_unusable`. */
 export function makeDataDirectory(path: string): void {
@@ -49,9 +50,8 @@ export function makeDataDirectory(path: string): void {
  */
 export function openDataDirectory(path: string): DataDirectory {
   const database = join(path, 'ostiary.db')
-  const bootstrapTokenFile = join(path, BOOTSTRAP_TOKEN_FILE)
-  // The token is made last: where it or a database is, the first start had come to its end.
-  const complete = existsSync(bootstrapTokenFile) || existsSync(database)
+  const tokenFile = bootstrapTokenFile(path)
+  const complete = [join(path, COMPLETE_FILE), tokenFile, database].some(file => existsSync(file))
   for (const name of SECRET_FILES) {
     const file = join(path, name)
     if (!existsSync(file)) {
@@ -60,7 +60,7 @@ export function openDataDirectory(path: string): DataDirectory {
     }
     readSecret(file)
   }
-  if (!existsSync(bootstrapTokenFile)) createFile(bootstrapTokenFile, `so_${randomBytes(32).toString('base64url')}`)
+  if (!existsSync(join(path, COMPLETE_FILE))) createFile(join(path, COMPLETE_FILE), '')
   const pepper = readSecret(join(path, 'pepper'))
   return {
     path,
@@ -68,8 +68,7 @@ export function openDataDirectory(path: string): DataDirectory {
     pepper,
     pepperId: createHash('sha256').update(pepper).digest('hex').slice(0, 12),
     deploymentSecret: readSecret(join(path, 'deployment-secret')),
-    bootstrapTokenFile,
-    bootstrapToken: readToken(bootstrapTokenFile),
+    bootstrapTokenFile: tokenFile,
   }
 }
 
@@ -78,8 +77,13 @@ export function findDataDirectory(env: Readonly<Record<string, string | undefine
   return resolve(env.OSTIARY_DATA_DIR ?? '.ostiary')
 }
 
+/** Where the data directory keeps the bootstrap token while that is good. */
+export function bootstrapTokenFile(path: string): string {
+  return join(path, BOOTSTRAP_TOKEN_FILE)
+}
+
 /** Whole or not at all, also if the machine stops in between. */
-function createFile(file: string, text: string): void {
+export function createFile(file: string, text: string): void {
   const draft = `${file}.new`
   const descriptor = openSync(draft, 'w', 0o600)
   writeSync(descriptor, `${text}\n`)
@@ -94,13 +98,6 @@ function readSecret(file: string): Buffer {
   const text = readFileSync(file, 'utf8').trim()
   if (!/^[\w-]{43}$/.test(text)) throw incomplete(`${file} does not hold 32 bytes in base64url`)
   return Buffer.from(text, 'base64url')
-}
-
-function readToken(file: string): string {
-  chmodSync(file, 0o600)
-  const token = readFileSync(file, 'utf8').trim()
-  if (!/^so_[\w-]{43}$/.test(token)) throw incomplete(`${file} does not hold a token`)
-  return token
 }
 
 function incomplete(detail: string): Problem {

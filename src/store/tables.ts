@@ -8,6 +8,8 @@ export interface Tables {
   keys: KeysTable
   events: EventsTable
   changes: ChangesTable
+  operator_tokens: OperatorTokensTable
+  idempotency_keys: IdempotencyKeysTable
 }
 
 export interface KeysTable {
@@ -38,4 +40,29 @@ export interface ChangesTable {
   topic: Change['topic']
   subject: string
   at: number
+}
+
+export interface OperatorTokensTable {
+  id: string
+  name: string
+  digest: string
+  /** JSON: an array of scopes. */
+  scopes: string
+  /** JSON: an array of ids; null = all. */
+  projects: string | null
+  created_at: number
+  created_by: string
+  expires_at: number | null
+  revoked_at: number | null
+  last_used_at: number | null
+}
+
+export interface IdempotencyKeysTable {
+  operator: string
+  operation: string
+  key_hash: string
+  request_hash: string
+  /** null = the first request has not ended. */
+  answer: string | null
+  expires_at: number
 }

@@ -2,6 +2,7 @@ import type { Kysely, Transaction } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import { Problem } from '#core/problems.ts'
 import { keysEventsChanges } from './0001-keys-events-changes.ts'
+import { operatorTokens } from './0005-operator-tokens.ts'
 import type { Columns } from './columns.ts'
 
 const TABLE = 'migrations'
@@ -10,6 +11,7 @@ const TABLE = 'migrations'
 function migrations(columns: Columns): Record<string, Migration> {
   return {
     '0001-keys-events-changes': keysEventsChanges(columns),
+    '0005-operator-tokens': operatorTokens(columns),
   }
 }
 

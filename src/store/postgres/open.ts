@@ -1,9 +1,11 @@
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import { type RecordChange, recordChange } from '#store/changes.ts'
 import { listEvents } from '#store/events.ts'
+import { idempotencyStore } from '#store/idempotency.ts'
 import { keyStore } from '#store/keys.ts'
 import { postgresColumns } from '#store/migrations/columns.ts'
 import { migrate } from '#store/migrations/migrate.ts'
+import { operatorTokenStore } from '#store/operator-tokens.ts'
 import type { Store } from '#store/ports.ts'
 import type { Tables } from '#store/tables.ts'
 import { advisoryLocks } from './advisory-locks.ts'
@@ -23,6 +25,8 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
   return {
     keys: { ...calls.keys, ...bounded(timeoutMs, keyStore(db, notifyChange)) },
     events: { ...calls.events, ...bounded(timeoutMs, { list: listEvents(db) }) },
+    tokens: bounded(timeoutMs, operatorTokenStore(db)),
+    idempotency: bounded(timeoutMs, idempotencyStore(db)),
     changes: calls.changes,
     async ping() {
       await within(timeoutMs, sql`select 1`.execute(db))

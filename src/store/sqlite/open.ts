@@ -3,9 +3,11 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { Kysely } from 'kysely'
 import { recordChange } from '#store/changes.ts'
 import { listEvents } from '#store/events.ts'
+import { idempotencyStore } from '#store/idempotency.ts'
 import { keyStore } from '#store/keys.ts'
 import { sqliteColumns } from '#store/migrations/columns.ts'
 import { migrate } from '#store/migrations/migrate.ts'
+import { operatorTokenStore } from '#store/operator-tokens.ts'
 import type { Store } from '#store/ports.ts'
 import type { Tables } from '#store/tables.ts'
 import { openClient, type SqliteCallStore, sqliteCallStore } from './call-store.ts'
@@ -27,6 +29,8 @@ export function openSqliteStore(port: MessagePort, options: Partial<SqliteClient
     ...calls,
     keys: { ...calls.keys, ...keyStore(db, recordChange) },
     events: { ...calls.events, list: listEvents(db) },
+    tokens: operatorTokenStore(db),
+    idempotency: idempotencyStore(db),
     async ping() {
       await client.read({ sql: 'select 1', parameters: [] })
     },
