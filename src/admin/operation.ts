@@ -52,7 +52,7 @@ export function describeOperation(route: RouteOptions): Operation {
     id,
     method,
     path: route.url.replace(/:(\w+)/g, '{$1}'),
-    tag: staticParts(route.url)[0] ?? 'health',
+    tag: staticParts(route.url)[0]?.split('.')[0] ?? '',
     summary: schema.summary as string | undefined,
     description: schema.description as string | undefined,
     scope: route.config.scope ?? null,
@@ -78,9 +78,9 @@ function nameOperation(method: Operation['method'], url: string): string {
 }
 
 function staticParts(url: string): string[] {
-  return url
-    .split('/')
-    .filter(part => part !== '' && part !== 'api' && !part.startsWith(':') && part !== 'healthz' && part !== 'readyz')
+  const [, root, ...parts] = url.split('/')
+  // What is not below /api is health.
+  return root === 'api' ? parts.filter(part => !part.startsWith(':')) : ['health']
 }
 
 function toCamelCase(words: readonly string[]): string {

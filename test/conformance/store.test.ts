@@ -29,7 +29,7 @@ for (const [name, start] of Object.entries(adapters)) {
       const steps = await database.query('select name from migrations')
       assert.deepEqual(
         steps.map(step => step.name),
-        ['0001-keys-events-changes'],
+        ['0001-keys-events-changes', '0005-operator-tokens'],
       )
     })
 

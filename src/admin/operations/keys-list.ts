@@ -8,7 +8,9 @@ const schema = {
   summary: 'List API keys, newest first',
   querystring: Type.Object(
     {
-      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+      limit: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: 1000, description: 'How many to answer at most; absent = 100.' }),
+      ),
       after: Type.Optional(
         Type.String({ pattern: '^key_[0-9a-z]{26}$', description: 'Id of the last key of the page before.' }),
       ),
