@@ -1,42 +1,32 @@
 import { relative } from 'node:path'
 import { parseArgs } from 'node:util'
+import { parse as parseYaml } from 'yaml'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { showConfig } from '#config/redact.ts'
 import { makeJsonSchema } from '#config/reference.ts'
 import { Problem } from '#core/problems.ts'
-import { callAdmin } from './admin-client.ts'
+import { callOperation } from './admin-client.ts'
 import type { Io } from './command.ts'
-
-const HELP = `Usage: ostiary config <command> [--config FILE]
-
-  check    names everything that is wrong, each with its line
-  show     prints the configuration in effect; secrets as their references
-  schema   prints the JSON Schema of ostiary.yaml
-  reload   has the running gateway apply its file as it is now, all of it or nothing
-
-Example: ostiary config check --config /etc/ostiary.yaml
-
-The file is FILE, else the one that OSTIARY_CONFIG names, else ./ostiary.yaml if it exists.
-`
+import { helpFor } from './help.ts'
 
 /** `ostiary config …`. Resolves to the exit code: 0 done, 1 refused, 2 wrong usage or configuration. */
 export async function configCommand(args: string[], { env, stdout, stderr }: Io): Promise<number> {
   const usage = parseUsage(args)
   if (usage === 'help') {
-    stdout.write(HELP)
+    stdout.write(helpFor('config'))
     return 0
   }
   if (usage === 'wrong') {
-    stderr.write(HELP)
+    stderr.write(helpFor('config'))
     return 2
   }
   if (usage.command === 'reload' && usage.file !== undefined) {
     stderr.write('reload takes no --config: the running gateway reads the file that it was started with.\n')
     return 2
   }
-  if (usage.command === 'reload') return reload({ env, stdout, stderr })
+  if (usage.command === 'reload') return reload({ env, stdout, stderr }, usage.json)
   try {
-    stdout.write(run(usage.command, () => loadConfig({ env, file: usage.file })))
+    stdout.write(run(usage.command, usage.json, () => loadConfig({ env, file: usage.file })))
     return 0
   } catch (error) {
     if (!(error instanceof Problem)) throw error
@@ -48,44 +38,54 @@ export async function configCommand(args: string[], { env, stdout, stderr }: Io)
 const commands = ['check', 'show', 'schema', 'reload'] as const
 type Command = (typeof commands)[number]
 
-async function reload(io: Io): Promise<number> {
-  const answer = (await callAdmin(io, 'POST', '/api/config/reload')) as { generation: number; changes: string[] }
+async function reload(io: Io, json: boolean): Promise<number> {
+  const answer = await callOperation(io, 'configReload', {})
   const changes = answer.changes.length === 0 ? 'nothing changed' : answer.changes.join('\n')
-  io.stdout.write(`Generation ${answer.generation} is in effect.\n${changes}\n`)
+  io.stdout.write(json ? print(answer) : `Generation ${answer.generation} is in effect.\n${changes}\n`)
   return 0
 }
 
-function run(command: Exclude<Command, 'reload'>, load: () => LoadedConfig): string {
+function run(command: Exclude<Command, 'reload'>, json: boolean, load: () => LoadedConfig): string {
   switch (command) {
     case 'check':
-      return summarise(load())
-    case 'show':
-      return showConfig(load().config)
+      return summarise(load(), json)
+    case 'show': {
+      const shown = showConfig(load().config)
+      return json ? print(parseYaml(shown)) : shown
+    }
     case 'schema':
-      return `${JSON.stringify(makeJsonSchema(), null, 2)}\n`
+      return print(makeJsonSchema())
   }
+}
+
+function print(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`
 }
 
 function parseUsage(
   args: string[],
-): 'help' | 'wrong' | { readonly command: Command; readonly file: string | undefined } {
+): 'help' | 'wrong' | { readonly command: Command; readonly file: string | undefined; readonly json: boolean } {
   try {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
-      options: { config: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+      options: { config: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
     })
     if (values.help) return 'help'
     const command = commands.find(name => name === positionals[0])
-    return command === undefined || positionals.length > 1 ? 'wrong' : { command, file: values.config }
+    return command === undefined || positionals.length > 1
+      ? 'wrong'
+      : { command, file: values.config, json: values.json ?? false }
   } catch {
     return 'wrong'
   }
 }
 
-function summarise({ config, file }: LoadedConfig): string {
-  const source = file === null ? 'no file, built-in configuration' : relative(process.cwd(), file)
-  const providers = Object.keys(config.providers).join(', ') || 'none'
+function summarise({ config, file }: LoadedConfig, json: boolean): string {
+  const source = file === null ? null : relative(process.cwd(), file)
+  const providers = Object.keys(config.providers)
   const models = Object.keys(config.models).length
-  return `ok\n${source}; store ${config.store.kind}; providers ${providers}; ${models} model ${models === 1 ? 'name' : 'names'}\n`
+  if (json) return print({ ok: true, file: source, store: config.store.kind, providers, models })
+  const shown = source ?? 'no file, built-in configuration'
+  return `ok\n${shown}; store ${config.store.kind}; providers ${providers.join(', ') || 'none'}; ${models} model ${models === 1 ? 'name' : 'names'}\n`
 }

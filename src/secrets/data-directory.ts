@@ -30,6 +30,7 @@ export interface DataDirectory {
 
 const SECRET_FILES = ['key-encryption-key', 'pepper', 'deployment-secret'] as const
 const BOOTSTRAP_TOKEN_FILE = 'bootstrap-token'
+const DATABASE_FILE = 'ostiary.db'
 /** Holds nothing: where it is, the first start had come to the end of its secrets. */
 const COMPLETE_FILE = 'complete'
 
@@ -49,7 +50,7 @@ export function makeDataDirectory(path: string): void {
  * Throws `start.data_directory_incomplete` where one alone is missing or damaged: the stored keys need them all.
  */
 export function openDataDirectory(path: string): DataDirectory {
-  const database = join(path, 'ostiary.db')
+  const database = join(path, DATABASE_FILE)
   const tokenFile = bootstrapTokenFile(path)
   const complete = [join(path, COMPLETE_FILE), tokenFile, database].some(file => existsSync(file))
   for (const name of SECRET_FILES) {
@@ -75,6 +76,11 @@ export function openDataDirectory(path: string): DataDirectory {
 /** `OSTIARY_DATA_DIR`, else `.ostiary` below the working directory. */
 export function findDataDirectory(env: Readonly<Record<string, string | undefined>>): string {
   return resolve(env.OSTIARY_DATA_DIR ?? '.ostiary')
+}
+
+/** The path of SQLite's file where another process has the directory open; null = its first start has not got so far. */
+export function locateDatabase(path: string): string | null {
+  return existsSync(join(path, COMPLETE_FILE)) ? join(path, DATABASE_FILE) : null
 }
 
 /** Where the data directory keeps the bootstrap token while that is good. */

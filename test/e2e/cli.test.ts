@@ -88,7 +88,7 @@ describe('ostiary', () => {
     ['keys', '__proto__'],
     ['config'],
     ['config', 'nope'],
-    ['config', 'show', '--json'],
+    ['config', 'show', '--nope'],
   ]) {
     test(`${args.join(' ')} is wrong usage and prints the help on standard error`, async () => {
       const { code, stdout, stderr } = await cli(...args)

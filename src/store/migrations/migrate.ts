@@ -17,14 +17,14 @@ function migrations(columns: Columns): Record<string, Migration> {
 
 /**
  * Brings the database to this program's schema: all steps or none, one program at a time.
- * Rejects with `Problem('start.database_newer')` if a later version has been here.
+ * Resolves to the steps that were missing. Rejects with `Problem('start.database_newer')` if a later version has been here.
  */
 export async function migrate(
   db: Kysely<unknown>,
   columns: Columns,
   lock: (transaction: Transaction<unknown>) => Promise<void>,
-): Promise<void> {
-  await db.transaction().execute(async transaction => {
+): Promise<readonly string[]> {
+  return db.transaction().execute(async transaction => {
     await lock(transaction)
     const known = migrations(columns)
     await refuseNewer(transaction, known)
@@ -34,8 +34,9 @@ export async function migrate(
       migrationTableName: TABLE,
       migrationLockTableName: 'migrations_lock',
     })
-    const { error } = await migrator.migrateToLatest()
+    const { error, results = [] } = await migrator.migrateToLatest()
     if (error !== undefined) throw error
+    return results.map(({ migrationName }) => migrationName)
   })
 }
 

@@ -35,13 +35,13 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
   }
 }
 
-/** Brings the database to this program's schema. Rejects with `Problem('start.database_newer')`, `store.unavailable`. */
-export async function migratePostgres(url: string): Promise<void> {
+/** Brings the database to this program's schema; resolves to the steps that were missing. Rejects with `Problem('start.database_newer')`, `store.unavailable`. */
+export async function migratePostgres(url: string): Promise<readonly string[]> {
   const pool = openPool({ url, poolSize: 1, timeoutMs: MIGRATION_TIMEOUT_MS })
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) })
   const [namespace, lock] = advisoryLocks.migration
   try {
-    await migrate(db, postgresColumns, async transaction => {
+    return await migrate(db, postgresColumns, async transaction => {
       await sql`select pg_advisory_xact_lock(${namespace}, ${lock})`.execute(transaction)
     })
   } catch (error) {

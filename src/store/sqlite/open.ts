@@ -37,12 +37,12 @@ export function openSqliteStore(port: MessagePort, options: Partial<SqliteClient
   }
 }
 
-/** Brings the database to this program's schema. Closes the port. Rejects with `Problem('start.database_newer')`. */
-export async function migrateSqlite(port: MessagePort): Promise<void> {
+/** Brings the database to this program's schema; resolves to the steps that were missing. Closes the port. Rejects with `Problem('start.database_newer')`. */
+export async function migrateSqlite(port: MessagePort): Promise<readonly string[]> {
   const client = openClient(port, { timeoutMs: MIGRATION_TIMEOUT_MS, leaseMs: MIGRATION_TIMEOUT_MS })
   try {
     // The lease is the lock.
-    await migrate(new Kysely({ dialect: sqliteDialect(client) }), sqliteColumns, async () => {})
+    return await migrate(new Kysely({ dialect: sqliteDialect(client) }), sqliteColumns, async () => {})
   } finally {
     client.close()
   }
