@@ -89,11 +89,14 @@ describe('habits', () => {
     const places = sources.filter(file => /\.reveal\(\)/.test(read(file)))
     assert.deepEqual(places.sort(), [
       'src/admin/operations/keys-create.ts', // shown once
+      'src/admin/operations/tokens-create.ts', // shown once
+      'src/cli/admin-client.ts', // the operator's token, sent
       'src/cli/start.ts', // the first key, shown once
       'src/config/changes.ts', // compared
       'src/config/secrets.ts', // handed to another thread
       'src/database.ts', // the connection
       'src/gateway/forward.ts', // the provider's credential
+      'src/offline.ts', // the connection
       'src/worker.ts', // the connection
     ])
   })

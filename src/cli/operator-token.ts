@@ -17,7 +17,10 @@ export interface OperatorToken {
 export function findOperatorToken(env: Io['env']): OperatorToken {
   const { OSTIARY_TOKEN: text, OSTIARY_TOKEN_FILE: file } = env
   if (text !== undefined) return { secret: new Secret(text.trim()), source: 'variable' }
-  if (file !== undefined) return { secret: readTokenFile(file), source: 'file' }
+  if (file !== undefined) {
+    refuseOpenFile(file)
+    return { secret: readTokenFile(file), source: 'file' }
+  }
   const bootstrap = bootstrapTokenFile(findDataDirectory(env))
   if (!existsSync(bootstrap)) {
     throw new Problem('cli.no_token', { detail: `Neither variable is set, and there is no ${bootstrap}.` })
@@ -27,13 +30,16 @@ export function findOperatorToken(env: Io['env']): OperatorToken {
 
 function readTokenFile(file: string): Secret {
   try {
-    // On Windows there are no modes to judge.
-    if (process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0) {
-      throw new Problem('cli.no_token', { detail: `${file} can be read by others: chmod 600 ${file}` })
-    }
     return new Secret(readFileSync(file, 'utf8').trim())
   } catch (cause) {
-    if (cause instanceof Problem) throw cause
     throw new Problem('cli.no_token', { detail: `${file} cannot be read: ${(cause as Error).message}`, cause })
+  }
+}
+
+/** On Windows there are no modes to judge. */
+function refuseOpenFile(file: string): void {
+  const mode = process.platform === 'win32' ? 0 : (statSync(file, { throwIfNoEntry: false })?.mode ?? 0)
+  if ((mode & 0o077) !== 0) {
+    throw new Problem('cli.no_token', { detail: `${file} stands open to others: chmod 600 ${file}` })
   }
 }
