@@ -24,7 +24,8 @@ export async function migrateOffline({ env, configFile }: OfflineOptions): Promi
   if (config.store.kind === 'postgres') return migratePostgres(secrets.get(config.store.url).reveal())
   const folder = findDataDirectory(env)
   await using thread = await startDatabaseThread(prepareFile(folder))
-  return migrateSqlite(thread.connect())
+  // Awaited here: the thread ends with this function.
+  return await migrateSqlite(thread.connect())
 }
 
 /** A database needs the secrets beside it, or else the first start would take them for lost. Resolves to its path. */
