@@ -112,18 +112,29 @@ const IDEMPOTENCY_KEY: OpenApiParameter = {
   schema: { type: 'string', minLength: 16, maxLength: 128, pattern: '^[\\x21-\\x7e]+$' },
 }
 
+const IF_MATCH: OpenApiParameter = {
+  name: 'If-Match',
+  in: 'header',
+  required: false,
+  description: 'The `ETag` of what is changed as it was read: if it has changed since, the change is refused.',
+  schema: { type: 'string', maxLength: 256 },
+}
+
 function listParameters(operation: Operation): OpenApiParameter[] {
   const places = ['path', 'query', 'header'] as const
   const named = places.flatMap(place => {
     const { properties = {}, required = [] } = operation.parameters[place] ?? {}
-    return Object.entries(properties).map(([name, { description, ...schema }]) => ({
-      name,
-      in: place,
-      required: place === 'path' || required.includes(name),
-      ...(description !== undefined && { description }),
-      schema,
-    }))
+    return Object.entries(properties).map(
+      ([name, { description, ...schema }]): OpenApiParameter => ({
+        name,
+        in: place,
+        required: place === 'path' || required.includes(name),
+        ...(description !== undefined && { description }),
+        schema,
+      }),
+    )
   })
+  if (operation.method === 'patch') named.push(IF_MATCH)
   return takesIdempotencyKey(operation) ? [...named, IDEMPOTENCY_KEY] : named
 }
 

@@ -3,11 +3,14 @@ import { Problem, toProblemJson } from '#core/problems.ts'
 
 /** Answers a problem as RFC 9457 says. */
 export function sendProblem(reply: FastifyReply, problem: Problem, requestId: string): FastifyReply {
-  return reply
-    .code(problem.status)
-    .headers(problem.headers ?? {})
-    .type('application/problem+json')
-    .send(JSON.stringify(toProblemJson(problem, requestId)))
+  return (
+    reply
+      .code(problem.status)
+      // What the router cannot read meets no hook that would set the first two.
+      .headers({ 'x-request-id': requestId, 'cache-control': 'no-store', ...problem.headers })
+      .type('application/problem+json')
+      .send(JSON.stringify(toProblemJson(problem, requestId)))
+  )
 }
 
 /** The registered problem of whatever Fastify or an operation has thrown. */
