@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { judge } from './budget.ts'
 import { measureFloods } from './floods.ts'
+import { measureMinting } from './minting.ts'
 import { type Options, readOptions } from './options.ts'
 import { ostiary, type Peer, peers } from './peers.ts'
 import { cleanUp, cleanUpOnSignals, loadCore } from './processes.ts'
@@ -35,6 +36,7 @@ async function measureAll(options: Options): Promise<Results> {
     rows,
     soak: whole && options.soakMinutes > 0 ? await soak(upstreamPort, options.soakMinutes) : undefined,
     startUpMs: whole ? await measureStartUp(upstreamPort) : undefined,
+    mintedPerSecond: whole ? await measureMinting(upstreamPort, options) : undefined,
   }
 }
 

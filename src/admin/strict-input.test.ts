@@ -8,6 +8,7 @@ const strict = { additionalProperties: false }
 describe('an operation whose input would let unknown members pass is refused when the server is made', () => {
   for (const [name, schema, place] of [
     ['in the body', { body: Type.Object({ a: Type.String() }) }, /body/],
+    ['in the body, by its word', { body: Type.Object({}, { additionalProperties: true }) }, /body/],
     ['in the query', { querystring: Type.Object({ a: Type.String() }) }, /query/],
     ['deep in the body', { body: Type.Object({ a: Type.Object({ b: Type.Null() }) }, strict) }, /body\.a/],
     ['in an item', { body: Type.Object({ a: Type.Array(Type.Object({ b: Type.Null() })) }, strict) }, /body\.a\[\]/],

@@ -43,8 +43,8 @@ export function requireStrictInput(route: Pick<RouteOptions, 'url' | 'schema'>):
 function findOpenObject(schema: unknown, place: string): string | null {
   if (typeof schema !== 'object' || schema === null) return null
   const { properties, additionalProperties, patternProperties, items, anyOf, allOf } = schema as Record<string, unknown>
-  const isOpen = properties !== undefined && additionalProperties === undefined && patternProperties === undefined
-  if (isOpen && allOf === undefined) return place
+  const says = additionalProperties ?? patternProperties ?? allOf ?? true
+  if (properties !== undefined && says === true) return place
   const inner: [string, unknown][] = [
     ...Object.entries(properties ?? {}).map(([name, member]): [string, unknown] => [`${place}.${name}`, member]),
     ...[anyOf, allOf].flat().map((branch): [string, unknown] => [place, branch]),
