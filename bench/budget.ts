@@ -11,7 +11,7 @@ export interface BudgetLine {
 
 /** What the product promises, beside what this run measured. */
 export function judge(results: Results): BudgetLine[] {
-  const { soak, audit, startUpMs } = results
+  const { soak, audit, startUpMs, mintedPerSecond } = results
   return [
     atMost('2 KB call ≤ 3.5 × HAProxy CPU', ratio(results, '2 KB', 'ostiary', 'haproxy'), 3.5),
     atLeast('2 KB call ≥ 8 × less CPU than Portkey', ratio(results, '2 KB', 'portkey', 'ostiary'), 8),
@@ -30,6 +30,11 @@ export function judge(results: Results): BudgetLine[] {
       budget: 'start to first answer ≤ 1.5 s',
       measured: startUpMs === undefined ? '–' : `${(median(startUpMs) / 1000).toFixed(2)} s`,
       met: startUpMs === undefined ? null : median(startUpMs) <= 1500,
+    },
+    {
+      budget: 'minting ≥ 500 keys/s through the API',
+      measured: mintedPerSecond === undefined ? '–' : `${median(mintedPerSecond).toFixed(0)} keys/s`,
+      met: mintedPerSecond === undefined ? null : median(mintedPerSecond) >= 500,
     },
   ]
 }

@@ -13,6 +13,8 @@ export interface Results {
   readonly soak: SoakResult | undefined
   readonly audit: AuditFigures | undefined
   readonly startUpMs: readonly number[] | undefined
+  /** Keys minted a second, each round. */
+  readonly mintedPerSecond: readonly number[] | undefined
 }
 
 /** Everything as one Markdown page, aligned so that it reads well on a console too. */
@@ -83,7 +85,7 @@ function ratioTo(row: Row, other: Row | undefined): string {
   return other === undefined ? '–' : cpuRatio(row, other).toFixed(2)
 }
 
-function memoryAndStart({ soak, audit, startUpMs }: Results): string[] {
+function memoryAndStart({ soak, audit, startUpMs, mintedPerSecond }: Results): string[] {
   const parts: string[] = audit === undefined ? [] : auditTables(audit)
   if (soak !== undefined) {
     const { start, median, end, max } = soak
@@ -98,6 +100,13 @@ function memoryAndStart({ soak, audit, startUpMs }: Results): string[] {
       '## Start-up',
       `From spawn on an empty data directory to the first 200 for an authenticated call: ${median(startUpMs).toFixed(0)} ms ` +
         `(median of ${startUpMs.length}; ${startUpMs.map(each => each.toFixed(0)).join(', ')}).`,
+    )
+  }
+  if (mintedPerSecond !== undefined) {
+    parts.push(
+      '## Minting keys',
+      `Through the admin API, each key and its event durable before its answer, 32 callers: ${median(mintedPerSecond).toFixed(0)} keys/s ` +
+        `(median of ${mintedPerSecond.length}; ${mintedPerSecond.map(each => each.toFixed(0)).join(', ')}).`,
     )
   }
   return parts

@@ -5,12 +5,18 @@ import { STATUS_CODES } from 'node:http'
 import { dirname, join } from 'node:path'
 import { makeJsonSchema, makeReferencePage } from '#config/reference.ts'
 import { type ProblemCode, problemTypes } from '#core/problems.ts'
+import { makeOpenApi } from './admin-openapi.ts'
+import { makeAdminTypes } from './admin-types.ts'
 
 const PROBLEMS = 'docs/reference/problems'
 /** Folders that hold nothing but generated files. */
 const GENERATED_FOLDERS = [PROBLEMS]
 
+const openApi = await makeOpenApi()
+
 const files = new Map<string, string>([
+  ['docs/reference/openapi.json', formatJson(openApi)],
+  ['src/cli/admin-types.ts', makeAdminTypes(openApi)],
   ['ostiary.schema.json', formatJson(makeJsonSchema())],
   ['docs/reference/configuration.md', makeReferencePage()],
   [`${PROBLEMS}/README.md`, makeProblemIndex()],

@@ -1,6 +1,8 @@
+import { rmSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { type AdminServer, createAdminServer } from '#admin/server.ts'
+import { createRecorder } from '#audit/recorder.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { resolvePending } from '#config/pending.ts'
 import { internalActor } from '#core/actor.ts'
@@ -14,6 +16,7 @@ import { type BulkRevocation, createBulkRevocation } from '#keys/bulk-revocation
 import { startExpiryWarnings } from '#keys/expiry-warnings.ts'
 import { createKeyFormat } from '#keys/format.ts'
 import { createKeys, type Keys } from '#keys/keys.ts'
+import { createOperatorTokens } from '#keys/operator-tokens.ts'
 import { createProjects, type Projects } from '#keys/projects.ts'
 import { type DataDirectory, findDataDirectory, makeDataDirectory, openDataDirectory } from '#secrets/data-directory.ts'
 import { findSealed, findStored } from '#secrets/find.ts'
@@ -22,6 +25,7 @@ import { createVault } from '#secrets/vault.ts'
 import type { Store } from '#store/ports.ts'
 import { lockDirectory } from '#store/sqlite/directory-lock.ts'
 import { keepAudit } from './audit-keeping.ts'
+import { openBootstrap } from './bootstrap.ts'
 import { type Database, openDatabase } from './database.ts'
 import { createLiveSecrets, type LiveSecrets } from './live-secrets.ts'
 import { createLog } from './log.ts'
@@ -39,6 +43,8 @@ export interface Ostiary extends AsyncDisposable {
   readonly publicUrl: string
   readonly adminUrl: string
   readonly dataDirectory: DataDirectory
+  /** Whether the start found or made a bootstrap token: there is no operator token yet that may make others. */
+  readonly bootstrap: boolean
   readonly config: LoadedConfig['config']
   /** The key of the first start; null at every later one. */
   readonly firstKey: { readonly secret: Secret; readonly expiresAt: number } | null
@@ -54,6 +60,8 @@ export interface Ostiary extends AsyncDisposable {
   readonly reload: Reload
 }
 
+/** As whose events name their worker: none of them. */
+const SUPERVISOR = 0
 const FIRST_KEY_LIFETIME_MS = 24 * 3_600_000
 
 /** The composition root: opens everything in order; what was opened last closes first, also where a step fails. */
@@ -119,6 +127,11 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
 
   const liveSecrets = opened.use(createLiveSecrets({ vault, keyRing, reloads, clock: systemClock, log }))
   await liveSecrets.start()
+  const bootstrap = await openBootstrap({
+    file: dataDirectory.bootstrapTokenFile,
+    store: store.tokens,
+    clock: systemClock,
+  })
   const admin = await openAdmin(opened, { ...rooms, config, dataDirectory, reloads, liveSecrets, supervisor, store, log })
   const firstKey = pepperId === undefined ? await mintFirstKey(keys) : null
   opened.use(
@@ -135,6 +148,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     publicUrl: urlOf(config.listeners.public, supervisor.port),
     adminUrl: urlOf(config.listeners.admin, admin.port),
     dataDirectory,
+    bootstrap,
     config,
     firstKey,
     store,
@@ -196,12 +210,31 @@ interface AdminParts extends KeyRooms {
 async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promise<{ port: number }> {
   const { config, supervisor, store, log } = parts
   const { host, port, url } = config.listeners.admin
+  const { bootstrapTokenFile, deploymentSecret } = parts.dataDirectory
+  const recorder = opened.use(
+    createRecorder({
+      events: store.events,
+      worker: SUPERVISOR,
+      clock: systemClock,
+      mode: 'batched',
+      onTrouble: error =>
+        error !== null && log.error({ err: error }, 'refusals of the admin listener wait to be written'),
+    }),
+  )
   const server: AdminServer = createAdminServer({
     keys: parts.keys,
     projects: parts.projects,
     bulk: parts.bulk,
     events: store.events,
-    bootstrapToken: parts.dataDirectory.bootstrapToken,
+    tokens: createOperatorTokens({
+      store: store.tokens,
+      clock: systemClock,
+      maxLifetimeDays: config.admin.tokens.maxLifetimeDays,
+      onBootstrapEnded: () => rmSync(bootstrapTokenFile, { force: true }),
+    }),
+    idempotency: store.idempotency,
+    deploymentSecret,
+    onRefused: refusal => recorder.refused(refusal),
     origin: url,
     notReady: async () => {
       const missing = supervisor.workers.length === 0 ? ['workers'] : []

@@ -93,6 +93,8 @@ describe('habits', () => {
       'src/cli/secrets.ts', // sent to the admin listener
       'src/audit/webhook-anchor.ts', // signs what is posted
       'src/cli/open-audit.ts', // the connection
+      'src/admin/operations/tokens-create.ts', // shown once
+      'src/cli/admin-client.ts', // the operator's token, sent
       'src/cli/start.ts', // the first key, shown once
       'src/config/changes.ts', // compared
       'src/config/pending.ts', // checked
@@ -101,6 +103,7 @@ describe('habits', () => {
       'src/gateway/forward.ts', // the provider's credential
       'src/secrets/envelope.ts', // sealed
       'src/secrets/sealed-stream.ts', // the passphrase of a backup
+      'src/offline.ts', // the connection
       'src/worker.ts', // the connection
     ])
   })

@@ -1,16 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Actor } from '#core/actor.ts'
-import type { AdminScope, Operator } from '#core/operator.ts'
-import type { ProblemCode } from '#core/problems.ts'
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** What the operator must be allowed for this operation. */
-    scope?: AdminScope
-    /** Problems of the operation itself, beside those that every operation can answer. */
-    problems?: readonly ProblemCode[]
-  }
-}
+import type { Operator } from '#core/operator.ts'
 
 /** Who calls an operation. */
 export interface Caller {

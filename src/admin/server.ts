@@ -1,16 +1,20 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
-import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { type FastifyError, type FastifyRequest, fastify } from 'fastify'
+import type { Refusal } from '#audit/recorder.ts'
 import type { Clock } from '#core/clock.ts'
 import { newId } from '#core/ids.ts'
-import { adminScopes, type Operator } from '#core/operator.ts'
-import { Problem, toProblemJson } from '#core/problems.ts'
+import { Problem } from '#core/problems.ts'
 import type { BulkRevocation } from '#keys/bulk-revocation.ts'
 import type { Keys } from '#keys/keys.ts'
+import type { OperatorTokens } from '#keys/operator-tokens.ts'
 import type { Projects } from '#keys/projects.ts'
-import type { EventStore } from '#store/ports.ts'
-import { admitCaller } from './caller.ts'
+import type { EventStore, IdempotencyStore } from '#store/ports.ts'
+import { createFailedAttempts } from './failed-attempts.ts'
+import { createGuard } from './guard.ts'
+import { createIdempotency } from './idempotency.ts'
+import { buildOpenApi, type OpenApi } from './openapi.ts'
+import { describeOperation, type Operation } from './operation.ts'
 import { auditEvents } from './operations/audit-events.ts'
 import { configReload } from './operations/config-reload.ts'
 import { health } from './operations/health.ts'
@@ -24,6 +28,7 @@ import { keysRevokeMany } from './operations/keys-revoke-many.ts'
 import { keysRotate } from './operations/keys-rotate.ts'
 import { keysShow } from './operations/keys-show.ts'
 import { keysUpdate } from './operations/keys-update.ts'
+import { openapiShow } from './operations/openapi-show.ts'
 import { projectsCreate } from './operations/projects-create.ts'
 import { projectsDelete } from './operations/projects-delete.ts'
 import { projectsList } from './operations/projects-list.ts'
@@ -34,7 +39,13 @@ import { secretsList } from './operations/secrets-list.ts'
 import { secretsRewrap } from './operations/secrets-rewrap.ts'
 import { secretsRotate } from './operations/secrets-rotate.ts'
 import { secretsSet } from './operations/secrets-set.ts'
+import { tokensCreate } from './operations/tokens-create.ts'
+import { tokensList } from './operations/tokens-list.ts'
+import { tokensRevoke } from './operations/tokens-revoke.ts'
+import { tokensShow } from './operations/tokens-show.ts'
+import { sendProblem, toProblem } from './problem-reply.ts'
 import type { SecretOperations } from './secret-operations.ts'
+import { readStrictJson, refuseUnwantedBody, requireStrictInput } from './strict-input.ts'
 
 export interface AdminOptions {
   readonly keys: Keys
@@ -42,8 +53,12 @@ export interface AdminOptions {
   readonly bulk: BulkRevocation
   readonly events: Pick<EventStore, 'page'>
   readonly secrets: SecretOperations
-  /** Credential of the one operator there is until people can log in. */
-  readonly bootstrapToken: string
+  readonly tokens: OperatorTokens
+  readonly idempotency: IdempotencyStore
+  /** Under which answers are kept for idempotency keys; 32 bytes. */
+  readonly deploymentSecret: Buffer
+  /** Told of each request that is refused for its credential. */
+  readonly onRefused: (refusal: Refusal) => void
   /** Configured origin, such as `http://localhost:8401`; undefined = follow the bound port. */
   readonly origin: string | undefined
   /** Resolves to what is not ready; empty = ready. */
@@ -55,10 +70,11 @@ export interface AdminOptions {
 }
 
 const MAX_BODY_BYTES = 64 * 1024
-const BOOTSTRAP_OPERATOR: Operator = { id: 'bootstrap', scopes: new Set(adminScopes), projects: null }
 
-/** On keys and projects; each needs of the options what its own file says. */
-const operations = [
+/** All that need an operator but for the document of them; each needs of the options what its own file says. */
+const guardedOperations = [
+  auditEvents,
+  configReload,
   keysCreate,
   keysDisable,
   keysEnable,
@@ -74,6 +90,15 @@ const operations = [
   projectsList,
   projectsShow,
   projectsUpdate,
+  secretsDelete,
+  secretsList,
+  secretsRewrap,
+  secretsRotate,
+  secretsSet,
+  tokensCreate,
+  tokensList,
+  tokensRevoke,
+  tokensShow,
 ]
 
 /** The admin listener: health for anyone, everything else for the operator. */
@@ -84,14 +109,14 @@ export function createAdminServer(options: AdminOptions) {
     requestTimeout: 30_000,
     logger: false,
     // What the router cannot read gets past the error handler.
-    frameworkErrors: (error, request, reply) => void send(reply, toProblem(error), request.id),
+    frameworkErrors: (error, request, reply) => void sendProblem(reply, toProblem(error), request.id),
     // Unknown members are refused, not removed: a misspelt one would silently do nothing.
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 128 },
   })
     .setValidatorCompiler(TypeBoxValidatorCompiler)
     .withTypeProvider<TypeBoxTypeProvider>()
 
-  server.removeContentTypeParser('text/plain')
+  readStrictJson(server)
   server.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
     reply.header('cache-control', 'no-store')
@@ -100,34 +125,36 @@ export function createAdminServer(options: AdminOptions) {
   server.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = toProblem(error)
     if (problem.code === 'gateway.internal') options.logFailure(request.id, error)
-    return send(reply, problem, request.id)
+    return sendProblem(reply, problem, request.id)
   })
-  server.setNotFoundHandler((request, reply) => send(reply, new Problem('route.not_found'), request.id))
+  server.setNotFoundHandler((request, reply) => sendProblem(reply, new Problem('route.not_found'), request.id))
 
+  const operations: Operation[] = []
+  server.addHook('onRoute', route => {
+    if (route.method === 'HEAD') return
+    requireStrictInput(route)
+    operations.push(describeOperation(route))
+  })
   server.register(async open => health(open.withTypeProvider<TypeBoxTypeProvider>(), options))
   server.register(async guarded => {
     guarded.addHook('onRoute', ({ url, config }) => {
       if (config?.scope === undefined) throw new TypeError(`${url} says no scope`)
     })
-    guarded.addHook('onRequest', async request => {
-      const operator = authenticateOperator(request, options.bootstrapToken)
-      const { scope } = request.routeOptions.config
-      if (scope === undefined || !operator.scopes.has(scope)) {
-        throw new Problem('admin.forbidden', { detail: `The token lacks the scope ${scope}.` })
-      }
-      admitCaller(request, operator)
-    })
+    const attempts = createFailedAttempts({ clock: () => performance.now() })
+    guarded.addHook('onRequest', createGuard({ ...options, attempts }))
+    guarded.addHook('preValidation', refuseUnwantedBody)
+    const idempotency = createIdempotency({ ...options, store: options.idempotency })
+    guarded.addHook('preHandler', (request, reply) => idempotency.before(request, reply))
+    guarded.addHook('onSend', (request, reply, payload) => idempotency.after(request, reply, payload))
     const typed = guarded.withTypeProvider<TypeBoxTypeProvider>()
-    for (const register of operations) register(typed, options)
-    configReload(typed, options)
-    auditEvents(typed, options)
-    secretsList(typed, options)
-    secretsSet(typed, options)
-    secretsRotate(typed, options)
-    secretsDelete(typed, options)
-    secretsRewrap(typed, options)
+    for (const register of guardedOperations) register(typed, options)
+    let document: string | undefined
+    openapiShow(typed, { document: () => (document ??= JSON.stringify(buildOpenApi(operations))) })
   })
-  return server
+  return Object.assign(server, {
+    /** The description of its operations, as soon as the server is ready. */
+    openApi: (): OpenApi => buildOpenApi(operations),
+  })
 }
 
 export type AdminServer = ReturnType<typeof createAdminServer>
@@ -142,46 +169,4 @@ function requireOwnHost(request: FastifyRequest, origin: string | undefined): vo
   if (sent !== undefined && !own.some(host => sent === `http://${host}` || sent === `https://${host}`)) {
     throw new Problem('admin.host_refused')
   }
-}
-
-const BEARER = /^bearer +([^ ]+)$/i
-
-function authenticateOperator(request: FastifyRequest, token: string): Operator {
-  const presented = BEARER.exec(request.headers.authorization ?? '')?.[1]
-  // Digests, because the comparison in constant time wants equal lengths.
-  if (presented === undefined || !timingSafeEqual(sha256(presented), sha256(token))) {
-    throw new Problem('admin.unauthorized', { headers: { 'www-authenticate': 'Bearer realm="ostiary-admin"' } })
-  }
-  return BOOTSTRAP_OPERATOR
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
-}
-
-function toProblem(error: FastifyError | Problem): Problem {
-  if (error instanceof Problem) return error
-  if (error.validation !== undefined) {
-    return new Problem('admin.invalid_input', { detail: error.message, cause: error })
-  }
-  switch (error.statusCode) {
-    case 400:
-      return new Problem('admin.invalid_input', { detail: error.message, cause: error })
-    case 414:
-      return new Problem('route.not_found', { cause: error })
-    case 413:
-      return new Problem('request.too_large', { cause: error })
-    case 415:
-      return new Problem('request.unsupported_media_type', { cause: error })
-    default:
-      return new Problem('gateway.internal', { cause: error })
-  }
-}
-
-function send(reply: FastifyReply, problem: Problem, requestId: string): FastifyReply {
-  return reply
-    .code(problem.status)
-    .headers(problem.headers ?? {})
-    .type('application/problem+json')
-    .send(JSON.stringify(toProblemJson(problem, requestId)))
 }

@@ -151,7 +151,7 @@ class BatchRecorder implements Recorder {
 }
 
 /** An IPv6 host has its whole /64 to speak from: it counts as one source. IPv4 in IPv6 is IPv4. */
-function networkOf(address: string): string {
+export function networkOf(address: string): string {
   if (!address.includes(':')) return address
   if (address.startsWith('::ffff:') && address.includes('.')) return address.slice(7)
   const [head = '', tail] = address.split('%')[0]?.split('::') ?? []

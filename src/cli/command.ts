@@ -22,17 +22,18 @@ interface Output {
 /** Resolves to the exit code: 0 done, 1 refused or failed, 2 wrong usage or configuration. */
 export type Command = (args: string[], io: Io) => Promise<number>
 
-/** An option as `parseArgs` reads it, and as help shows it. */
+/** An option as `parseArgs` reads it, and as help and completion show it. */
 export interface Option {
   readonly type: 'string' | 'boolean'
+  readonly short?: string
   readonly multiple?: boolean
-  /** What stands for its value in the help. */
+  /** What stands for its value in the help; a list of words with `|` is completed. */
   readonly value?: string
   readonly required?: boolean
   readonly description: string
 }
 
-/** What help tells of a command. */
+/** What help and completion tell of a command. */
 export interface CommandDescription {
   readonly summary: string
   /** What comes after it without an option, such as `ID`. */
@@ -42,4 +43,11 @@ export interface CommandDescription {
   readonly notes?: string
   /** One line that works as it is. */
   readonly example: string
+}
+
+/** A command of `ostiary`, alone or with commands of its own. */
+export interface CommandEntry extends CommandDescription {
+  readonly commands?: Readonly<Record<string, CommandDescription>>
+  /** Loaded when called: `keys list` need not wait for what `start` imports. It is given what follows its name. */
+  readonly load: () => Promise<Command>
 }

@@ -1,44 +1,8 @@
 import { Problem, type ProblemCode, problemTypes } from '#core/problems.ts'
-import type { Command, Io } from './command.ts'
+import type { CommandEntry, Io } from './command.ts'
+import { commandTable } from './command-table.ts'
+import { helpFor } from './help.ts'
 import { readVersion } from './version.ts'
-
-interface Entry {
-  readonly summary: string
-  /** Loaded when called: `keys list` need not wait for what `start` imports. */
-  readonly load: () => Promise<Command>
-}
-
-const commands: Readonly<Record<string, Entry>> = {
-  start: { summary: 'run the gateway', load: async () => (await import('./start.ts')).startCommand },
-  projects: {
-    summary: 'create, list, change and delete projects',
-    load: async () => (await import('./projects.ts')).projectsCommand,
-  },
-  keys: {
-    summary: 'mint, show, change, rotate and end API keys',
-    load: async () => (await import('./keys.ts')).keysCommand,
-  },
-  secrets: {
-    summary: 'set, rotate, list and delete secrets of the vault',
-    load: async () => (await import('./secrets.ts')).secretsCommand,
-  },
-  audit: {
-    summary: 'verify, follow and export what happened',
-    load: async () => (await import('./audit.ts')).auditCommand,
-  },
-  config: {
-    summary: 'check, show and reload the configuration; seal a value for it',
-    load: async () => (await import('./config.ts')).configCommand,
-  },
-  backup: {
-    summary: 'write the database and the keys to a sealed file',
-    load: async () => (await import('./backup.ts')).backupCommand,
-  },
-  restore: {
-    summary: 'bring a backup into an empty data directory',
-    load: async () => (await import('./restore.ts')).restoreCommand,
-  },
-}
 
 /** `ostiary …`. Resolves to the exit code; a problem is told on standard error with what to do about it. */
 export async function runCommand([name, ...args]: string[], io: Io): Promise<number> {
@@ -46,13 +10,24 @@ export async function runCommand([name, ...args]: string[], io: Io): Promise<num
     io.stdout.write(`${readVersion()}\n`)
     return 0
   }
-  const entry = name === undefined || !Object.hasOwn(commands, name) ? undefined : commands[name]
-  if (entry === undefined) {
-    const asked = name === undefined || name === '--help' || name === '-h' || name === 'help'
-    const output = asked ? io.stdout : io.stderr
-    if (!asked) output.write(`There is no command ${JSON.stringify(name)}.\n\n`)
-    output.write(usage())
-    return asked ? 0 : 2
+  if (name === undefined || name === 'help' || isHelp(name)) {
+    io.stdout.write(helpFor())
+    return 0
+  }
+  if (!Object.hasOwn(commandTable, name)) {
+    io.stderr.write(`There is no command ${JSON.stringify(name)}.\n\n${helpFor()}`)
+    return 2
+  }
+  const entry: CommandEntry = commandTable[name as keyof typeof commandTable]
+  const [inner = ''] = args
+  const isInner = entry.commands !== undefined && Object.hasOwn(entry.commands, inner)
+  if (args.some(isHelp)) {
+    io.stdout.write(helpFor(name, isInner ? inner : undefined))
+    return 0
+  }
+  if (entry.commands !== undefined && !isInner) {
+    io.stderr.write(helpFor(name))
+    return 2
   }
   try {
     const command = await entry.load()
@@ -64,9 +39,8 @@ export async function runCommand([name, ...args]: string[], io: Io): Promise<num
   }
 }
 
-function usage(): string {
-  const rows = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}\n`)
-  return `Usage: ostiary <command> [options]\n\n${rows.join('')}\nostiary <command> --help says more. ostiary --version prints ${readVersion()}.\n`
+function isHelp(argument: string): boolean {
+  return argument === '--help' || argument === '-h'
 }
 
 function describe(problem: Problem): string {

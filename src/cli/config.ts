@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
+import { parse as parseYaml } from 'yaml'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { resolvePending } from '#config/pending.ts'
 import { showConfig } from '#config/redact.ts'
@@ -11,43 +12,31 @@ import { findSealed } from '#secrets/find.ts'
 import { KEK_VARIABLE, openKeyRing } from '#secrets/key-ring.ts'
 import { sealReference } from '#secrets/sealed-reference.ts'
 import { lockDirectory } from '#store/sqlite/directory-lock.ts'
-import { callAdmin } from './admin-client.ts'
+import { callOperation } from './admin-client.ts'
 import type { Io } from './command.ts'
+import { helpFor } from './help.ts'
 import { readSecretInput } from './secret-input.ts'
-
-const HELP = `Usage: ostiary config <command> [--config FILE]
-
-  check    names everything that is wrong, each with its line
-  show     prints the configuration in effect; secrets as their references
-  schema   prints the JSON Schema of ostiary.yaml
-  encrypt  seals a secret from standard input as text for the file, \`enc:…\`; needs no running gateway
-  reload   has the running gateway apply its file as it is now, all of it or nothing
-
-Example: ostiary config check --config /etc/ostiary.yaml
-
-The file is FILE, else the one that OSTIARY_CONFIG names, else ./ostiary.yaml if it exists.
-`
 
 /** `ostiary config …`. Resolves to the exit code: 0 done, 1 refused, 2 wrong usage or configuration. */
 export async function configCommand(args: string[], io: Io): Promise<number> {
   const { env, stdout, stderr } = io
   const usage = parseUsage(args)
   if (usage === 'help') {
-    stdout.write(HELP)
+    stdout.write(helpFor('config'))
     return 0
   }
   if (usage === 'wrong') {
-    stderr.write(HELP)
+    stderr.write(helpFor('config'))
     return 2
   }
   if (usage.command === 'reload' && usage.file !== undefined) {
     stderr.write('reload takes no --config: the running gateway reads the file that it was started with.\n')
     return 2
   }
-  if (usage.command === 'reload') return reload(io)
+  if (usage.command === 'reload') return reload(io, usage.json)
   if (usage.command === 'encrypt') return encrypt(io)
   try {
-    stdout.write(await run(usage.command, env, () => loadConfig({ env, file: usage.file })))
+    stdout.write(await run(usage.command, usage.json, env, () => loadConfig({ env, file: usage.file })))
     return 0
   } catch (error) {
     if (!(error instanceof Problem)) throw error
@@ -59,10 +48,10 @@ export async function configCommand(args: string[], io: Io): Promise<number> {
 const commands = ['check', 'show', 'schema', 'reload', 'encrypt'] as const
 type Command = (typeof commands)[number]
 
-async function reload(io: Io): Promise<number> {
-  const answer = (await callAdmin(io, 'POST', '/api/config/reload')) as { generation: number; changes: string[] }
+async function reload(io: Io, json: boolean): Promise<number> {
+  const answer = await callOperation(io, 'configReload', {})
   const changes = answer.changes.length === 0 ? 'nothing changed' : answer.changes.join('\n')
-  io.stdout.write(`Generation ${answer.generation} is in effect.\n${changes}\n`)
+  io.stdout.write(json ? print(answer) : `Generation ${answer.generation} is in effect.\n${changes}\n`)
   return 0
 }
 
@@ -81,6 +70,7 @@ async function encrypt(io: Io): Promise<number> {
 
 async function run(
   command: Exclude<Command, 'reload' | 'encrypt'>,
+  json: boolean,
   env: Io['env'],
   load: () => LoadedConfig,
 ): Promise<string> {
@@ -88,39 +78,50 @@ async function run(
     case 'check': {
       const loaded = load()
       const isSealed = loaded.pending.references.some(({ text }) => text.startsWith('enc:'))
-      if (!isSealed) return summarise(loaded)
+      if (!isSealed) return summarise(loaded, json)
       const keys = openKeyRing(findDataDirectory(env), env)
-      return summarise(await resolvePending(loaded, 'enc', findSealed(keys)))
+      return summarise(await resolvePending(loaded, 'enc', findSealed(keys)), json)
     }
-    case 'show':
-      return showConfig(load().config)
+    case 'show': {
+      const shown = showConfig(load().config)
+      return json ? print(parseYaml(shown)) : shown
+    }
     case 'schema':
-      return `${JSON.stringify(makeJsonSchema(), null, 2)}\n`
+      return print(makeJsonSchema())
   }
+}
+
+function print(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`
 }
 
 function parseUsage(
   args: string[],
-): 'help' | 'wrong' | { readonly command: Command; readonly file: string | undefined } {
+): 'help' | 'wrong' | { readonly command: Command; readonly file: string | undefined; readonly json: boolean } {
   try {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
-      options: { config: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+      options: { config: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
     })
     if (values.help) return 'help'
     const command = commands.find(name => name === positionals[0])
-    return command === undefined || positionals.length > 1 ? 'wrong' : { command, file: values.config }
+    return command === undefined || positionals.length > 1
+      ? 'wrong'
+      : { command, file: values.config, json: values.json ?? false }
   } catch {
     return 'wrong'
   }
 }
 
-function summarise({ config, file, pending }: LoadedConfig): string {
+function summarise({ config, file, pending }: LoadedConfig, json: boolean): string {
   const stored = pending.references.map(({ text }) => text).filter(text => text.startsWith('secret:'))
-  const unchecked = stored.length === 0 ? '' : `looked up when it is applied: ${[...new Set(stored)].join(', ')}\n`
-  const source = file === null ? 'no file, built-in configuration' : relative(process.cwd(), file)
-  const providers = Object.keys(config.providers).join(', ') || 'none'
+  const unchecked = [...new Set(stored)]
+  const source = file === null ? null : relative(process.cwd(), file)
+  const providers = Object.keys(config.providers)
   const models = Object.keys(config.models).length
-  return `ok\n${source}; store ${config.store.kind}; providers ${providers}; ${models} model ${models === 1 ? 'name' : 'names'}\n${unchecked}`
+  if (json) return print({ ok: true, file: source, store: config.store.kind, providers, models, unchecked })
+  const shown = source ?? 'no file, built-in configuration'
+  const later = unchecked.length === 0 ? '' : `looked up when it is applied: ${unchecked.join(', ')}\n`
+  return `ok\n${shown}; store ${config.store.kind}; providers ${providers.join(', ') || 'none'}; ${models} model ${models === 1 ? 'name' : 'names'}\n${later}`
 }

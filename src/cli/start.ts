@@ -1,27 +1,13 @@
 import { relative } from 'node:path'
-import { parseArgs } from 'node:util'
 import { type Ostiary, startOstiary } from '#app.ts'
-import { Problem } from '#core/problems.ts'
+import { parse } from './arguments.ts'
 import type { Io } from './command.ts'
+import { commandTable } from './command-table.ts'
 import { readVersion } from './version.ts'
-
-const HELP = `Usage: ostiary start [--config FILE]
-
-Runs the gateway until SIGTERM or SIGINT, which let running calls end; SIGHUP applies the configuration anew.
-
-  OSTIARY_CONFIG     configuration file (./ostiary.yaml if it exists)
-  OSTIARY_DATA_DIR   data directory (./.ostiary)
-
-Example: ostiary start --config /etc/ostiary.yaml
-`
 
 /** `ostiary start`. Resolves when the gateway has stopped. */
 export async function startCommand(args: string[], io: Io): Promise<number> {
-  const { config, help } = parseUsage(args)
-  if (help) {
-    io.stdout.write(HELP)
-    return 0
-  }
+  const { config, json } = parse(args, commandTable.start.options).values
   const begun = performance.now()
   // Listened to until the end: a second signal, as Ctrl-C under npm sends, must not cut what the first one lets end.
   const stop = new Promise<void>(resolve => {
@@ -30,9 +16,9 @@ export async function startCommand(args: string[], io: Io): Promise<number> {
   const starting = startOstiary({ env: io.env, configFile: config })
   process.on('SIGHUP', () => void starting.then(reload, () => {}))
   const ostiary = await starting
-  io.stdout.write(banner(ostiary, performance.now() - begun))
+  io.stdout.write(json ? bannerJson(ostiary) : banner(ostiary, performance.now() - begun))
   const lost = await Promise.race([stop.then(() => null), ostiary.lost])
-  if (lost === null) io.stdout.write('Stopping: running calls may end …\n')
+  if (lost === null && !json) io.stdout.write('Stopping: running calls may end …\n')
   await ostiary[Symbol.asyncDispose]()
   if (lost !== null) throw lost
   return 0
@@ -47,23 +33,15 @@ async function reload(ostiary: Ostiary): Promise<void> {
   }
 }
 
-function parseUsage(args: string[]): { config?: string | undefined; help?: boolean | undefined } {
-  try {
-    return parseArgs({ args, options: { config: { type: 'string' }, help: { type: 'boolean', short: 'h' } } }).values
-  } catch (cause) {
-    throw new Problem('cli.usage', { detail: (cause as Error).message, cause })
-  }
-}
-
 function banner(ostiary: Ostiary, startMs: number): string {
-  const { publicUrl, adminUrl, firstKey, dataDirectory, supervisor } = ostiary
+  const { publicUrl, adminUrl, firstKey, supervisor } = ostiary
   const workers = supervisor.workers.length
-  const token = relative(process.cwd(), dataDirectory.bootstrapTokenFile)
+  const token = bootstrapFile(ostiary)
   const lines = [
     `Ostiary ${readVersion()} is ready: ${workers} ${workers === 1 ? 'worker' : 'workers'}, ${(startMs / 1000).toFixed(1)} s`,
     '',
     `  Gateway   ${publicUrl}`,
-    `  Admin     ${adminUrl}   (token in ${token})`,
+    `  Admin     ${adminUrl}${token === null ? '' : `   (token in ${token})`}`,
   ]
   if (firstKey === null) {
     lines.push('', 'Mint a key:  npx ostiary keys create --name my-app')
@@ -78,4 +56,22 @@ function banner(ostiary: Ostiary, startMs: number): string {
     )
   }
   return `${lines.join('\n')}\n`
+}
+
+function bannerJson(ostiary: Ostiary): string {
+  const { publicUrl, adminUrl, firstKey, supervisor } = ostiary
+  const banner = {
+    version: readVersion(),
+    public_url: publicUrl,
+    admin_url: adminUrl,
+    workers: supervisor.workers.length,
+    bootstrap_token_file: bootstrapFile(ostiary),
+    test_key: firstKey?.secret.reveal() ?? null,
+  }
+  return `${JSON.stringify(banner)}\n`
+}
+
+/** Null = there are operators, who know their own. */
+function bootstrapFile({ bootstrap, dataDirectory }: Ostiary): string | null {
+  return bootstrap ? relative(process.cwd(), dataDirectory.bootstrapTokenFile) : null
 }

@@ -18,6 +18,7 @@ const defaults = {
     retentionDays: null,
     anchors: { allowPrivateNetwork: false },
   },
+  admin: { tokens: { maxLifetimeDays: 90 } },
   requests: {
     maxBodyBytes: 33_554_432,
     maxJsonDepth: 64,

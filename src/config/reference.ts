@@ -65,8 +65,8 @@ models:
 taken as it is, without quotes. In a name, letters become upper-case and everything that is neither letter nor digit becomes
 \`_\` (\`providers.my-llm.timeoutMs\` is \`OSTIARY_PROVIDERS_MY_LLM_TIMEOUT_MS\`). A variable changes an entry that the file has or
 that is built in; it does not make one. A variable that could mean two members is an error, and so is any other variable that
-begins with \`OSTIARY_\`, except \`OSTIARY_CONFIG\`, \`OSTIARY_DATA_DIR\`, \`OSTIARY_KEY_ENCRYPTION_KEY\` and those that a
-reference names.
+begins with \`OSTIARY_\`, except \`OSTIARY_CONFIG\`, \`OSTIARY_DATA_DIR\`, \`OSTIARY_KEY_ENCRYPTION_KEY\`, the operator’s
+\`OSTIARY_TOKEN\` and \`OSTIARY_TOKEN_FILE\`, and those that a reference names.
 
 **Secrets** are never written here, only referred to: \`env:NAME\` takes a variable's value, \`file:PATH\` a file's (relative to
 this file; one line break at its end is dropped), \`secret:NAME\` one of the vault, and \`enc:…\` is a value that

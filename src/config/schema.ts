@@ -113,6 +113,18 @@ const keys = section('Life of API keys.', {
   },
 })
 
+const admin = section('The admin API.', {
+  tokens: section('Life of operator tokens.', {
+    maxLifetimeDays: {
+      anyOf: [{ type: 'integer', minimum: 1, maximum: 36500 }, { type: 'null' }],
+      default: 90 as unknown,
+      description:
+        'Longest lifetime a new operator token may have, in days; `null` = no maximum, so that tokens without an end may be made. One that asks for none lives 90 days, or this if it is less.',
+      examples: [30, null],
+    },
+  }),
+})
+
 const requests = section('Bounds of what callers may send to the public listener.', {
   maxBodyBytes: {
     type: 'integer',
@@ -172,6 +184,7 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
   store,
   keys,
   audit: auditSchema,
+  admin,
   requests,
   providers: providersSchema,
   models: modelsSchema,

@@ -8,7 +8,13 @@ import type { SchemaNode } from './shape.ts'
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Variables that are not members of the configuration. */
-const RESERVED_VARIABLES = ['OSTIARY_CONFIG', 'OSTIARY_DATA_DIR', 'OSTIARY_KEY_ENCRYPTION_KEY'] as const
+const RESERVED_VARIABLES = [
+  'OSTIARY_CONFIG',
+  'OSTIARY_DATA_DIR',
+  'OSTIARY_KEY_ENCRYPTION_KEY',
+  'OSTIARY_TOKEN',
+  'OSTIARY_TOKEN_FILE',
+] as const
 
 /** A leaf of the schema and the variable that overrides it. */
 export interface Variable {

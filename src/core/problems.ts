@@ -185,7 +185,7 @@ const registry = {
   'admin.unauthorized': {
     status: 401,
     title: 'The admin credential is missing or not valid',
-    help: 'Send the bootstrap token of the data directory as `Authorization: Bearer <token>`.',
+    help: 'Send a valid operator token as `Authorization: Bearer <token>`. The bootstrap token of the data directory is one until the first operator token with `tokens:write` is made.',
   },
   'admin.forbidden': {
     status: 403,
@@ -206,6 +206,36 @@ const registry = {
     status: 400,
     title: 'The input does not fit the operation',
     help: 'The detail names the member and what it must be.',
+  },
+  'admin.too_many_failures': {
+    status: 429,
+    title: 'Too many admin credentials from this address were not valid',
+    help: 'Wait as long as `Retry-After` says. A valid token is let through meanwhile.',
+  },
+  'admin.idempotency_mismatch': {
+    status: 422,
+    title: 'The idempotency key belongs to another request',
+    help: 'Send a new `Idempotency-Key` for each new request; send the same one only to repeat a request unchanged.',
+  },
+  'admin.idempotency_in_flight': {
+    status: 409,
+    title: 'The first request with this idempotency key has not ended',
+    help: 'Wait and repeat the request. If it stays, the first attempt was cut off: look whether it was done, then use a new key.',
+  },
+  'token.not_found': {
+    status: 404,
+    title: 'There is no such operator token',
+    help: 'List the tokens with `ostiary tokens list`.',
+  },
+  'token.lifetime_exceeded': {
+    status: 400,
+    title: 'The operator token would live longer than allowed',
+    help: 'Ask for a shorter lifetime or raise `admin.tokens.maxLifetimeDays`.',
+  },
+  'token.exceeds_own_rights': {
+    status: 403,
+    title: 'The operator token would have more rights than the one that makes it',
+    help: 'Ask for scopes, projects and an end within those of the token in use; the detail names what is beyond.',
   },
   'key.not_found': {
     status: 404,
@@ -306,6 +336,11 @@ const registry = {
     status: null,
     title: 'The command was not understood',
     help: 'See `ostiary --help`.',
+  },
+  'cli.no_token': {
+    status: null,
+    title: 'There is no operator token to use',
+    help: 'Put one into `OSTIARY_TOKEN`, or name a file of yours that holds one in `OSTIARY_TOKEN_FILE`; `ostiary tokens reset` helps where all are lost.',
   },
   'cli.not_running': {
     status: null,

@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import { BASE62, toBase62 } from '#core/base62.ts'
+import { randomBase62, toBase62 } from '#core/base62.ts'
 import { createHmacSha256 } from '#core/hmac.ts'
 import type { Environment } from '#core/principal.ts'
 
@@ -62,15 +61,4 @@ function equalInConstantTime(a: string, b: string): boolean {
   let difference = a.length ^ b.length
   for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i)
   return difference === 0
-}
-
-/** Uniform: bytes beyond the largest multiple of 62 are drawn again. */
-function randomBase62(length: number): string {
-  let text = ''
-  while (text.length < length) {
-    for (const byte of randomBytes(length)) {
-      if (byte < 248 && text.length < length) text += BASE62[byte % 62]
-    }
-  }
-  return text
 }

@@ -10,7 +10,7 @@ function openDataDirectory(path: string) {
   return openMade(path)
 }
 
-const FILES = ['bootstrap-token', 'deployment-secret', 'key-encryption-key', 'pepper']
+const FILES = ['deployment-secret', 'key-encryption-key', 'pepper']
 const incomplete = { name: 'Problem', code: 'start.data_directory_incomplete' }
 
 function temporary(t: TestContext): string {
@@ -32,7 +32,7 @@ for (const umask of [0, 0o022, 0o077]) {
     const path = temporary(t)
     openDataDirectory(path)
     assert.equal(statSync(path).mode & 0o777, 0o700)
-    assert.deepEqual(readdirSync(path).sort(), FILES)
+    assert.deepEqual(readdirSync(path).sort(), ['complete', ...FILES])
     for (const name of FILES) assert.equal(statSync(join(path, name)).mode & 0o777, 0o600, name)
   })
 }
@@ -50,9 +50,8 @@ test('takes a directory away from others that stood open to them', {
 
 test('fills it with secrets that differ from each other and from any other directory’s', t => {
   const [a, b] = [openDataDirectory(temporary(t)), openDataDirectory(temporary(t))]
-  for (const { pepper, deploymentSecret, bootstrapToken } of [a, b]) {
+  for (const { pepper, deploymentSecret } of [a, b]) {
     assert.deepEqual([pepper.length, deploymentSecret.length], [32, 32])
-    assert.match(bootstrapToken, /^so_[\w-]{43}$/)
   }
   const all = [a, b].flatMap(({ path }) => contents(path))
   assert.equal(new Set(all).size, all.length)
@@ -95,7 +94,7 @@ for (const name of ['pepper', 'deployment-secret', 'key-encryption-key']) {
 test('goes on where a first start stopped before all secrets were written', t => {
   const path = temporary(t)
   openDataDirectory(path)
-  for (const name of FILES) rmSync(join(path, name))
+  for (const name of ['complete', ...FILES]) rmSync(join(path, name))
   writeFileSync(join(path, 'pepper.new'), 'half')
   assert.equal(openDataDirectory(path).pepper.length, 32)
 })
@@ -118,13 +117,6 @@ for (const [what, text] of Object.entries({
     })
   }
 }
-
-test('refuses an empty bootstrap token', t => {
-  const path = temporary(t)
-  const { bootstrapTokenFile } = openDataDirectory(path)
-  writeFileSync(bootstrapTokenFile, '\n')
-  assert.throws(() => openDataDirectory(path), incomplete)
-})
 
 test('is found by OSTIARY_DATA_DIR, else below the working directory', () => {
   assert.equal(findDataDirectory({ OSTIARY_DATA_DIR: '/var/lib/ostiary' }), '/var/lib/ostiary')

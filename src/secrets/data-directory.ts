@@ -25,13 +25,15 @@ export interface DataDirectory {
   readonly pepperId: string
   /** Under which keys are tagged, so that made-up ones are known at once; 32 bytes. */
   readonly deploymentSecret: Buffer
-  /** Path of the admin listener's first credential. */
+  /** Path of the admin listener's first credential; the file is there only while that is good. */
   readonly bootstrapTokenFile: string
-  readonly bootstrapToken: string
 }
 
 const SECRET_FILES = ['key-encryption-key', 'pepper', 'deployment-secret'] as const
 export const BOOTSTRAP_TOKEN_FILE = 'bootstrap-token'
+const DATABASE_FILE = 'ostiary.db'
+/** Holds nothing: where it is, the first start had come to the end of its secrets. */
+const COMPLETE_FILE = 'complete'
 
 /** Makes the folder where there is none, and closes it to everybody else (0700). Throws `start.data_directory_unusable`. */
 export function makeDataDirectory(path: string): void {
@@ -49,10 +51,9 @@ export function makeDataDirectory(path: string): void {
  * Throws `start.data_directory_incomplete` where one alone is missing or damaged: the stored keys need them all.
  */
 export function openDataDirectory(path: string): DataDirectory {
-  const database = join(path, 'ostiary.db')
-  const bootstrapTokenFile = join(path, BOOTSTRAP_TOKEN_FILE)
-  // The token is made last: where it or a database is, the first start had come to its end.
-  const complete = existsSync(bootstrapTokenFile) || existsSync(database)
+  const database = join(path, DATABASE_FILE)
+  const tokenFile = bootstrapTokenFile(path)
+  const complete = [join(path, COMPLETE_FILE), tokenFile, database].some(file => existsSync(file))
   for (const name of SECRET_FILES) {
     const file = join(path, name)
     if (!existsSync(file)) {
@@ -61,7 +62,7 @@ export function openDataDirectory(path: string): DataDirectory {
     }
     readSecret(file)
   }
-  if (!existsSync(bootstrapTokenFile)) createFile(bootstrapTokenFile, `so_${randomBytes(32).toString('base64url')}`)
+  if (!existsSync(join(path, COMPLETE_FILE))) createFile(join(path, COMPLETE_FILE), '')
   const pepper = readSecret(join(path, 'pepper'))
   return {
     path,
@@ -69,14 +70,23 @@ export function openDataDirectory(path: string): DataDirectory {
     pepper,
     pepperId: createHash('sha256').update(pepper).digest('hex').slice(0, 12),
     deploymentSecret: readSecret(join(path, 'deployment-secret')),
-    bootstrapTokenFile,
-    bootstrapToken: readToken(bootstrapTokenFile),
+    bootstrapTokenFile: tokenFile,
   }
 }
 
 /** `OSTIARY_DATA_DIR`, else `.ostiary` below the working directory. */
 export function findDataDirectory(env: Readonly<Record<string, string | undefined>>): string {
   return resolve(env.OSTIARY_DATA_DIR ?? '.ostiary')
+}
+
+/** The path of SQLite's file where another process has the directory open; null = its first start has not got so far. */
+export function locateDatabase(path: string): string | null {
+  return existsSync(join(path, COMPLETE_FILE)) ? join(path, DATABASE_FILE) : null
+}
+
+/** Where the data directory keeps the bootstrap token while that is good. */
+export function bootstrapTokenFile(path: string): string {
+  return join(path, BOOTSTRAP_TOKEN_FILE)
 }
 
 /** Whole or not at all, and there for good once this returns, also if the machine stops. */
@@ -110,13 +120,6 @@ export function readSecret(file: string): Buffer {
   const text = readFileSync(file, 'utf8').trim()
   if (!/^[\w-]{43}$/.test(text)) throw incomplete(`${file} does not hold 32 bytes in base64url`)
   return Buffer.from(text, 'base64url')
-}
-
-function readToken(file: string): string {
-  chmodSync(file, 0o600)
-  const token = readFileSync(file, 'utf8').trim()
-  if (!/^so_[\w-]{43}$/.test(token)) throw incomplete(`${file} does not hold a token`)
-  return token
 }
 
 function incomplete(detail: string): Problem {

@@ -14,6 +14,8 @@ export interface Tables {
   changes: ChangesTable
   secrets: SecretsTable
   secret_versions: SecretVersionsTable
+  operator_tokens: OperatorTokensTable
+  idempotency_keys: IdempotencyKeysTable
 }
 
 export interface ProjectsTable {
@@ -129,4 +131,29 @@ export interface SecretVersionsTable {
   ciphertext: string
   created_at: number
   ends_at: number | null
+}
+
+export interface OperatorTokensTable {
+  id: string
+  name: string
+  digest: string
+  /** JSON: an array of scopes. */
+  scopes: string
+  /** JSON: an array of ids; null = all. */
+  projects: string | null
+  created_at: number
+  created_by: string
+  expires_at: number | null
+  revoked_at: number | null
+  last_used_at: number | null
+}
+
+export interface IdempotencyKeysTable {
+  operator: string
+  operation: string
+  key_hash: string
+  request_hash: string
+  /** null = the first request has not ended. */
+  answer: string | null
+  expires_at: number
 }

@@ -17,7 +17,7 @@ export const TIMEOUT_MS = 2000
 
 /** A fresh database behind the ports, on a real server, and what a test may do to it behind the store's back. */
 export interface StoreUnderTest extends AsyncDisposable {
-  migrate(): Promise<void>
+  migrate(): Promise<readonly string[]>
   /** A further client, as another worker or node would be. */
   connect(options?: { readonly timeoutMs: number }): Promise<Store>
   query(sql: string): Promise<readonly Record<string, unknown>[]>

@@ -88,7 +88,7 @@ describe('ostiary', () => {
     ['keys', '__proto__'],
     ['config'],
     ['config', 'nope'],
-    ['config', 'show', '--json'],
+    ['config', 'show', '--nope'],
   ]) {
     test(`${args.join(' ')} is wrong usage and prints the help on standard error`, async () => {
       const { code, stdout, stderr } = await cli(...args)
@@ -223,7 +223,7 @@ describe('ostiary keys', () => {
     const elsewhere = { ...env, OSTIARY_LISTENERS_ADMIN_URL: `http://127.0.0.1:${port}` }
     assertFailed(await runCli(elsewhere, 'keys', 'list'), 1, 'cli.not_running', new RegExp(`127\\.0\\.0\\.1:${port}`))
     const nowhere = { ...env, OSTIARY_DATA_DIR: join(gateway.folder, 'none') }
-    assertFailed(await runCli(nowhere, 'keys', 'list'), 1, 'cli.not_running', /none\/bootstrap-token cannot be read/)
+    assertFailed(await runCli(nowhere, 'keys', 'list'), 1, 'cli.no_token', /there is no .*none\/bootstrap-token/)
   })
 
   test('says that it is no gateway that answers there', async () => {

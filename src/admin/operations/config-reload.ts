@@ -11,8 +11,12 @@ type Reload = (actor: string) => Promise<{ readonly generation: number; readonly
 
 /** `POST /api/config/reload` */
 export function configReload(routing: Routing, { reload }: { reload: Reload }): void {
-  routing.post('/api/config/reload', { schema, config: { scope: 'config:write' } }, async request => {
-    const { generation, changes } = await reload(callerOf(request).actor.id)
-    return { generation, changes: [...changes] }
-  })
+  routing.post(
+    '/api/config/reload',
+    { schema, config: { scope: 'config:write', problems: ['config.invalid'] } },
+    async request => {
+      const { generation, changes } = await reload(callerOf(request).actor.id)
+      return { generation, changes: [...changes] }
+    },
+  )
 }

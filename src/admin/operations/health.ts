@@ -2,6 +2,7 @@ import Type from 'typebox'
 import type { Routing } from '#admin/routing.ts'
 
 const healthz = {
+  operationId: 'healthShow',
   summary: 'Whether the process lives',
   response: { 200: Type.Object({ status: Type.Literal('ok') }) },
 }
@@ -9,7 +10,11 @@ const state = Type.Object({
   status: Type.Union([Type.Literal('ready'), Type.Literal('not_ready')]),
   not_ready: Type.Array(Type.String()),
 })
-const readyz = { summary: 'Whether calls can be served', response: { 200: state, 503: state } }
+const readyz = {
+  operationId: 'readinessShow',
+  summary: 'Whether calls can be served',
+  response: { 200: state, 503: state },
+}
 
 /** `GET /healthz` and `GET /readyz`, open to anyone who reaches the listener. */
 export function health(routing: Routing, { notReady }: { notReady: () => Promise<string[]> }): void {

@@ -5,6 +5,7 @@ import { keysEventsChanges } from './0001-keys-events-changes.ts'
 import { projectsKeySecrets } from './0002-projects-key-secrets.ts'
 import { secrets } from './0003-secrets.ts'
 import { auditChains } from './0004-audit-chains.ts'
+import { operatorTokens } from './0005-operator-tokens.ts'
 import type { Columns } from './columns.ts'
 
 const TABLE = 'migrations'
@@ -16,19 +17,20 @@ function migrations(columns: Columns): Record<string, Migration> {
     '0002-projects-key-secrets': projectsKeySecrets(columns),
     '0003-secrets': secrets(columns),
     '0004-audit-chains': auditChains(columns),
+    '0005-operator-tokens': operatorTokens(columns),
   }
 }
 
 /**
  * Brings the database to this program's schema: all steps or none, one program at a time.
- * Rejects with `Problem('start.database_newer')` if a later version has been here.
+ * Resolves to the steps that were missing. Rejects with `Problem('start.database_newer')` if a later version has been here.
  */
 export async function migrate(
   db: Kysely<unknown>,
   columns: Columns,
   lock: (transaction: Transaction<unknown>) => Promise<void>,
-): Promise<void> {
-  await db.transaction().execute(async transaction => {
+): Promise<readonly string[]> {
+  return db.transaction().execute(async transaction => {
     await lock(transaction)
     const known = migrations(columns)
     await refuseNewer(transaction, known)
@@ -38,8 +40,9 @@ export async function migrate(
       migrationTableName: TABLE,
       migrationLockTableName: 'migrations_lock',
     })
-    const { error } = await migrator.migrateToLatest()
+    const { error, results = [] } = await migrator.migrateToLatest()
     if (error !== undefined) throw error
+    return results.map(({ migrationName }) => migrationName)
   })
 }
 

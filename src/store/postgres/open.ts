@@ -2,9 +2,11 @@ import { Kysely, PostgresDialect, sql } from 'kysely'
 import { auditStore } from '#store/audit.ts'
 import { type RecordChange, recordChange } from '#store/changes.ts'
 import { eventStore } from '#store/events.ts'
+import { idempotencyStore } from '#store/idempotency.ts'
 import { keyStore } from '#store/keys.ts'
 import { postgresColumns } from '#store/migrations/columns.ts'
 import { migrate } from '#store/migrations/migrate.ts'
+import { operatorTokenStore } from '#store/operator-tokens.ts'
 import type { Store } from '#store/ports.ts'
 import { projectStore } from '#store/projects.ts'
 import { secretStore } from '#store/secrets.ts'
@@ -29,6 +31,8 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     events: { ...calls.events, ...bounded(timeoutMs, eventStore(db)) },
     audit: bounded(timeoutMs, auditStore(db)),
     secrets: bounded(timeoutMs, secretStore(db)),
+    tokens: bounded(timeoutMs, operatorTokenStore(db)),
+    idempotency: bounded(timeoutMs, idempotencyStore(db)),
     changes: calls.changes,
     async ping() {
       await within(timeoutMs, sql`select 1`.execute(db))
@@ -37,13 +41,13 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
   }
 }
 
-/** Brings the database to this program's schema. Rejects with `Problem('start.database_newer')`, `store.unavailable`. */
-export async function migratePostgres(url: string): Promise<void> {
+/** Brings the database to this program's schema; resolves to the steps that were missing. Rejects with `Problem('start.database_newer')`, `store.unavailable`. */
+export async function migratePostgres(url: string): Promise<readonly string[]> {
   const pool = openPool({ url, poolSize: 1, timeoutMs: MIGRATION_TIMEOUT_MS })
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) })
   const [namespace, lock] = advisoryLocks.migration
   try {
-    await migrate(db, postgresColumns, async transaction => {
+    return await migrate(db, postgresColumns, async transaction => {
       await sql`select pg_advisory_xact_lock(${namespace}, ${lock})`.execute(transaction)
     })
   } catch (error) {

@@ -4,9 +4,11 @@ import { Kysely } from 'kysely'
 import { auditStore } from '#store/audit.ts'
 import { recordChange } from '#store/changes.ts'
 import { eventStore } from '#store/events.ts'
+import { idempotencyStore } from '#store/idempotency.ts'
 import { keyStore } from '#store/keys.ts'
 import { sqliteColumns } from '#store/migrations/columns.ts'
 import { migrate } from '#store/migrations/migrate.ts'
+import { operatorTokenStore } from '#store/operator-tokens.ts'
 import type { Store } from '#store/ports.ts'
 import { projectStore } from '#store/projects.ts'
 import { secretStore } from '#store/secrets.ts'
@@ -33,18 +35,20 @@ export function openSqliteStore(port: MessagePort, options: Partial<SqliteClient
     events: { ...calls.events, ...eventStore(db) },
     audit: auditStore(db),
     secrets: secretStore(db),
+    tokens: operatorTokenStore(db),
+    idempotency: idempotencyStore(db),
     async ping() {
       await client.read({ sql: 'select 1', parameters: [] })
     },
   }
 }
 
-/** Brings the database to this program's schema. Closes the port. Rejects with `Problem('start.database_newer')`. */
-export async function migrateSqlite(port: MessagePort): Promise<void> {
+/** Brings the database to this program's schema; resolves to the steps that were missing. Closes the port. Rejects with `Problem('start.database_newer')`. */
+export async function migrateSqlite(port: MessagePort): Promise<readonly string[]> {
   const client = openClient(port, { timeoutMs: MIGRATION_TIMEOUT_MS, leaseMs: MIGRATION_TIMEOUT_MS })
   try {
     // The lease is the lock.
-    await migrate(new Kysely({ dialect: sqliteDialect(client) }), sqliteColumns, async () => {})
+    return await migrate(new Kysely({ dialect: sqliteDialect(client) }), sqliteColumns, async () => {})
   } finally {
     client.close()
   }
