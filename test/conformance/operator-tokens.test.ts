@@ -13,8 +13,8 @@ import { adapters, type StoreUnderTest } from './store-adapters.ts'
 
 const DAY_MS = 86_400_000
 const START = 1_800_000_000_000
-const A = `prj_${'a'.repeat(26)}`
-const B = `prj_${'b'.repeat(26)}`
+const A = `proj_${'a'.repeat(26)}`
+const B = `proj_${'b'.repeat(26)}`
 
 /** Tokens over a real store, with a clock that the test turns. */
 interface Bench {
