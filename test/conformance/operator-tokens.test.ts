@@ -225,7 +225,8 @@ function rightsBehave(bench: Declare): void {
     const nobody = `tok_${'0'.repeat(26)}`
     const refusals = new Set<string>()
     for (const id of [root.record.id, inB.record.id, inBoth.record.id, 'bootstrap', nobody]) {
-      for (const attempt of [tokens.show(id, inA.operator), tokens.revoke(id, { operator: inA.operator, actor })]) {
+      const attempts = [() => tokens.show(id, inA.operator), () => tokens.revoke(id, { operator: inA.operator, actor })]
+      for (const attempt of attempts) {
         await assert.rejects(attempt, (error: Error & { code: string }) => {
           refusals.add(`${error.code} ${error.message.replace(id, '')}`)
           return error.code === 'token.not_found'
