@@ -134,7 +134,7 @@ function listParameters(operation: Operation): OpenApiParameter[] {
       }),
     )
   })
-  if (operation.method === 'patch') named.push(IF_MATCH)
+  if ((operation.problems as readonly string[]).includes('admin.precondition_failed')) named.push(IF_MATCH)
   return takesIdempotencyKey(operation) ? [...named, IDEMPOTENCY_KEY] : named
 }
 

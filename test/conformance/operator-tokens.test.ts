@@ -13,8 +13,8 @@ import { adapters, type StoreUnderTest } from './store-adapters.ts'
 
 const DAY_MS = 86_400_000
 const START = 1_800_000_000_000
-const A = `prj_${'a'.repeat(26)}`
-const B = `prj_${'b'.repeat(26)}`
+const A = `proj_${'a'.repeat(26)}`
+const B = `proj_${'b'.repeat(26)}`
 
 /** Tokens over a real store, with a clock that the test turns. */
 interface Bench {
@@ -225,7 +225,8 @@ function rightsBehave(bench: Declare): void {
     const nobody = `tok_${'0'.repeat(26)}`
     const refusals = new Set<string>()
     for (const id of [root.record.id, inB.record.id, inBoth.record.id, 'bootstrap', nobody]) {
-      for (const attempt of [tokens.show(id, inA.operator), tokens.revoke(id, { operator: inA.operator, actor })]) {
+      const attempts = [() => tokens.show(id, inA.operator), () => tokens.revoke(id, { operator: inA.operator, actor })]
+      for (const attempt of attempts) {
         await assert.rejects(attempt, (error: Error & { code: string }) => {
           refusals.add(`${error.code} ${error.message.replace(id, '')}`)
           return error.code === 'token.not_found'

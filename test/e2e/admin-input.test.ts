@@ -55,12 +55,16 @@ async function makeToken(by: string, body: object): Promise<string> {
 /** One of everything that can be made, in each of two projects: by the example of the operation that makes it. */
 async function makeFixtures() {
   const made: Fixtures = new Map()
+  // What has no id of the gateway's choice is made by `PUT` under a name.
   const creators = operations.filter(
-    ({ method, path, bodyExample }) => method === 'POST' && /^\/api\/[a-z]+$/.test(path) && bodyExample,
+    ({ method, path, bodyExample }) =>
+      bodyExample &&
+      ((method === 'POST' && /^\/api\/[a-z]+$/.test(path)) ||
+        (method === 'PUT' && /^\/api\/[a-z]+\/\{\w+\}$/.test(path))),
   )
   // Projects first: the others belong to them.
   creators.sort((x, y) => Number(y.tag === 'projects') - Number(x.tag === 'projects'))
-  let own = { a: `prj_${'a'.repeat(26)}`, b: `prj_${'b'.repeat(26)}` }
+  let own = { a: `proj_${'a'.repeat(26)}`, b: `proj_${'b'.repeat(26)}` }
   for (const creator of creators) {
     const a = await make(creator, own.a, 'a')
     const b = await make(creator, own.b, 'b')
@@ -72,7 +76,8 @@ async function makeFixtures() {
 
 async function make(creator: Described, project: string, suffix: string): Promise<Fixture> {
   const body = JSON.stringify(bodyFor(creator, project, suffix))
-  const reply = await send(gateway.adminUrl, 'POST', { token: root, path: creator.path, body })
+  const path = creator.path.replace(/\{\w+\}/, `fixture-${suffix}`)
+  const reply = await send(gateway.adminUrl, creator.method, { token: root, path, body })
   assert.ok(reply.status < 300, `${creator.id} ${body}: ${reply.text}`)
   const object = Object.values(JSON.parse(reply.text)).find(value => typeof value === 'object' && value !== null)
   return object as Fixture

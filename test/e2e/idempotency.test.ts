@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
+import { internalActor } from '#core/actor.ts'
 import { ask, type Gateway, startGateway } from '../support/gateway.ts'
 import { bootstrapToken } from '../support/process.ts'
 
