@@ -5,30 +5,60 @@ import type { KeyUpdate } from '#keys/keys.ts'
 /** No control characters: they would write to an operator's terminal, and PostgreSQL keeps no NUL. */
 const PRINTABLE = '[^\\x00-\\x1f\\x7f-\\x9f]*$'
 
-export const keyId = Type.String({ pattern: '^key_[0-9a-z]{26}$' })
-export const projectRef = Type.String({ pattern: '^[a-z0-9_.-]{1,64}$', description: 'Id or name of a project.' })
-export const environment = Type.Union([Type.Literal('live'), Type.Literal('test')])
-export const displayName = Type.String({ minLength: 1, maxLength: 128, pattern: `^(?=.*\\S)${PRINTABLE}` })
-export const description = Type.String({ maxLength: 1024, pattern: `^${PRINTABLE}` })
+export const keyId = Type.String({ pattern: '^key_[0-9a-z]{26}$', description: 'Id of the key.' })
+export const projectRef = Type.String({
+  pattern: '^[a-z0-9_.-]{1,64}$',
+  description: 'Id or name of a project.',
+  examples: ['proj_default'],
+})
+export const environment = Type.Union([Type.Literal('live'), Type.Literal('test')], {
+  description: 'Which providers it reaches; absent = live.',
+})
+export const displayName = Type.String({
+  minLength: 1,
+  maxLength: 128,
+  pattern: `^(?=.*\\S)${PRINTABLE}`,
+  description: 'Who or what uses it.',
+  examples: ['checkout'],
+})
+export const description = Type.String({ maxLength: 1024, pattern: `^${PRINTABLE}`, examples: ['The shop'] })
 export const metadata = Type.Record(
   Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }),
   Type.String({ maxLength: 256, pattern: `^${PRINTABLE}` }),
-  { additionalProperties: false, maxProperties: 16, description: 'Names and values of your own.' },
+  {
+    additionalProperties: false,
+    maxProperties: 16,
+    description: 'Names and values of your own.',
+    examples: [{ team: 'payments' }],
+  },
 )
 export const lifetime = Type.Union([Type.Integer({ minimum: 1, maximum: 3_153_600_000 }), Type.Null()])
 
 const strict = { additionalProperties: false }
-const amount = Type.Number({ exclusiveMinimum: 0, maximum: 1e15 })
+const amount = Type.Number({ exclusiveMinimum: 0, maximum: 1e15, description: 'How many of the unit.', examples: [20] })
 
 export const limit = Type.Union([
   Type.Object(
-    { unit: Type.Enum([...rateUnits]), amount, window_seconds: Type.Integer({ minimum: 1, maximum: 31_622_400 }) },
+    {
+      unit: Type.Enum([...rateUnits], { description: 'What is counted.', examples: ['requests'] }),
+      amount,
+      window_seconds: Type.Integer({
+        minimum: 1,
+        maximum: 31_622_400,
+        description: 'In how many seconds.',
+        examples: [60],
+      }),
+    },
     strict,
   ),
-  Type.Object({ unit: Type.Literal('concurrency'), amount }, strict),
+  Type.Object({ unit: Type.Literal('concurrency', { description: 'Calls at once.' }), amount }, strict),
 ])
 export const budget = Type.Object(
-  { unit: Type.Enum([...budgetUnits]), amount, period: Type.Enum([...budgetPeriods]) },
+  {
+    unit: Type.Enum([...budgetUnits], { description: 'What is spent.', examples: ['usd'] }),
+    amount,
+    period: Type.Enum([...budgetPeriods], { description: 'When it begins anew.', examples: ['month'] }),
+  },
   strict,
 )
 
@@ -36,6 +66,7 @@ const names = (item: string) =>
   Type.Optional(
     Type.Union([Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64 }), Type.Null()], {
       description: `${item}; null = no such ceiling.`,
+      examples: [null],
     }),
   )
 
@@ -45,8 +76,16 @@ export const settings = {
   models: names('Names of models, `*` for any characters, as callers use them'),
   operations: names('Ids of routes, such as `openai.chat`'),
   cidrs: names('Addresses that it may be used from, such as `10.0.0.0/8`'),
-  limits: Type.Optional(Type.Union([Type.Array(limit, { maxItems: 16 }), Type.Null()])),
-  budgets: Type.Optional(Type.Union([Type.Array(budget, { maxItems: 16 }), Type.Null()])),
+  limits: Type.Optional(
+    Type.Union([Type.Array(limit, { maxItems: 16 }), Type.Null()], {
+      description: 'Rates and calls at once; null = none.',
+    }),
+  ),
+  budgets: Type.Optional(
+    Type.Union([Type.Array(budget, { maxItems: 16 }), Type.Null()], {
+      description: 'What it may spend; null = no bound.',
+    }),
+  ),
   metadata: Type.Optional(metadata),
 }
 

@@ -3,41 +3,50 @@ import type { KeyLimit } from '#core/key-bounds.ts'
 import type { KeyRecord, KeySecret, KeyStatus } from '#store/ports.ts'
 import { budget, environment, limit } from './key-schema.ts'
 
-const time = Type.Union([Type.String(), Type.Null()])
-const names = Type.Union([Type.Array(Type.String()), Type.Null()])
+const time = (description: string) => Type.Union([Type.String(), Type.Null()], { description, examples: [null] })
+const names = (description: string) =>
+  Type.Union([Type.Array(Type.String()), Type.Null()], { description, examples: [null] })
 
 /** A key as the admin API shows it: never its text or digest. Times are ISO 8601 in UTC. */
 export const keyView = Type.Object({
-  id: Type.String(),
-  project: Type.String(),
-  name: Type.String(),
+  id: Type.String({ description: 'Id of the key.', examples: ['key_01kd5e7m3v9qwhc4t2x8r6b0zn'] }),
+  project: Type.String({ description: 'Id of its project.', examples: ['proj_default'] }),
+  name: Type.String({ description: 'Who or what uses it.', examples: ['checkout'] }),
   environment,
-  hint: Type.String({ description: 'Prefix, environment and the last four characters of the newest secret.' }),
-  status: Type.Union([
-    Type.Literal('active'),
-    Type.Literal('disabled'),
-    Type.Literal('expired'),
-    Type.Literal('revoked'),
-  ]),
-  scopes: names,
-  models: names,
-  operations: names,
-  cidrs: names,
-  limits: Type.Union([Type.Array(limit), Type.Null()]),
-  budgets: Type.Union([Type.Array(budget), Type.Null()]),
-  metadata: Type.Record(Type.String(), Type.String()),
-  secrets: Type.Array(Type.Object({ hint: Type.String(), created_at: Type.String(), expires_at: time }), {
-    description: 'The secrets that work unless the key is disabled, newest first.',
+  hint: Type.String({
+    description: 'Prefix, environment and the last four characters of the newest secret.',
+    examples: ['sk_live_…abcd'],
   }),
-  version: Type.Integer(),
-  created_at: Type.String(),
-  created_by: Type.String(),
-  updated_at: Type.String(),
-  expires_at: time,
-  disabled_at: time,
-  revoked_at: time,
-  last_used_at: time,
-  last_used_from: time,
+  status: Type.Union(
+    [Type.Literal('active'), Type.Literal('disabled'), Type.Literal('expired'), Type.Literal('revoked')],
+    { description: 'Whether it is accepted now.' },
+  ),
+  scopes: names('Scopes that it has; null = all.'),
+  models: names('Models that it may use; null = all.'),
+  operations: names('Operations that it may use; null = all.'),
+  cidrs: names('Addresses that it may be used from; null = all.'),
+  limits: Type.Union([Type.Array(limit), Type.Null()], { description: 'Rates and calls at once; null = none.' }),
+  budgets: Type.Union([Type.Array(budget), Type.Null()], { description: 'What it may spend; null = no bound.' }),
+  metadata: Type.Record(Type.String(), Type.String(), { description: 'Names and values of your own.', examples: [{}] }),
+  secrets: Type.Array(
+    Type.Object({
+      hint: Type.String({ description: 'What may be shown of it.', examples: ['sk_live_…abcd'] }),
+      created_at: Type.String({ description: 'When it was made.' }),
+      expires_at: time('End of its grace; null = as long as the key.'),
+    }),
+    {
+      description: 'The secrets that work unless the key is disabled, newest first.',
+    },
+  ),
+  version: Type.Integer({ description: 'Number of its changes; its ETag.' }),
+  created_at: Type.String({ description: 'When it was made.' }),
+  created_by: Type.String({ description: 'Id of the operator that made it.', examples: ['bootstrap'] }),
+  updated_at: Type.String({ description: 'When it was last changed.' }),
+  expires_at: time('When it ends; null = never.'),
+  disabled_at: time('Since when it is disabled; null = it is not.'),
+  revoked_at: time('When it was revoked; null = it is not.'),
+  last_used_at: time('When it was last used, to ten seconds; null = never.'),
+  last_used_from: time('Address that it was last used from.'),
 })
 
 export type KeyView = Static<typeof keyView>

@@ -3,20 +3,28 @@ import type { ProjectRecord } from '#store/ports.ts'
 
 /** A project as the admin API shows it. Times are ISO 8601 in UTC. */
 export const projectView = Type.Object({
-  id: Type.String(),
-  name: Type.String(),
-  description: Type.Union([Type.String(), Type.Null()]),
-  metadata: Type.Record(Type.String(), Type.String()),
-  version: Type.Integer(),
-  created_at: Type.String(),
-  updated_at: Type.String(),
+  id: Type.String({ description: 'Id of the project.', examples: ['proj_01kd5e7m3v9qwhc4t2x8r6b0zn'] }),
+  name: Type.String({ description: 'Its name, which no other has.', examples: ['checkout'] }),
+  description: Type.Union([Type.String(), Type.Null()], { description: 'What it is for.', examples: ['The shop'] }),
+  metadata: Type.Record(Type.String(), Type.String(), { description: 'Names and values of your own.', examples: [{}] }),
+  version: Type.Integer({ description: 'Number of its changes; its ETag.' }),
+  created_at: Type.String({ description: 'When it was made.' }),
+  updated_at: Type.String({ description: 'When it was last changed.' }),
 })
 
 export type ProjectView = Static<typeof projectView>
 
-export const projectId = Type.String({ pattern: '^proj_(?:default|[0-9a-z]{26})$' })
+export const projectId = Type.String({
+  pattern: '^proj_(?:default|[0-9a-z]{26})$',
+  description: 'Id of the project.',
+  examples: ['proj_01kd5e7m3v9qwhc4t2x8r6b0zn'],
+})
 // No underscore: no name is taken for an id.
-export const projectName = Type.String({ pattern: '^[a-z0-9][a-z0-9.-]{0,62}$' })
+export const projectName = Type.String({
+  pattern: '^[a-z0-9][a-z0-9.-]{0,62}$',
+  description: 'Small letters, digits, `-` and `.`.',
+  examples: ['checkout'],
+})
 
 export function viewProject(project: ProjectRecord): ProjectView {
   return {

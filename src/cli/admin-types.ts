@@ -2,11 +2,29 @@
 
 /** Where each operation of the admin API is. */
 export const adminRoutes = {
+  auditEvents: { method: 'GET', path: '/api/audit/events' },
   configReload: { method: 'POST', path: '/api/config/reload' },
   keysCreate: { method: 'POST', path: '/api/keys' },
   keysList: { method: 'GET', path: '/api/keys' },
+  keysReportLeak: { method: 'POST', path: '/api/keys/report-leak' },
+  keysRevokeMany: { method: 'POST', path: '/api/keys/revoke' },
+  keysShow: { method: 'GET', path: '/api/keys/{id}' },
+  keysUpdate: { method: 'PATCH', path: '/api/keys/{id}' },
+  keysDisable: { method: 'POST', path: '/api/keys/{id}/disable' },
+  keysEnable: { method: 'POST', path: '/api/keys/{id}/enable' },
   keysRevoke: { method: 'POST', path: '/api/keys/{id}/revoke' },
+  keysRotate: { method: 'POST', path: '/api/keys/{id}/rotate' },
   openapiShow: { method: 'GET', path: '/api/openapi.json' },
+  projectsCreate: { method: 'POST', path: '/api/projects' },
+  projectsList: { method: 'GET', path: '/api/projects' },
+  projectsDelete: { method: 'DELETE', path: '/api/projects/{id}' },
+  projectsShow: { method: 'GET', path: '/api/projects/{id}' },
+  projectsUpdate: { method: 'PATCH', path: '/api/projects/{id}' },
+  secretsList: { method: 'GET', path: '/api/secrets' },
+  secretsRewrap: { method: 'POST', path: '/api/secrets/rewrap' },
+  secretsDelete: { method: 'DELETE', path: '/api/secrets/{name}' },
+  secretsSet: { method: 'PUT', path: '/api/secrets/{name}' },
+  secretsRotate: { method: 'POST', path: '/api/secrets/{name}/rotate' },
   tokensCreate: { method: 'POST', path: '/api/tokens' },
   tokensList: { method: 'GET', path: '/api/tokens' },
   tokensShow: { method: 'GET', path: '/api/tokens/{id}' },
@@ -17,37 +35,312 @@ export const adminRoutes = {
 
 /** What each operation takes and answers, by its operationId. */
 export interface AdminOperations {
+  auditEvents: {
+    query?: {
+      limit?: number
+      after?: string
+      from?: string
+      to?: string
+      type?: string
+      key?: string
+      project?: string
+      outcome?: string
+    }
+    answer: { events: unknown[]; next: string | null }
+  }
   configReload: { answer: { generation: number; changes: string[] } }
   keysCreate: {
-    body: { name: string; environment?: 'live' | 'test'; expires_in?: number | null }
+    body: {
+      name: string
+      project?: string
+      environment?: 'live' | 'test'
+      expires_in?: number | null
+      scopes?: string[] | null
+      models?: string[] | null
+      operations?: string[] | null
+      cidrs?: string[] | null
+      limits?:
+        | (
+            | { unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'; amount: number; window_seconds: number }
+            | { unit: 'concurrency'; amount: number }
+          )[]
+        | null
+      budgets?: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+      metadata?: Record<string, string>
+    }
     answer: {
       key: {
         id: string
+        project: string
         name: string
         environment: 'live' | 'test'
         hint: string
-        status: 'active' | 'expired' | 'revoked'
+        status: 'active' | 'disabled' | 'expired' | 'revoked'
+        scopes: string[] | null
+        models: string[] | null
+        operations: string[] | null
+        cidrs: string[] | null
+        limits:
+          | (
+              | {
+                  unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'
+                  amount: number
+                  window_seconds: number
+                }
+              | { unit: 'concurrency'; amount: number }
+            )[]
+          | null
+        budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        metadata: Record<string, string>
+        secrets: { hint: string; created_at: string; expires_at: string | null }[]
+        version: number
         created_at: string
+        created_by: string
+        updated_at: string
         expires_at: string | null
+        disabled_at: string | null
         revoked_at: string | null
+        last_used_at: string | null
+        last_used_from: string | null
       }
       secret: string
     }
   }
   keysList: {
-    query?: { limit?: number; after?: string }
+    query?: {
+      limit?: number
+      after?: string
+      sort?:
+        | 'created_at'
+        | 'name'
+        | 'expires_at'
+        | 'last_used_at'
+        | '-created_at'
+        | '-name'
+        | '-expires_at'
+        | '-last_used_at'
+      project?: string
+      environment?: 'live' | 'test'
+      status?: 'active' | 'disabled' | 'expired' | 'revoked'
+      name?: string
+      metadata?: string
+    }
     answer: {
       keys: {
         id: string
+        project: string
         name: string
         environment: 'live' | 'test'
         hint: string
-        status: 'active' | 'expired' | 'revoked'
+        status: 'active' | 'disabled' | 'expired' | 'revoked'
+        scopes: string[] | null
+        models: string[] | null
+        operations: string[] | null
+        cidrs: string[] | null
+        limits:
+          | (
+              | {
+                  unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'
+                  amount: number
+                  window_seconds: number
+                }
+              | { unit: 'concurrency'; amount: number }
+            )[]
+          | null
+        budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        metadata: Record<string, string>
+        secrets: { hint: string; created_at: string; expires_at: string | null }[]
+        version: number
         created_at: string
+        created_by: string
+        updated_at: string
         expires_at: string | null
+        disabled_at: string | null
         revoked_at: string | null
+        last_used_at: string | null
+        last_used_from: string | null
       }[]
       next: string | null
+    }
+  }
+  keysReportLeak: {
+    body: { secrets: string[] }
+    answer: { results: { outcome: 'revoked' | 'ended' | 'unknown'; key: string | null }[] }
+  }
+  keysRevokeMany: {
+    body: { ids: string[] } | { project: string } | { prefix: string }
+    answer: { revoked: string[]; unknown: string[]; more: boolean }
+  }
+  keysShow: {
+    path: { id: string }
+    answer: {
+      key: {
+        id: string
+        project: string
+        name: string
+        environment: 'live' | 'test'
+        hint: string
+        status: 'active' | 'disabled' | 'expired' | 'revoked'
+        scopes: string[] | null
+        models: string[] | null
+        operations: string[] | null
+        cidrs: string[] | null
+        limits:
+          | (
+              | {
+                  unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'
+                  amount: number
+                  window_seconds: number
+                }
+              | { unit: 'concurrency'; amount: number }
+            )[]
+          | null
+        budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        metadata: Record<string, string>
+        secrets: { hint: string; created_at: string; expires_at: string | null }[]
+        version: number
+        created_at: string
+        created_by: string
+        updated_at: string
+        expires_at: string | null
+        disabled_at: string | null
+        revoked_at: string | null
+        last_used_at: string | null
+        last_used_from: string | null
+      }
+    }
+  }
+  keysUpdate: {
+    path: { id: string }
+    body: {
+      name?: string
+      expires_in?: number | null
+      scopes?: string[] | null
+      models?: string[] | null
+      operations?: string[] | null
+      cidrs?: string[] | null
+      limits?:
+        | (
+            | { unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'; amount: number; window_seconds: number }
+            | { unit: 'concurrency'; amount: number }
+          )[]
+        | null
+      budgets?: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+      metadata?: Record<string, string>
+    }
+    answer: {
+      key: {
+        id: string
+        project: string
+        name: string
+        environment: 'live' | 'test'
+        hint: string
+        status: 'active' | 'disabled' | 'expired' | 'revoked'
+        scopes: string[] | null
+        models: string[] | null
+        operations: string[] | null
+        cidrs: string[] | null
+        limits:
+          | (
+              | {
+                  unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'
+                  amount: number
+                  window_seconds: number
+                }
+              | { unit: 'concurrency'; amount: number }
+            )[]
+          | null
+        budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        metadata: Record<string, string>
+        secrets: { hint: string; created_at: string; expires_at: string | null }[]
+        version: number
+        created_at: string
+        created_by: string
+        updated_at: string
+        expires_at: string | null
+        disabled_at: string | null
+        revoked_at: string | null
+        last_used_at: string | null
+        last_used_from: string | null
+      }
+    }
+  }
+  keysDisable: {
+    path: { id: string }
+    answer: {
+      key: {
+        id: string
+        project: string
+        name: string
+        environment: 'live' | 'test'
+        hint: string
+        status: 'active' | 'disabled' | 'expired' | 'revoked'
+        scopes: string[] | null
+        models: string[] | null
+        operations: string[] | null
+        cidrs: string[] | null
+        limits:
+          | (
+              | {
+                  unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'
+                  amount: number
+                  window_seconds: number
+                }
+              | { unit: 'concurrency'; amount: number }
+            )[]
+          | null
+        budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        metadata: Record<string, string>
+        secrets: { hint: string; created_at: string; expires_at: string | null }[]
+        version: number
+        created_at: string
+        created_by: string
+        updated_at: string
+        expires_at: string | null
+        disabled_at: string | null
+        revoked_at: string | null
+        last_used_at: string | null
+        last_used_from: string | null
+      }
+    }
+  }
+  keysEnable: {
+    path: { id: string }
+    answer: {
+      key: {
+        id: string
+        project: string
+        name: string
+        environment: 'live' | 'test'
+        hint: string
+        status: 'active' | 'disabled' | 'expired' | 'revoked'
+        scopes: string[] | null
+        models: string[] | null
+        operations: string[] | null
+        cidrs: string[] | null
+        limits:
+          | (
+              | {
+                  unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'
+                  amount: number
+                  window_seconds: number
+                }
+              | { unit: 'concurrency'; amount: number }
+            )[]
+          | null
+        budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        metadata: Record<string, string>
+        secrets: { hint: string; created_at: string; expires_at: string | null }[]
+        version: number
+        created_at: string
+        created_by: string
+        updated_at: string
+        expires_at: string | null
+        disabled_at: string | null
+        revoked_at: string | null
+        last_used_at: string | null
+        last_used_from: string | null
+      }
     }
   }
   keysRevoke: {
@@ -55,17 +348,193 @@ export interface AdminOperations {
     answer: {
       key: {
         id: string
+        project: string
         name: string
         environment: 'live' | 'test'
         hint: string
-        status: 'active' | 'expired' | 'revoked'
+        status: 'active' | 'disabled' | 'expired' | 'revoked'
+        scopes: string[] | null
+        models: string[] | null
+        operations: string[] | null
+        cidrs: string[] | null
+        limits:
+          | (
+              | {
+                  unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'
+                  amount: number
+                  window_seconds: number
+                }
+              | { unit: 'concurrency'; amount: number }
+            )[]
+          | null
+        budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        metadata: Record<string, string>
+        secrets: { hint: string; created_at: string; expires_at: string | null }[]
+        version: number
         created_at: string
+        created_by: string
+        updated_at: string
         expires_at: string | null
+        disabled_at: string | null
         revoked_at: string | null
+        last_used_at: string | null
+        last_used_from: string | null
       }
     }
   }
+  keysRotate: {
+    path: { id: string }
+    body: { grace: number }
+    answer: {
+      key: {
+        id: string
+        project: string
+        name: string
+        environment: 'live' | 'test'
+        hint: string
+        status: 'active' | 'disabled' | 'expired' | 'revoked'
+        scopes: string[] | null
+        models: string[] | null
+        operations: string[] | null
+        cidrs: string[] | null
+        limits:
+          | (
+              | {
+                  unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'
+                  amount: number
+                  window_seconds: number
+                }
+              | { unit: 'concurrency'; amount: number }
+            )[]
+          | null
+        budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        metadata: Record<string, string>
+        secrets: { hint: string; created_at: string; expires_at: string | null }[]
+        version: number
+        created_at: string
+        created_by: string
+        updated_at: string
+        expires_at: string | null
+        disabled_at: string | null
+        revoked_at: string | null
+        last_used_at: string | null
+        last_used_from: string | null
+      }
+      secret: string
+    }
+  }
   openapiShow: { answer: Record<string, unknown> }
+  projectsCreate: {
+    body: { name: string; description?: string | null; metadata?: Record<string, string> }
+    answer: {
+      project: {
+        id: string
+        name: string
+        description: string | null
+        metadata: Record<string, string>
+        version: number
+        created_at: string
+        updated_at: string
+      }
+    }
+  }
+  projectsList: {
+    query?: { limit?: number; after?: string }
+    answer: {
+      projects: {
+        id: string
+        name: string
+        description: string | null
+        metadata: Record<string, string>
+        version: number
+        created_at: string
+        updated_at: string
+      }[]
+      next: string | null
+    }
+  }
+  projectsDelete: { path: { id: string }; answer: { deleted: string } }
+  projectsShow: {
+    path: { id: string }
+    answer: {
+      project: {
+        id: string
+        name: string
+        description: string | null
+        metadata: Record<string, string>
+        version: number
+        created_at: string
+        updated_at: string
+      }
+    }
+  }
+  projectsUpdate: {
+    path: { id: string }
+    body: { name?: string; description?: string | null; metadata?: Record<string, string> }
+    answer: {
+      project: {
+        id: string
+        name: string
+        description: string | null
+        metadata: Record<string, string>
+        version: number
+        created_at: string
+        updated_at: string
+      }
+    }
+  }
+  secretsList: {
+    query?: { limit?: number; after?: string }
+    answer: {
+      secrets: {
+        name: string
+        version: number
+        created_at: string
+        kek_id: string
+        used_by: string[]
+        previous: null | { version: number; ends_at: string }
+      }[]
+      next: string | null
+    }
+  }
+  secretsRewrap: {
+    answer: {
+      kek_id: string
+      rewrapped: number
+      remaining: number
+      removed: string[]
+      kept: { kek_id: string; used_by: string[] }[]
+    }
+  }
+  secretsDelete: { path: { name: string }; answer: { deleted: string } }
+  secretsSet: {
+    path: { name: string }
+    body: { value: string }
+    answer: {
+      secret: {
+        name: string
+        version: number
+        created_at: string
+        kek_id: string
+        used_by: string[]
+        previous: null | { version: number; ends_at: string }
+      }
+    }
+  }
+  secretsRotate: {
+    path: { name: string }
+    body: { value: string; grace: number }
+    answer: {
+      secret: {
+        name: string
+        version: number
+        created_at: string
+        kek_id: string
+        used_by: string[]
+        previous: null | { version: number; ends_at: string }
+      }
+    }
+  }
   tokensCreate: {
     body: {
       name: string

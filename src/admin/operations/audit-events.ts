@@ -9,32 +9,49 @@ import { maySeeProject, type Operator } from '#core/operator.ts'
 import { Problem } from '#core/problems.ts'
 import type { EventStore } from '#store/ports.ts'
 
-const text = (maxLength: number) => Type.Optional(Type.String({ minLength: 1, maxLength }))
-const time = Type.Optional(
-  Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,3})?(Z|[+-]\\d\\d:\\d\\d)$' }),
-)
+const text = (maxLength: number, description: string, example: string) =>
+  Type.Optional(Type.String({ minLength: 1, maxLength, description, examples: [example] }))
+const time = (description: string) =>
+  Type.Optional(
+    Type.String({
+      pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,3})?(Z|[+-]\\d\\d:\\d\\d)$',
+      description,
+      examples: ['2026-01-31T12:00:00Z'],
+    }),
+  )
 
 const schema = {
   summary: 'List events, newest first',
   querystring: Type.Object(
     {
-      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
-      after: Type.Optional(
-        Type.String({ pattern: '^[A-Za-z0-9_-]{1,200}$', description: '`next` of the page before.' }),
+      limit: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: 1000, description: 'How many to answer at most; absent = 100.' }),
       ),
-      from: time,
-      to: time,
-      type: text(64),
-      key: text(64),
-      project: text(64),
-      outcome: text(32),
+      after: Type.Optional(
+        Type.String({
+          pattern: '^[A-Za-z0-9_-]{1,200}$',
+          description: '`next` of the page before.',
+          examples: ['MTc2OTg2MDgwMDAwMC43LjAuY2hhbmdlcw'],
+        }),
+      ),
+      from: time('Not before this time (RFC 3339).'),
+      to: time('Before this time (RFC 3339).'),
+      type: text(64, 'Type of the event.', 'call'),
+      key: text(64, 'Id of the key.', 'key_01kd5e7m3v9qwhc4t2x8r6b0zn'),
+      project: text(64, 'Id of the project.', 'proj_default'),
+      outcome: text(32, 'Outcome of the call.', 'refused'),
     },
     { additionalProperties: false },
   ),
   response: {
     200: Type.Object({
-      events: Type.Array(Type.Unknown({ description: 'Fewer than asked for, even none, before the last page.' })),
-      next: Type.Union([Type.String(), Type.Null()]),
+      events: Type.Array(Type.Unknown({ examples: [{ type: 'key.created', id: 'evt_01kd5e7m3v9qwhc4t2x8r6b0zn' }] }), {
+        description: 'Fewer than asked for, even none, before the last page.',
+      }),
+      next: Type.Union([Type.String(), Type.Null()], {
+        description: '`after` of the next page; null = this is the last.',
+        examples: [null],
+      }),
     }),
   },
 }

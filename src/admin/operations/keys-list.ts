@@ -14,7 +14,9 @@ const schema = {
   summary: 'List API keys, newest first unless sorted otherwise',
   querystring: Type.Object(
     {
-      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+      limit: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: 1000, description: 'How many to answer at most; absent = 100.' }),
+      ),
       after: Type.Optional(Type.String({ ...keyId, description: 'Id of the last key of the page before.' })),
       sort: Type.Optional(
         Type.Union(
@@ -25,22 +27,31 @@ const schema = {
       project: Type.Optional(projectRef),
       environment: Type.Optional(environment),
       status: Type.Optional(
-        Type.Union([
-          Type.Literal('active'),
-          Type.Literal('disabled'),
-          Type.Literal('expired'),
-          Type.Literal('revoked'),
-        ]),
+        Type.Union(
+          [Type.Literal('active'), Type.Literal('disabled'), Type.Literal('expired'), Type.Literal('revoked')],
+          { description: 'Whether they are accepted now.' },
+        ),
       ),
-      name: Type.Optional(Type.String({ maxLength: 128, description: 'The whole name.' })),
+      name: Type.Optional(Type.String({ maxLength: 128, description: 'The whole name.', examples: ['checkout'] })),
       metadata: Type.Optional(
-        Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}=', maxLength: 321, description: '`name=value`.' }),
+        Type.String({
+          pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}=',
+          maxLength: 321,
+          description: '`name=value`.',
+          examples: ['team=payments'],
+        }),
       ),
     },
     { additionalProperties: false },
   ),
   response: {
-    200: Type.Object({ keys: Type.Array(keyView), next: Type.Union([Type.String(), Type.Null()]) }),
+    200: Type.Object({
+      keys: Type.Array(keyView, { description: 'One page.' }),
+      next: Type.Union([Type.String(), Type.Null()], {
+        description: '`after` of the next page; null = this is the last.',
+        examples: [null],
+      }),
+    }),
   },
 }
 

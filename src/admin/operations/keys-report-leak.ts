@@ -7,7 +7,7 @@ const schema = {
   summary: 'Revoke the keys whose texts were found where they should not be',
   body: Type.Object(
     {
-      secrets: Type.Array(Type.String({ maxLength: 256 }), {
+      secrets: Type.Array(Type.String({ maxLength: 256, examples: ['sk_live_…'] }), {
         minItems: 1,
         maxItems: 200,
         description: 'Texts, of which any may be no key of this gateway.',
@@ -19,8 +19,13 @@ const schema = {
     200: Type.Object({
       results: Type.Array(
         Type.Object({
-          outcome: Type.Union([Type.Literal('revoked'), Type.Literal('ended'), Type.Literal('unknown')]),
-          key: Type.Union([Type.String(), Type.Null()]),
+          outcome: Type.Union([Type.Literal('revoked'), Type.Literal('ended'), Type.Literal('unknown')], {
+            description: 'What became of it.',
+          }),
+          key: Type.Union([Type.String(), Type.Null()], {
+            description: 'Id of the key; null = it is none.',
+            examples: [null],
+          }),
         }),
         { description: 'One a text, in order; `ended` = it no longer worked.' },
       ),

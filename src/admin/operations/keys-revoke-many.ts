@@ -7,15 +7,20 @@ import { type BulkRevocation, MAX_REVOCATIONS } from '#keys/bulk-revocation.ts'
 const strict = { additionalProperties: false }
 
 const schema = {
+  operationId: 'keysRevokeMany',
   summary: `Revoke many API keys, at most ${MAX_REVOCATIONS} a request`,
   body: Type.Union([
-    Type.Object({ ids: Type.Array(keyId, { minItems: 1, maxItems: MAX_REVOCATIONS }) }, strict),
+    Type.Object(
+      { ids: Type.Array(keyId, { minItems: 1, maxItems: MAX_REVOCATIONS, description: 'Ids of keys.' }) },
+      strict,
+    ),
     Type.Object({ project: projectRef }, strict),
     Type.Object(
       {
         prefix: Type.String({
           pattern: '^[a-z][a-z0-9]{1,11}_(?:live|test)_(?:…[0-9A-Za-z]{4})?$',
           description: 'Prefix and environment, such as `sk_live_`, or a whole hint, `sk_live_…abcd`.',
+          examples: ['sk_live_'],
         }),
       },
       strict,

@@ -8,7 +8,11 @@ import type { Projects } from '#keys/projects.ts'
 const schema = {
   summary: 'Delete a project whose keys are all revoked, and them with it',
   params: Type.Object({ id: projectId }),
-  response: { 200: Type.Object({ deleted: Type.String() }) },
+  response: {
+    200: Type.Object({
+      deleted: Type.String({ description: 'Its id.', examples: ['proj_01kd5e7m3v9qwhc4t2x8r6b0zn'] }),
+    }),
+  },
 }
 
 /** `DELETE /api/projects/:id` */

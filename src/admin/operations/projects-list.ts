@@ -8,7 +8,9 @@ const schema = {
   summary: 'List projects by name',
   querystring: Type.Object(
     {
-      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+      limit: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: 1000, description: 'How many to answer at most; absent = 100.' }),
+      ),
       after: Type.Optional(
         Type.String({ ...projectName, description: 'Name of the last project of the page before.' }),
       ),
@@ -16,7 +18,13 @@ const schema = {
     { additionalProperties: false },
   ),
   response: {
-    200: Type.Object({ projects: Type.Array(projectView), next: Type.Union([Type.String(), Type.Null()]) }),
+    200: Type.Object({
+      projects: Type.Array(projectView, { description: 'One page.' }),
+      next: Type.Union([Type.String(), Type.Null()], {
+        description: '`after` of the next page; null = this is the last.',
+        examples: [null],
+      }),
+    }),
   },
 }
 

@@ -8,13 +8,21 @@ const schema = {
   summary: 'List the vault’s secrets by name, without their values',
   querystring: Type.Object(
     {
-      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
-      after: Type.Optional(secretName),
+      limit: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: 1000, description: 'How many to answer at most; absent = 100.' }),
+      ),
+      after: Type.Optional(Type.String({ ...secretName, description: 'Name of the last secret of the page before.' })),
     },
     { additionalProperties: false },
   ),
   response: {
-    200: Type.Object({ secrets: Type.Array(secretView), next: Type.Union([Type.String(), Type.Null()]) }),
+    200: Type.Object({
+      secrets: Type.Array(secretView, { description: 'One page.' }),
+      next: Type.Union([Type.String(), Type.Null()], {
+        description: '`after` of the next page; null = this is the last.',
+        examples: [null],
+      }),
+    }),
   },
 }
 

@@ -1,5 +1,6 @@
 import Type from 'typebox'
 import { callerOf } from '#admin/caller.ts'
+import { projectId } from '#admin/project-view.ts'
 import type { Routing } from '#admin/routing.ts'
 import { scopesSchema, tokenView, viewToken } from '#admin/token-view.ts'
 import type { Clock } from '#core/clock.ts'
@@ -23,7 +24,7 @@ const schema = {
       projects: Type.Optional(
         Type.Union(
           [
-            Type.Array(Type.String({ pattern: '^[a-z]{2,8}_[0-9a-z]{26}$' }), {
+            Type.Array(projectId, {
               minItems: 1,
               maxItems: 100,
               uniqueItems: true,
