@@ -8,6 +8,7 @@ const PRINTABLE = '[^\\x00-\\x1f\\x7f-\\x9f]*$'
 export const keyId = Type.String({ pattern: '^key_[0-9a-z]{26}$', description: 'Id of the key.' })
 export const projectRef = Type.String({
   pattern: '^[a-z0-9_.-]{1,64}$',
+  maxLength: 64,
   description: 'Id or name of a project.',
   examples: ['proj_default'],
 })

@@ -16,12 +16,14 @@ export type ProjectView = Static<typeof projectView>
 
 export const projectId = Type.String({
   pattern: '^proj_(?:default|[0-9a-z]{26})$',
+  maxLength: 31,
   description: 'Id of the project.',
   examples: ['proj_01kd5e7m3v9qwhc4t2x8r6b0zn'],
 })
 // No underscore: no name is taken for an id.
 export const projectName = Type.String({
   pattern: '^[a-z0-9][a-z0-9.-]{0,62}$',
+  maxLength: 63,
   description: 'Small letters, digits, `-` and `.`.',
   examples: ['checkout'],
 })

@@ -3,6 +3,7 @@ import type { LiveSecret } from './secret-operations.ts'
 
 export const secretName = Type.String({
   pattern: '^[A-Za-z][A-Za-z0-9_.-]{0,63}$',
+  maxLength: 64,
   description: 'A letter, then letters, digits, `_`, `.` and `-`; at most 64.',
   examples: ['openai'],
 })
@@ -13,7 +14,7 @@ export const secretValue = Type.String({
   maxLength: 65_536,
   pattern: '^[\\x21-\\x7e]+$',
   description: 'Visible ASCII.',
-  examples: ['sk-proj-…'],
+  examples: ['sk-proj-4f7c0d'],
 })
 
 /** Room for the longest value and the JSON around it, in which a character may take two bytes. */

@@ -1,5 +1,6 @@
 import type { Actor } from '#core/actor.ts'
 import type { Clock } from '#core/clock.ts'
+import { EXPIRY_NOTICE_MS } from '#core/expiry-notice.ts'
 import { newId } from '#core/ids.ts'
 import { maySeeProject } from '#core/operator.ts'
 import type { Environment } from '#core/principal.ts'
@@ -102,6 +103,7 @@ export function createKeys(options: KeysOptions): Keys {
       const wanted = { ...NO_SETTINGS, ...settings }
       checkSettings(wanted)
       const { secret, text } = newSecret(environment, now)
+      const expiresAt = expiryOf(lifetimeMs, now, options)
       const record: KeyRecord = {
         ...wanted,
         id: newId('key', now),
@@ -112,12 +114,13 @@ export function createKeys(options: KeysOptions): Keys {
         createdAt: now,
         createdBy: by.id,
         updatedAt: now,
-        expiresAt: expiryOf(lifetimeMs, now, options),
+        expiresAt,
         disabledAt: null,
         revokedAt: null,
         lastUsedAt: null,
         lastUsedFrom: null,
-        expiryWarnedAt: null,
+        // Who asks for a key that ends soon need not be told that it will.
+        expiryWarnedAt: expiresAt !== null && expiresAt - now <= EXPIRY_NOTICE_MS ? now : null,
         secrets: [secret],
       }
       await store.insert(record, keyEvent('key.created', record, by, now, settingsOf(record)))

@@ -15,6 +15,7 @@ const time = (description: string) =>
   Type.Optional(
     Type.String({
       pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,3})?(Z|[+-]\\d\\d:\\d\\d)$',
+      maxLength: 40,
       description,
       examples: ['2026-01-31T12:00:00Z'],
     }),
@@ -30,6 +31,7 @@ const schema = {
       after: Type.Optional(
         Type.String({
           pattern: '^[A-Za-z0-9_-]{1,200}$',
+          maxLength: 200,
           description: '`next` of the page before.',
           examples: ['MTc2OTg2MDgwMDAwMC43LjAuY2hhbmdlcw'],
         }),

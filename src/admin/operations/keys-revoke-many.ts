@@ -19,6 +19,7 @@ const schema = {
       {
         prefix: Type.String({
           pattern: '^[a-z][a-z0-9]{1,11}_(?:live|test)_(?:…[0-9A-Za-z]{4})?$',
+          maxLength: 24,
           description: 'Prefix and environment, such as `sk_live_`, or a whole hint, `sk_live_…abcd`.',
           examples: ['sk_live_'],
         }),

@@ -11,7 +11,9 @@ const schema = {
   body: Type.Object(
     {
       name: projectName,
-      description: Type.Optional(Type.Union([description, Type.Null()])),
+      description: Type.Optional(
+        Type.Union([description, Type.Null()], { description: 'What it is for; null = nothing said.' }),
+      ),
       metadata: Type.Optional(metadata),
     },
     { additionalProperties: false },

@@ -12,7 +12,9 @@ const schema = {
   body: Type.Object(
     {
       name: Type.Optional(projectName),
-      description: Type.Optional(Type.Union([description, Type.Null()])),
+      description: Type.Optional(
+        Type.Union([description, Type.Null()], { description: 'What it is for; null = nothing said.' }),
+      ),
       metadata: Type.Optional(metadata),
     },
     { additionalProperties: false, minProperties: 1 },

@@ -12,9 +12,13 @@ const schema = {
 
 /** `DELETE /api/secrets/:name` */
 export function secretsDelete(routing: Routing, { secrets }: { secrets: SecretOperations }): void {
-  routing.delete('/api/secrets/:name', { schema, config: { scope: 'secrets:write', problems: ['secret.not_found', 'secret.in_use'] } }, async request => {
-    const by = callerOfWholeGateway(request)
-    await secrets.delete(request.params.name, by)
-    return { deleted: request.params.name }
-  })
+  routing.delete(
+    '/api/secrets/:name',
+    { schema, config: { scope: 'secrets:write', problems: ['secret.not_found', 'secret.in_use'] } },
+    async request => {
+      const by = callerOfWholeGateway(request)
+      await secrets.delete(request.params.name, by)
+      return { deleted: request.params.name }
+    },
+  )
 }

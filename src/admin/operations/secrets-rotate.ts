@@ -24,7 +24,11 @@ const schema = {
 
 /** `POST /api/secrets/:name/rotate` */
 export function secretsRotate(routing: Routing, { secrets }: { secrets: SecretOperations }): void {
-  const options = { schema, config: { scope: 'secrets:write', problems: ['secret.not_found', 'config.invalid'] } as const, bodyLimit: SECRET_BODY_BYTES }
+  const options = {
+    schema,
+    config: { scope: 'secrets:write', problems: ['secret.not_found', 'config.invalid'] } as const,
+    bodyLimit: SECRET_BODY_BYTES,
+  }
   routing.post('/api/secrets/:name/rotate', options, async request => {
     const by = callerOfWholeGateway(request)
     const { value, grace } = request.body

@@ -14,7 +14,11 @@ const schema = {
 
 /** `PUT /api/secrets/:name` */
 export function secretsSet(routing: Routing, { secrets }: { secrets: SecretOperations }): void {
-  const options = { schema, config: { scope: 'secrets:write', problems: ['secret.too_many', 'config.invalid'] } as const, bodyLimit: SECRET_BODY_BYTES }
+  const options = {
+    schema,
+    config: { scope: 'secrets:write', problems: ['secret.too_many', 'config.invalid'] } as const,
+    bodyLimit: SECRET_BODY_BYTES,
+  }
   routing.put('/api/secrets/:name', options, async request => {
     const by = callerOfWholeGateway(request)
     const secret = await secrets.set(request.params.name, new Secret(request.body.value), by)
