@@ -304,7 +304,8 @@ describe('every operation of the admin API', () => {
         )
         const { path, body } = goodRequest(operation, 'b')
         const different = { ...good, path, body: body ?? '{ }' }
-        if (different.path === good.path && different.body === '{ }') return
+        // Of some bodies there is but one.
+        if (different.path === good.path && (different.body === '{ }' || different.body === good.body)) return
         assertRefused(operation, await send(gateway.adminUrl, operation.method, different), [422], 'another request')
       })
       const theirs = await send(gateway.adminUrl, operation.method, { ...good, token: other })
