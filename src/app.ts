@@ -132,7 +132,16 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     store: store.tokens,
     clock: systemClock,
   })
-  const admin = await openAdmin(opened, { ...rooms, config, dataDirectory, reloads, liveSecrets, supervisor, store, log })
+  const admin = await openAdmin(opened, {
+    ...rooms,
+    config,
+    dataDirectory,
+    reloads,
+    liveSecrets,
+    supervisor,
+    store,
+    log,
+  })
   const firstKey = pepperId === undefined ? await mintFirstKey(keys) : null
   opened.use(
     startExpiryWarnings({
