@@ -5,8 +5,9 @@ import { syslogMessage } from '#audit/syslog.ts'
 import type { OstiaryEvent } from '#core/events.ts'
 import { Problem } from '#core/problems.ts'
 import { parse } from './arguments.ts'
-import { filterOptions, readDestination, readFilter } from './audit-filter.ts'
+import { readDestination, readFilter } from './audit-filter.ts'
 import type { Io } from './command.ts'
+import { commandTable } from './command-table.ts'
 import { openAudit } from './open-audit.ts'
 import { openSyslogLine } from './syslog-line.ts'
 import { readVersion } from './version.ts'
@@ -22,11 +23,7 @@ const formats: Readonly<Record<string, (event: OstiaryEvent) => string>> = {
 
 /** `ostiary audit export`. */
 export async function auditExport(args: string[], io: Io): Promise<number> {
-  const { format, to, ca, ...values } = parse(args, {
-    ...filterOptions,
-    format: { type: 'string', default: 'jsonl' },
-    ca: { type: 'string' },
-  }).values
+  const { format = 'jsonl', to, ca, ...values } = parse(args, commandTable.audit.commands.export.options).values
   const render = Object.hasOwn(formats, format) ? formats[format] : undefined
   if (render === undefined) throw new Problem('cli.usage', { detail: '--format takes jsonl, ocsf or syslog.' })
   const filter = readFilter({ ...values, to })

@@ -1,16 +1,6 @@
 import type { EventFilter } from '#audit/filter.ts'
 import { Problem } from '#core/problems.ts'
 
-/** The options that choose events. */
-export const filterOptions = {
-  from: { type: 'string' },
-  to: { type: 'string', multiple: true },
-  type: { type: 'string' },
-  key: { type: 'string' },
-  project: { type: 'string' },
-  outcome: { type: 'string' },
-} as const
-
 interface FilterValues {
   readonly from?: string | undefined
   readonly to?: readonly string[] | undefined

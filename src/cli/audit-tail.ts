@@ -6,25 +6,22 @@ import type { OstiaryEvent } from '#core/events.ts'
 import { Problem } from '#core/problems.ts'
 import type { AuditReader } from '#store/audit-reader.ts'
 import { parse } from './arguments.ts'
-import { filterOptions, readFilter } from './audit-filter.ts'
+import { readFilter } from './audit-filter.ts'
 import type { Io } from './command.ts'
+import { commandTable } from './command-table.ts'
 import { openAudit } from './open-audit.ts'
 
 const POLL_MS = 500
 
 /** `ostiary audit tail`. With `--follow` until the process is ended. */
 export async function auditTail(args: string[], io: Io): Promise<number> {
-  const { values } = parse(args, {
-    ...filterOptions,
-    count: { type: 'string', default: '10' },
-    follow: { type: 'boolean' },
-    json: { type: 'boolean' },
-  })
-  if (!/^\d{1,5}$/.test(values.count)) throw new Problem('cli.usage', { detail: '--count takes a number up to 99999.' })
+  const { values } = parse(args, commandTable.audit.commands.tail.options)
+  const { count = '10' } = values
+  if (!/^\d{1,5}$/.test(count)) throw new Problem('cli.usage', { detail: '--count takes a number up to 99999.' })
   const filter = readFilter(values)
   const print = (event: OstiaryEvent) => io.stdout.write(`${values.json ? JSON.stringify(event) : describe(event)}\n`)
   await using reader = await openAudit(io, { snapshot: false })
-  const { events, places } = await readNewest(reader, filter, Number(values.count))
+  const { events, places } = await readNewest(reader, filter, Number(count))
   events.forEach(print)
   while (values.follow) {
     await pause(POLL_MS)

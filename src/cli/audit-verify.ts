@@ -9,16 +9,13 @@ import { readAuditKey } from '#secrets/audit-key.ts'
 import { findDataDirectory } from '#secrets/data-directory.ts'
 import { parse } from './arguments.ts'
 import type { Io } from './command.ts'
+import { commandTable } from './command-table.ts'
 import { openAudit } from './open-audit.ts'
 import { progressBar } from './progress-bar.ts'
 
 /** `ostiary audit verify`. Resolves to 0 if nothing contradicts, else 1. */
 export async function auditVerify(args: string[], io: Io): Promise<number> {
-  const { anchor, key, json } = parse(args, {
-    anchor: { type: 'string' },
-    key: { type: 'string', multiple: true },
-    json: { type: 'boolean' },
-  }).values
+  const { anchor, key, json } = parse(args, commandTable.audit.commands.verify.options).values
   const keys = key === undefined ? [readAuditKey(findDataDirectory(io.env)).publicKey] : key.flatMap(readPublicKeys)
   const started = performance.now()
   await using reader = await openAudit(io, { snapshot: true })

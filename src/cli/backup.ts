@@ -7,26 +7,13 @@ import { backUp } from '#secrets/backup.ts'
 import { findDataDirectory } from '#secrets/data-directory.ts'
 import { parse } from './arguments.ts'
 import type { Io } from './command.ts'
+import { commandTable } from './command-table.ts'
 import { readPassphrase, toPassphrase } from './secret-input.ts'
-
-const HELP = `Usage: ostiary backup FILE [--passphrase-file PATH] [--keys-only]
-
-Writes the database and every key of the data directory to a new FILE, sealed under a passphrase, which is read from
-PATH, else from standard input. The gateway may be running. The configuration is not in it, nor a key-encryption
-key that comes from a variable, nor the bootstrap token.
-
-  --keys-only  leaves the database out; with PostgreSQL, which has pg_dump for it
-
-Example: ostiary backup ostiary-backup.bin < passphrase.txt
-`
 
 /** `ostiary backup`. */
 export async function backupCommand(args: string[], io: Io): Promise<number> {
-  const { file, values } = parseFile(args, { 'keys-only': { type: 'boolean' } })
-  if (values.help) {
-    io.stdout.write(HELP)
-    return 0
-  }
+  const { values, positionals } = parse(args, commandTable.backup.options, true)
+  const file = onlyFile(positionals)
   const keysOnly = values['keys-only'] === true
   const { config } = loadConfig({ env: io.env, withSecrets: false })
   if (config.store.kind === 'postgres' && !keysOnly) {
@@ -37,7 +24,7 @@ export async function backupCommand(args: string[], io: Io): Promise<number> {
   }
   const names = await backUp({
     directory: findDataDirectory(io.env),
-    file: requireFile(file),
+    file: resolve(file),
     passphrase: await passphraseOf(values, io),
     withDatabase: !keysOnly,
   })
@@ -47,17 +34,10 @@ export async function backupCommand(args: string[], io: Io): Promise<number> {
 
 type PassphraseValues = { readonly 'passphrase-file'?: string | undefined }
 
-/** Names one file and where the passphrase is. */
-export function parseFile(args: string[], more: Record<string, { type: 'boolean' }> = {}) {
-  const options = { 'passphrase-file': { type: 'string' }, help: { type: 'boolean' }, ...more } as const
-  const { values, positionals } = parse(args, options, true)
-  if (positionals.length > 1) throw new Problem('cli.usage', { detail: 'Name one file.' })
-  return { file: positionals[0], values: values as PassphraseValues & Record<string, boolean | undefined> }
-}
-
-export function requireFile(file: string | undefined): string {
-  if (file === undefined) throw new Problem('cli.usage', { detail: 'Name one file.' })
-  return resolve(file)
+/** Throws `cli.usage` for none and for more. */
+export function onlyFile([file, ...more]: readonly string[]): string {
+  if (file === undefined || more.length > 0) throw new Problem('cli.usage', { detail: 'Name one file.' })
+  return file
 }
 
 export async function passphraseOf(values: PassphraseValues, io: Io): Promise<Secret> {

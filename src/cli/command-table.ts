@@ -1,7 +1,12 @@
 import type { CommandEntry } from './command.ts'
+import { auditEntry } from './table-audit.ts'
+import { keysEntry } from './table-keys.ts'
+import { tableOptions, text } from './table-options.ts'
+import { projectsEntry } from './table-projects.ts'
+import { secretsEntry } from './table-secrets.ts'
 
-const json = { type: 'boolean', description: 'print JSON and nothing else' } as const
-const config = { type: 'string', value: 'FILE', description: 'configuration file' } as const
+const { config, json } = tableOptions
+const passphrase = { 'passphrase-file': text('PATH', 'file that holds the passphrase (standard input)') } as const
 
 /** Every command. Dispatch, help, options and completion are made from this table. */
 export const commandTable = {
@@ -15,30 +20,8 @@ export const commandTable = {
     example: 'ostiary start --config /etc/ostiary.yaml',
     load: async () => (await import('./start.ts')).startCommand,
   },
-  keys: {
-    summary: 'create, list and revoke API keys',
-    example: 'ostiary keys create --name checkout --expires 30d --json',
-    commands: {
-      create: {
-        summary: 'mint a key and print it, this once',
-        options: {
-          name: { type: 'string', value: 'NAME', required: true, description: 'who or what uses it' },
-          env: { type: 'string', value: 'live|test', description: 'which providers it reaches (live)' },
-          expires: { type: 'string', value: '30d|12h|never', description: 'when it ends (90 days)' },
-          json,
-        },
-        example: 'ostiary keys create --name checkout --expires 30d --json',
-      },
-      list: { summary: 'list keys, newest first', options: { json }, example: 'ostiary keys list' },
-      revoke: {
-        summary: 'end a key, now and for good',
-        operands: 'ID',
-        options: { json },
-        example: 'ostiary keys revoke key_01kd5e7m3v9qwhc4t2x8r6b0zn',
-      },
-    },
-    load: async () => (await import('./keys.ts')).keysCommand,
-  },
+  keys: keysEntry,
+  projects: projectsEntry,
   tokens: {
     summary: 'create, list, revoke and reset operator tokens',
     example: 'ostiary tokens create --name ada --scopes all',
@@ -85,7 +68,7 @@ export const commandTable = {
     load: async () => (await import('./tokens.ts')).tokensCommand,
   },
   config: {
-    summary: 'check, show and reload the configuration',
+    summary: 'check, show and reload the configuration, and seal values for it',
     notes: 'The file is FILE, else the one that OSTIARY_CONFIG names, else ./ostiary.yaml if it exists.',
     example: 'ostiary config check --config /etc/ostiary.yaml',
     commands: {
@@ -109,8 +92,39 @@ export const commandTable = {
         options: { json },
         example: 'ostiary config reload',
       },
+      encrypt: {
+        summary: 'seal a value from standard input, and print it as text for the configuration',
+        notes:
+          'It needs no running gateway. What it prints opens only under the key-encryption key of this deployment.',
+        example: 'ostiary config encrypt < credential.txt',
+      },
     },
     load: async () => (await import('./config.ts')).configCommand,
+  },
+  secrets: secretsEntry,
+  audit: auditEntry,
+  backup: {
+    summary: 'write the database and every key to one sealed file',
+    operands: 'FILE',
+    options: {
+      ...passphrase,
+      'keys-only': {
+        type: 'boolean',
+        description: 'leave the database out: with PostgreSQL, which has pg_dump for it',
+      },
+    },
+    notes: `The file must be new; the gateway may be running. The configuration is not in it, nor a key-encryption key that
+comes from a variable, nor the bootstrap token.`,
+    example: 'ostiary backup ostiary-backup.bin < passphrase.txt',
+    load: async () => (await import('./backup.ts')).backupCommand,
+  },
+  restore: {
+    summary: 'bring a backup into the data directory, all of it or nothing',
+    operands: 'FILE',
+    options: passphrase,
+    notes: 'The data directory must be empty. Nothing is restored if a byte of the backup does not open.',
+    example: 'ostiary restore ostiary-backup.bin < passphrase.txt',
+    load: async () => (await import('./restore.ts')).restoreCommand,
   },
   migrate: {
     summary: 'bring the database to this version’s schema, all steps or none',

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { configCommand } from './config.ts'
+import { runCommand } from './commands.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'ostiary-cli-config-'))
 const file = join(folder, 'ostiary.yaml')
@@ -12,7 +12,7 @@ after(() => rmSync(folder, { recursive: true }))
 async function run(args: string[], yaml = '', env: Record<string, string> = {}) {
   writeFileSync(file, yaml)
   const written = { out: '', err: '' }
-  const exit = await configCommand(args, {
+  const exit = await runCommand(['config', ...args], {
     env: { OSTIARY_CONFIG: file, ...env },
     stdout: { write: text => (written.out += text) },
     stderr: { write: text => (written.err += text) },

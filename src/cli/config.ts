@@ -14,17 +14,15 @@ import { sealReference } from '#secrets/sealed-reference.ts'
 import { lockDirectory } from '#store/sqlite/directory-lock.ts'
 import { callOperation } from './admin-client.ts'
 import type { Io } from './command.ts'
+import { commandTable } from './command-table.ts'
 import { helpFor } from './help.ts'
 import { readSecretInput } from './secret-input.ts'
+import { tableOptions } from './table-options.ts'
 
 /** `ostiary config …`. Resolves to the exit code: 0 done, 1 refused, 2 wrong usage or configuration. */
 export async function configCommand(args: string[], io: Io): Promise<number> {
   const { env, stdout, stderr } = io
   const usage = parseUsage(args)
-  if (usage === 'help') {
-    stdout.write(helpFor('config'))
-    return 0
-  }
   if (usage === 'wrong') {
     stderr.write(helpFor('config'))
     return 2
@@ -45,8 +43,8 @@ export async function configCommand(args: string[], io: Io): Promise<number> {
   }
 }
 
-const commands = ['check', 'show', 'schema', 'reload', 'encrypt'] as const
-type Command = (typeof commands)[number]
+const { commands } = commandTable.config
+type Command = keyof typeof commands
 
 async function reload(io: Io, json: boolean): Promise<number> {
   const answer = await callOperation(io, 'configReload', {})
@@ -97,18 +95,16 @@ function print(value: unknown): string {
 
 function parseUsage(
   args: string[],
-): 'help' | 'wrong' | { readonly command: Command; readonly file: string | undefined; readonly json: boolean } {
+): 'wrong' | { readonly command: Command; readonly file: string | undefined; readonly json: boolean } {
   try {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
-      options: { config: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      options: tableOptions,
     })
-    if (values.help) return 'help'
-    const command = commands.find(name => name === positionals[0])
-    return command === undefined || positionals.length > 1
-      ? 'wrong'
-      : { command, file: values.config, json: values.json ?? false }
+    const [command = '', ...more] = positionals
+    if (!Object.hasOwn(commands, command) || more.length > 0) return 'wrong'
+    return { command: command as Command, file: values.config, json: values.json ?? false }
   } catch {
     return 'wrong'
   }

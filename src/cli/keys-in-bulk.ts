@@ -2,7 +2,7 @@ import { Problem } from '#core/problems.ts'
 import { callAdmin } from './admin-client.ts'
 import { parse } from './arguments.ts'
 import type { Io } from './command.ts'
-import { described } from './keys-described.ts'
+import { commandTable } from './command-table.ts'
 import { readLines } from './read-lines.ts'
 
 interface Revoked {
@@ -56,7 +56,7 @@ export async function revokeMany(
 
 /** `ostiary keys report-leak`. What stands on standard input is never printed. */
 export async function reportLeak(args: string[], io: Io): Promise<number> {
-  const { json } = parse(args, described['report-leak'].options).values
+  const { json } = parse(args, commandTable.keys.commands['report-leak'].options).values
   const results: Leaks['results'][number][] = []
   for (const secrets of chunksOf(await readLines(io, 'texts of keys'), SECRETS_A_REQUEST)) {
     results.push(...((await callAdmin(io, 'POST', '/api/keys/report-leak', { secrets })) as Leaks).results)

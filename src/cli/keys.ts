@@ -2,15 +2,14 @@ import type { KeyView } from '#admin/key-view.ts'
 import { Problem } from '#core/problems.ts'
 import { callAdmin } from './admin-client.ts'
 import { parse, toSeconds } from './arguments.ts'
-import type { Io } from './command.ts'
-import { commandGroup } from './command-group.ts'
+import type { Command, Io } from './command.ts'
+import { commandTable } from './command-table.ts'
 import { readSettings } from './key-options.ts'
-import { described } from './keys-described.ts'
 import { reportLeak, revokeMany } from './keys-in-bulk.ts'
 import { renderTable } from './table.ts'
 
-/** `ostiary keys …`. */
-export const keysCommand = commandGroup('keys', described, {
+const { commands: described } = commandTable.keys
+const commands: Readonly<Record<keyof typeof described, Command>> = {
   create,
   list,
   show,
@@ -20,7 +19,12 @@ export const keysCommand = commandGroup('keys', described, {
   enable: (args, io) => act('enable', 'is enabled', args, io),
   revoke,
   'report-leak': reportLeak,
-})
+}
+
+/** `ostiary keys …`. */
+export async function keysCommand([name, ...args]: string[], io: Io): Promise<number> {
+  return commands[name as keyof typeof commands](args, io)
+}
 
 type Shown = { readonly key: KeyView }
 type Minted = Shown & { readonly secret: string }

@@ -2,56 +2,18 @@ import type { ProjectView } from '#admin/project-view.ts'
 import { Problem } from '#core/problems.ts'
 import { callAdmin } from './admin-client.ts'
 import { parse } from './arguments.ts'
-import type { CommandDescription, Io } from './command.ts'
-import { commandGroup } from './command-group.ts'
+import type { Command, Io } from './command.ts'
+import { commandTable } from './command-table.ts'
 import { readSettings } from './key-options.ts'
 import { renderTable } from './table.ts'
 
-const json = { type: 'boolean', description: 'print what the admin API answered' } as const
-const settings = {
-  description: { type: 'string', value: 'TEXT', description: 'what it is for' },
-  metadata: {
-    type: 'string',
-    multiple: true,
-    value: 'NAME=VALUE',
-    description: 'what you want to keep beside it; none',
-  },
-} as const
-
-/** The commands of `ostiary projects`, as help tells them and `parseArgs` reads their options. */
-const described = {
-  create: {
-    summary: 'make a project',
-    options: {
-      name: { type: 'string', value: 'NAME', required: true, description: 'small letters, digits, - and .' },
-      ...settings,
-      json,
-    },
-    example: 'ostiary projects create --name checkout --metadata team=payments',
-  },
-  list: { summary: 'list projects by name', options: { json }, example: 'ostiary projects list' },
-  show: {
-    summary: 'show a project',
-    operands: 'ID|NAME',
-    options: { json },
-    example: 'ostiary projects show checkout',
-  },
-  update: {
-    summary: 'change what is named of a project, and nothing else',
-    operands: 'ID|NAME',
-    options: { name: { type: 'string', value: 'NAME', description: 'its new name' }, ...settings, json },
-    example: "ostiary projects update checkout --description 'the shop'",
-  },
-  delete: {
-    summary: 'delete a project whose keys are all revoked, and them with it',
-    operands: 'ID|NAME',
-    options: { json },
-    example: 'ostiary projects delete checkout',
-  },
-} as const satisfies Readonly<Record<string, CommandDescription>>
+const { commands: described } = commandTable.projects
+const commands: Readonly<Record<keyof typeof described, Command>> = { create, list, show, update, delete: remove }
 
 /** `ostiary projects …`. */
-export const projectsCommand = commandGroup('projects', described, { create, list, show, update, delete: remove })
+export async function projectsCommand([name, ...args]: string[], io: Io): Promise<number> {
+  return commands[name as keyof typeof commands](args, io)
+}
 
 type Shown = { readonly project: ProjectView }
 

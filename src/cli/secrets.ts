@@ -4,36 +4,20 @@ import { Problem } from '#core/problems.ts'
 import { callAdmin } from './admin-client.ts'
 import { parse, toSeconds } from './arguments.ts'
 import type { Command, Io } from './command.ts'
+import { commandTable } from './command-table.ts'
 import { readSecretInput } from './secret-input.ts'
 import { renderTable } from './table.ts'
 
-const HELP = `Usage: ostiary secrets <command> [options]
-
-  set NAME     takes the value from standard input; what it was before is destroyed
-  rotate NAME [--grace 1h]
-               the same, and the value before stays valid for the grace (1h)
-  list         by name, without values
-  delete NAME  for good; refused while the configuration refers to it
-  rewrap       brings every secret under a new key-encryption key, without a stop
-
-  --json       prints what the admin API answered
-
-Example: ostiary secrets set openai < key.txt
-`
-
-const commands: Readonly<Record<string, Command>> = { set, rotate, list, delete: remove, rewrap }
+const { commands: described } = commandTable.secrets
+const commands: Readonly<Record<keyof typeof described, Command>> = { set, rotate, list, delete: remove, rewrap }
 
 /** `ostiary secrets …`. */
 export async function secretsCommand([name, ...args]: string[], io: Io): Promise<number> {
-  const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined
-  if (command !== undefined && !args.includes('--help')) return command(args, io)
-  const asked = command !== undefined || name === '--help' || name === '-h'
-  ;(asked ? io.stdout : io.stderr).write(HELP)
-  return asked ? 0 : 2
+  return commands[name as keyof typeof commands](args, io)
 }
 
 async function set(args: string[], io: Io): Promise<number> {
-  const { name, json } = parseName(args)
+  const { name, json } = readName(args, described.set.options)
   const value = (await readSecretInput(io)).reveal()
   const answer = (await callAdmin(io, 'PUT', pathOf(name), { value })) as { secret: SecretView }
   io.stdout.write(json ? `${JSON.stringify(answer, null, 2)}\n` : `${describe(answer.secret)}\n`)
@@ -41,19 +25,20 @@ async function set(args: string[], io: Io): Promise<number> {
 }
 
 async function rotate(args: string[], io: Io): Promise<number> {
-  const { name, json, grace } = parseName(args, true)
-  const seconds = toSeconds('--grace', grace)
+  const { values, positionals } = parse(args, described.rotate.options, true)
+  const name = onlyName(positionals)
+  const seconds = toSeconds('--grace', values.grace ?? '1h')
   if (seconds === null) throw new Problem('cli.usage', { detail: '--grace must end: write 1h, 15m or 0s.' })
   const value = (await readSecretInput(io)).reveal()
   const answer = (await callAdmin(io, 'POST', `${pathOf(name)}/rotate`, { value, grace: seconds })) as {
     secret: SecretView
   }
-  io.stdout.write(json ? `${JSON.stringify(answer, null, 2)}\n` : `${describe(answer.secret)}\n`)
+  io.stdout.write(values.json ? `${JSON.stringify(answer, null, 2)}\n` : `${describe(answer.secret)}\n`)
   return 0
 }
 
 async function list(args: string[], io: Io): Promise<number> {
-  const { json } = parse(args, { json: { type: 'boolean' } }).values
+  const { json } = parse(args, described.list.options).values
   const secrets: SecretView[] = []
   for (let after: string | null = ''; after !== null; ) {
     const path = `/api/secrets?limit=1000${after && `&after=${encodeURIComponent(after)}`}`
@@ -66,7 +51,7 @@ async function list(args: string[], io: Io): Promise<number> {
 }
 
 async function remove(args: string[], io: Io): Promise<number> {
-  const { name, json } = parseName(args)
+  const { name, json } = readName(args, described.delete.options)
   const answer = await callAdmin(io, 'DELETE', pathOf(name))
   io.stdout.write(json ? `${JSON.stringify(answer, null, 2)}\n` : `${name} is deleted.\n`)
   return 0
@@ -74,7 +59,7 @@ async function remove(args: string[], io: Io): Promise<number> {
 
 /** A batch a request, so that the gateway is never held up for long, and what a crash leaves is brought to its end. */
 async function rewrap(args: string[], io: Io): Promise<number> {
-  const { json } = parse(args, { json: { type: 'boolean' } }).values
+  const { json } = parse(args, described.rewrap.options).values
   let rewrapped = 0
   for (;;) {
     const step = (await callAdmin(io, 'POST', '/api/secrets/rewrap', {})) as RewrapView
@@ -99,19 +84,17 @@ function summarise({ kek_id, removed, kept }: RewrapView, rewrapped: number): st
   return `${lines.join('\n')}\n`
 }
 
-function parseName(args: string[], hasGrace = false) {
-  const { values, positionals } = parse(
-    args,
-    { json: { type: 'boolean' }, ...(hasGrace && { grace: { type: 'string' } }) },
-    true,
-  )
-  const [name, ...more] = positionals
+function readName(args: string[], options: typeof described.set.options): { name: string; json: boolean } {
+  const { values, positionals } = parse(args, options, true)
+  return { name: onlyName(positionals), json: values.json ?? false }
+}
+
+function onlyName([name, ...more]: readonly string[]): string {
   if (name === undefined) throw new Problem('cli.usage', { detail: 'Name one secret.' })
   if (more.length > 0) {
     throw new Problem('cli.usage', { detail: 'Name one secret, and give its value on standard input only.' })
   }
-  const { json, grace = '1h' } = values as { json?: boolean; grace?: string }
-  return { name, json: json === true, grace }
+  return name
 }
 
 function pathOf(name: string): string {
