@@ -159,7 +159,7 @@ function isExplained(line: string, helps: ReadonlyMap<string, string>): boolean 
   const [command] = words.filter(word => /^[a-z]+$/.test(word))
   const options = words.flatMap(word => /^\[?(--[a-z]+)/.exec(word)?.[1] ?? [])
   const isGroup = help.startsWith(`Usage: ostiary ${name} <command>`)
-  if (isGroup && command !== undefined && !help.includes(`\n  ${command} `)) return false
+  if (isGroup && command !== undefined && !new RegExp(`^ {2}${command}(?: |$)`, 'm').test(help)) return false
   return options.every(option => help.includes(option))
 }
 

@@ -90,20 +90,20 @@ describe('habits', () => {
     assert.deepEqual(places.sort(), [
       'src/admin/operations/keys-create.ts', // shown once
       'src/admin/operations/keys-rotate.ts', // shown once
-      'src/cli/secrets.ts', // sent to the admin listener
-      'src/audit/webhook-anchor.ts', // signs what is posted
-      'src/cli/open-audit.ts', // the connection
       'src/admin/operations/tokens-create.ts', // shown once
+      'src/audit/webhook-anchor.ts', // signs what is posted
       'src/cli/admin-client.ts', // the operator's token, sent
+      'src/cli/open-audit.ts', // the connection
+      'src/cli/secrets.ts', // sent to the admin listener
       'src/cli/start.ts', // the first key, shown once
       'src/config/changes.ts', // compared
       'src/config/pending.ts', // checked
       'src/config/secrets.ts', // handed to another thread
       'src/database.ts', // the connection
       'src/gateway/forward.ts', // the provider's credential
+      'src/offline.ts', // the connection
       'src/secrets/envelope.ts', // sealed
       'src/secrets/sealed-stream.ts', // the passphrase of a backup
-      'src/offline.ts', // the connection
       'src/worker.ts', // the connection
     ])
   })

@@ -110,7 +110,7 @@ export const commandTable = {
       ...passphrase,
       'keys-only': {
         type: 'boolean',
-        description: 'leave the database out: with PostgreSQL, which has pg_dump for it',
+        description: 'leave the database out: with PostgreSQL, which has pg_dump',
       },
     },
     notes: `The file must be new; the gateway may be running. The configuration is not in it, nor a key-encryption key that

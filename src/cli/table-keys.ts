@@ -48,7 +48,7 @@ export const keysEntry = {
       },
       example: 'ostiary keys list --status active --sort last_used_at',
     },
-    show: one('show a key', 'show'),
+    show: one('show a key and what it may do', 'show'),
     update: {
       summary: 'change what is named of a key, and nothing else',
       operands: 'ID',
