@@ -45,7 +45,7 @@ describe('layers', () => {
 describe('files', () => {
   it('have at most 400 lines', () => {
     assert.deepEqual(
-      sources.filter(file => read(file).split('\n').length > 401),
+      sources.filter(file => read(file).split('\n').length > 401 && !read(file).startsWith('// Generated')),
       [],
     )
   })
@@ -110,7 +110,7 @@ describe('habits', () => {
 
   it('use every registered problem', () => {
     const elsewhere = sources
-      .filter(file => file !== join('src', 'core', 'problems.ts'))
+      .filter(file => file !== join('src', 'core', 'problem-types.ts'))
       .map(read)
       .join('\n')
     assert.deepEqual(

@@ -79,7 +79,7 @@ for (const code of codes) {
     assert.equal(contentType, 'application/json')
     assert.deepEqual(json, {
       type: 'error',
-      error: { type: anthropicTypes[status as number], message: `${title}: The detail.` },
+      error: { type: anthropicTypes[status as number] ?? 'invalid_request_error', message: `${title}: The detail.` },
       request_id: ID,
     })
   })

@@ -115,7 +115,7 @@ async function verify(text: string, { store, clock }: OperatorTokensOptions): Re
   if (token.revokedAt !== null) return { refused: 'revoked', credential: token.id }
   if (token.expiresAt !== null && token.expiresAt <= now) return { refused: 'expired', credential: token.id }
   // It only informs: a store that cannot write now must not lock its operator out.
-  if (now - (token.lastUsedAt ?? 0) >= TOUCH_INTERVAL_MS) await store.touch(token.id, now).catch(() => {})
+  if (now - (token.lastUsedAt ?? 0) >= TOUCH_INTERVAL_MS) void store.touch(token.id, now).catch(() => {})
   return {
     id: token.id,
     scopes: new Set(token.scopes),

@@ -20,10 +20,17 @@ for (const [name, start] of Object.entries(adapters)) {
       await using database = await adapter.open()
       await database.migrate()
       // Back to where step 0004 found it.
-      for (const table of ['audit_changes', 'audit_decisions', 'audit_heads', 'audit_checkpoints']) {
+      for (const table of [
+        'audit_changes',
+        'audit_decisions',
+        'audit_heads',
+        'audit_checkpoints',
+        'operator_tokens',
+        'idempotency_keys',
+      ]) {
         await database.query(`drop table ${table}`)
       }
-      await database.query("delete from migrations where name = '0004-audit-chains'")
+      await database.query("delete from migrations where name >= '0004-audit-chains'")
       await database.query(EVENTS[name as keyof typeof EVENTS])
       const calls = Array.from({ length: 250 }, (_, n) => callEvent(`req_${n}`, { at: 1_800_000_000_000 + n }))
       const changes = [1, 2, 3].map(n => keyEvent(`evt_${n}`))

@@ -15,7 +15,7 @@ export const endings: Readonly<Record<string, Ending>> = {
 }
 
 /** A connection to each worker. */
-export async function lineToEachWorker(gateway: Gateway): Promise<Agent[]> {
+async function lineToEachWorker(gateway: Gateway): Promise<Agent[]> {
   const found = new Map<number, Agent>()
   await until('a connection to each worker', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
