@@ -9,6 +9,7 @@ import { postgresAvailable, startPostgres, type TestPostgres, withClient } from 
 import { askAdmin, callOnce, callOver, createDeployment, startLoad, startProcess } from '../support/process.ts'
 
 const REVOCATIONS = 20
+const WAITING = `select 1 from pg_locks where locktype = 'advisory' and not granted`
 const YAML = 'store: { kind: postgres, url: env:DATABASE, poolSize: 2 }\n'
 const available = postgresAvailable()
 if (!available) assert.notEqual(process.env.CI, 'true', 'CI must have PostgreSQL')
@@ -147,15 +148,13 @@ describe('the gateway on PostgreSQL', { skip: !available && 'needs PostgreSQL' }
     using deployment = createDeployment(YAML, { DATABASE: taken })
     await using process = await startProcess(deployment)
     await withClient(taken, async client => {
-      // As after an interruption: the lock's connection ends, and before it is back somebody else has the lock.
-      // The node is as quick to take it back, so that it may need more than one try.
-      for (let taken = false; !taken; ) {
-        await client.query(
-          `select pg_terminate_backend(pid, 1000) from pg_locks where locktype = 'advisory' and pid <> pg_backend_pid()`,
-        )
-        const { rows } = await client.query('select pg_try_advisory_lock(1869838433, 3) as taken')
-        taken = rows[0].taken
-      }
+      // As after an interruption: the lock's connection ends, and somebody who waits for the lock has it at once.
+      const taking = client.query('select pg_advisory_lock(1869838433, 3)')
+      await withClient(taken, async other => {
+        await until('the wait', async () => (await other.query(WAITING)).rows.length > 0)
+        await other.query(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted`)
+      })
+      await taking
       assert.deepEqual(await process.exited, { code: 1, signal: null })
     })
     assert.match(process.stderr(), /Another Ostiary runs on this database \(start\.database_in_use\)/)
