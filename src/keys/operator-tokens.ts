@@ -56,6 +56,8 @@ interface OperatorTokensOptions {
 
 const DAY_MS = 86_400_000
 const DEFAULT_LIFETIME_MS = 90 * DAY_MS
+/** How long a request waits for its use to be written. */
+const TOUCH_PATIENCE_MS = 500
 /** How exact `lastUsedAt` is: a write for each request would be too much. */
 const TOUCH_INTERVAL_MS = 3_600_000
 const NOBODY = '0'.repeat(64)
@@ -114,8 +116,11 @@ async function verify(text: string, { store, clock }: OperatorTokensOptions): Re
   if (token === undefined || !same) return { refused: 'unknown', credential: null }
   if (token.revokedAt !== null) return { refused: 'revoked', credential: token.id }
   if (token.expiresAt !== null && token.expiresAt <= now) return { refused: 'expired', credential: token.id }
-  // It only informs: a store that cannot write now must not lock its operator out.
-  if (now - (token.lastUsedAt ?? 0) >= TOUCH_INTERVAL_MS) void store.touch(token.id, now).catch(() => {})
+  // It only informs: a store that cannot write now must not lock its operator out, nor keep him waiting.
+  if (now - (token.lastUsedAt ?? 0) >= TOUCH_INTERVAL_MS) {
+    const patience = new Promise(resolve => setTimeout(resolve, TOUCH_PATIENCE_MS).unref())
+    await Promise.race([store.touch(token.id, now).catch(() => {}), patience])
+  }
   return {
     id: token.id,
     scopes: new Set(token.scopes),
