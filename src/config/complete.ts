@@ -170,8 +170,10 @@ function check(node: SchemaNode, value: unknown): string | undefined {
     return node.enum.includes(value) ? undefined : `${expected}${suggest(value, node.enum)}`
   }
   switch (node.type) {
-    case 'integer': {
-      if (typeof value !== 'number' || !Number.isInteger(value)) return expected
+    case 'integer':
+    case 'number': {
+      if (typeof value !== 'number' || !Number.isFinite(value)) return expected
+      if (node.type === 'integer' && !Number.isInteger(value)) return expected
       return value < (node.minimum ?? value) || value > (node.maximum ?? value) ? expected : undefined
     }
     case 'boolean':
@@ -204,6 +206,8 @@ export function describeType(node: SchemaNode): string {
   if (node.const !== undefined) return oneOf([node.const])
   if (node.enum !== undefined) return oneOf(node.enum)
   switch (node.type) {
+    case 'number':
+      return `a number from ${node.minimum} to ${node.maximum}`
     case 'integer':
       return `an integer from ${node.minimum} to ${node.maximum}`
     case 'boolean':
@@ -211,7 +215,7 @@ export function describeType(node: SchemaNode): string {
     case 'null':
       return 'null'
     case 'array':
-      return 'a list of texts'
+      return node.items?.type === 'integer' ? 'a list of integers' : 'a list of texts'
     default:
       return 'text'
   }

@@ -29,7 +29,10 @@ const defaults = {
   providers: {
     sandbox: { format: 'sandbox', tags: ['test'], latencyMs: 0, chunks: 8, chunkDelayMs: 20, failure: 'none' },
   },
-  models: { sandbox: { provider: 'sandbox' } },
+  models: { sandbox: { provider: 'sandbox', price: {} } },
+  limits: {},
+  budgets: {},
+  counters: { slots: 65_536 },
   sandbox: true,
   drainTimeoutMs: 30_000,
   secrets: { warnAgeDays: 180 },
@@ -123,7 +126,7 @@ describe('what is built in', () => {
   it('keeps what the file says of the sandbox', () => {
     const { config } = load('providers: { sandbox: { format: sandbox, chunks: 3 } }')
     assert.equal(config.providers.sandbox?.format === 'sandbox' && config.providers.sandbox.chunks, 3)
-    assert.deepEqual(config.models, { sandbox: { provider: 'sandbox' } })
+    assert.deepEqual(config.models, { sandbox: { provider: 'sandbox', price: {} } })
   })
 
   it('has no sandbox where it is switched off', () => {

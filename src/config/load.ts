@@ -54,7 +54,7 @@ export function loadConfig({
   const draft = complete(configSchema, tree, [], faults, references) as Draft
   const referenced = references.filter(({ text }) => text.startsWith('env:')).map(({ text }) => text.slice(4))
   refuseUnknownVariables(tree, env, new Set(referenced), faults)
-  checkRules(draft, isObject(tree.providers) ? Object.keys(tree.providers) : [], faults)
+  checkRules(draft, isObject(tree.providers) ? Object.keys(tree.providers) : [], passthrough.length > 0, faults)
   const [pending = [], here = []] = [true, false].map(late => references.filter(({ text }) => isPending(text) === late))
   const secrets = resolveSecrets(withSecrets ? here : [], env, dirname(path), faults)
   faults.throwIfAny()

@@ -87,15 +87,18 @@ function describeSection(path: readonly string[], node: SchemaNode): string[] {
       `${capitalise(node.patternErrorMessage ?? '')}.\n`,
       `\`\`\`yaml\n${stringify({ [path.join('.')]: node.examples?.[0] }, { collectionStyle: 'any' })}\`\`\`\n`,
       ...(value.anyOf === undefined ? membersTable(named, [value]) : describeKinds(named, value.anyOf)),
+      ...describeInner(named, value),
     ]
   }
   if (node.anyOf !== undefined) return [...heading(path, node), ...describeKinds(path, node.anyOf)]
   const own = membersTable(path, [node])
-  const inner = Object.entries(node.properties ?? {}).filter(([, member]) => isSection(member))
-  return [
-    ...(own.length > 0 ? [...heading(path, node), ...own] : []),
-    ...inner.flatMap(([name, member]) => describeSection([...path, name], member)),
-  ]
+  return [...(own.length > 0 ? [...heading(path, node), ...own] : []), ...describeInner(path, node)]
+}
+
+function describeInner(path: readonly string[], node: SchemaNode): string[] {
+  return Object.entries(node.properties ?? {})
+    .filter(([, member]) => isSection(member))
+    .flatMap(([name, member]) => describeSection([...path, name], member))
 }
 
 function heading(path: readonly string[], { description, default: initial }: SchemaNode): string[] {

@@ -139,6 +139,75 @@ const refusals: [yaml: string, ...lines: string[]][] = [
     'providers: { sandbox: { format: openai } }',
     'ostiary.yaml:1:14: providers.sandbox: is the name of the built-in sandbox; choose another or set `sandbox: false`',
   ],
+  // Limits and budgets
+  [
+    'limits: { Fast: { unit: requests } }',
+    'ostiary.yaml:1:11: limits.Fast: not a name: a name is 1 to 32 lower-case letters, digits and `-`, a letter first',
+  ],
+  [
+    'limits: { a: { unit: calls, amount: 1 } }',
+    'ostiary.yaml:1:16: limits.a.unit: must be one of "requests", "tokens", "input_tokens", "output_tokens", "concurrency"',
+  ],
+  [
+    'limits: { a: { unit: requests, amount: 1 } }',
+    'ostiary.yaml:1:11: limits.a.windowSeconds: is missing: how many seconds the requests are counted over',
+  ],
+  [
+    'limits: { a: { unit: concurrency, amount: 1, windowSeconds: 1 } }',
+    'ostiary.yaml:1:46: limits.a.windowSeconds: must not be set: calls at once have no window',
+  ],
+  [
+    'limits: { a: { unit: requests, amount: 0, windowSeconds: 1 } }',
+    'ostiary.yaml:1:32: limits.a.amount: must be an integer from 1 to 1000000000000',
+  ],
+  [
+    'limits: { a: { unit: concurrency, amount: 1, per: [user] } }',
+    'ostiary.yaml:1:52: limits.a.per[0]: must be one of "key", "project", "ip", "model", "operation"',
+  ],
+  [
+    'limits: { a: { unit: concurrency, amount: 1, models: [sandbx] } }',
+    'ostiary.yaml:1:55: limits.a.models[0]: there is no model of this name; did you mean "sandbox"?',
+  ],
+  [
+    'limits: { a: { unit: concurrency, amount: 1, models: [] } }',
+    'ostiary.yaml:1:46: limits.a.models: must name a model, or be left out',
+  ],
+  [
+    'limits: { a: { unit: concurrency, amount: 1, operations: [openai.chats] } }',
+    'ostiary.yaml:1:59: limits.a.operations[0]: there is no operation of this name; did you mean "openai.chat"?',
+  ],
+  [
+    'limits: { a: { unit: tokens, amount: 1, windowSeconds: 1, operations: [openai.models] } }',
+    'ostiary.yaml:1:59: limits.a.operations: can never apply: these operations name no model and use no tokens',
+  ],
+  [
+    'budgets: { a: { unit: tokens, amount: 1.5, period: day } }',
+    'ostiary.yaml:1:31: budgets.a.amount: must be a whole number of tokens',
+  ],
+  [
+    'budgets: { a: { unit: usd, amount: 9000001, period: day } }',
+    'ostiary.yaml:1:28: budgets.a.amount: must be at most 9000000 dollars',
+  ],
+  [
+    'budgets: { a: { unit: usd, amount: 1.0000001, period: day } }',
+    'ostiary.yaml:1:28: budgets.a.amount: must have at most six decimals',
+  ],
+  [
+    'budgets: { a: { unit: usd, amount: .nan, period: day } }',
+    'ostiary.yaml:1:28: budgets.a.amount: must be a number from 0.000001 to 1000000000000',
+  ],
+  [
+    'budgets: { a: { unit: usd, amount: 1, period: year } }',
+    'ostiary.yaml:1:39: budgets.a.period: must be one of "day", "week", "month", "total"',
+  ],
+  [
+    'budgets: { a: { unit: usd, amount: 1, period: day, models: [gpt-*] } }',
+    'ostiary.yaml:1:61: budgets.a.models[0]: there is no model of this name',
+  ],
+  [
+    'models: { a: { provider: sandbox, price: { input: 1 } } }',
+    'ostiary.yaml:1:35: models.a.price.output: is missing: a price names both `input` and `output`, or neither',
+  ],
   // Models
   [
     'models: { a: { provider: sandbx } }',

@@ -1,5 +1,6 @@
 import type { Faults } from './faults.ts'
 import { suggest } from './nearest.ts'
+import { checkLimits } from './rules-limits.ts'
 import type { Config } from './schema.ts'
 
 /** A configuration from which whatever does not fit its schema has been left out. */
@@ -10,8 +11,12 @@ type DeepPartial<T> = T extends readonly unknown[]
     ? { readonly [K in keyof T]?: DeepPartial<T[K]> | undefined }
     : T
 
-/** Checks what one member means for another. `providerNames` are all that are written, well or not. */
-export function checkRules(draft: Draft, providerNames: readonly string[], faults: Faults): void {
+/**
+ * Checks what one member means for another. `providerNames` are all that are written, well or not; `open` = every model
+ * of a provider may be named.
+ */
+export function checkRules(draft: Draft, providerNames: readonly string[], open: boolean, faults: Faults): void {
+  checkLimits(draft, open, faults)
   checkPorts(draft, faults)
   checkLifetimes(draft, faults)
   checkAnchors(draft, faults)

@@ -28,7 +28,38 @@ export const modelsSchema = map(
         description: 'The provider’s name of the model. Not allowed where the name ends in `*`.',
         examples: ['gpt-5-mini'],
       },
+      maxOutputTokens: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 10_000_000,
+        'x-default': 'none',
+        description:
+          'Most output that a call may ask for, in tokens. A call that asks for more is refused; one that says nothing is forwarded with this.',
+        examples: [8192],
+      },
+      price: section(
+        'What the provider charges, in US dollars a million tokens. Members left out are taken from the shipped price list if it knows the model.',
+        {
+          input: price('Input.', 1.25),
+          cachedInput: price('Input that was read from the provider’s cache.', 0.125),
+          cacheWrite: price('Input that was written to the provider’s cache.', 1.5625),
+          output: price('Output, reasoning included.', 10),
+          request: price('Each call, in US dollars a call.', 0.01),
+        },
+        ['input', 'cachedInput', 'cacheWrite', 'output', 'request'],
+      ),
     },
-    ['model'],
+    ['model', 'maxOutputTokens'],
   ),
 )
+
+function price<const N extends number>(what: string, example: N) {
+  return {
+    type: 'number',
+    minimum: 0,
+    maximum: 1_000_000,
+    'x-default': 'the shipped price',
+    description: what,
+    examples: [example, 0],
+  } as const
+}

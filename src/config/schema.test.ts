@@ -68,6 +68,11 @@ describe('the schema', () => {
         'providers.*.format',
         'providers.*.credential',
         'models.*.provider',
+        'limits.*.unit',
+        'limits.*.amount',
+        'budgets.*.unit',
+        'budgets.*.amount',
+        'budgets.*.period',
       ],
     )
     for (const { node, path } of members.filter(({ node }) => node.default !== undefined)) {
@@ -78,7 +83,8 @@ describe('the schema', () => {
   it('bounds every number and every list', () => {
     for (const { node, path } of members) {
       for (const part of [node, ...(node.anyOf ?? [])]) {
-        if (part.type === 'integer') assert.ok(part.minimum !== undefined && part.maximum !== undefined, path.join('.'))
+        if (part.type === 'integer' || part.type === 'number')
+          assert.ok(part.minimum !== undefined && part.maximum !== undefined, path.join('.'))
         if (part.type === 'array') assert.ok(part.maxItems !== undefined, path.join('.'))
       }
     }
@@ -168,7 +174,7 @@ function fitting(node: SchemaNode): fc.Arbitrary<unknown> {
   const samples: unknown[] = [...(node.examples ?? []), ...(node.enum ?? [])]
   if (node.default !== undefined) samples.push(node.default)
   if (node.type === 'null') samples.push(null)
-  if (node.type === 'integer') samples.push(node.minimum, node.maximum)
+  if (node.type === 'integer' || node.type === 'number') samples.push(node.minimum, node.maximum)
   return fc.constantFrom(...samples)
 }
 

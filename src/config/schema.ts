@@ -1,5 +1,6 @@
 import { checkOrigin, checkPostgresUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
 import { auditSchema } from './schema-audit.ts'
+import { budgetsSchema, countersSchema, limitsSchema } from './schema-limits.ts'
 import { modelsSchema } from './schema-models.ts'
 import { providersSchema } from './schema-providers.ts'
 import { type Loaded, section } from './shape.ts'
@@ -188,6 +189,9 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
   requests,
   providers: providersSchema,
   models: modelsSchema,
+  limits: limitsSchema,
+  budgets: budgetsSchema,
+  counters: countersSchema,
   sandbox: {
     type: 'boolean',
     default: true,

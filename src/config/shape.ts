@@ -3,7 +3,7 @@
  * TypeBox's builders would cost 100 ms at each start; a test lets its validator judge beside ours.
  */
 export interface SchemaNode {
-  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean' | 'null'
+  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean' | 'null'
   readonly description?: string
   readonly examples?: readonly unknown[]
   /** Value of a member that is left out; with `x-default` it is computed and said in words; with neither there is none. */
@@ -55,6 +55,7 @@ export type Loaded<S> = S extends { readonly anyOf: readonly (infer Branch)[] }
 interface Scalars {
   string: string
   integer: number
+  number: number
   boolean: boolean
   null: null
 }
