@@ -11,6 +11,8 @@ const identity: VerifiedIdentity = {
   environment: 'test',
   expiresAt: null,
   ceilings: { scopes: null, operations: null, allowsModel: null, allowsAddress: null },
+  limits: null,
+  budgets: null,
 }
 /** Some answers come at once: here all are awaited alike. */
 function createAuthenticate(chain: readonly Authenticator[]) {

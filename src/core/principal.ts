@@ -1,3 +1,4 @@
+import type { KeyBudget, KeyLimit } from './key-bounds.ts'
 import type { OperationId, Scope } from './operations.ts'
 
 declare const authenticated: unique symbol
@@ -26,6 +27,9 @@ export interface VerifiedIdentity {
   /** When the credential ends, in ms since the epoch; `null` = never. */
   readonly expiresAt: number | null
   readonly ceilings: Ceilings
+  /** Bounds of its own on pace and spending, beside those of the configuration; null = none. */
+  readonly limits: readonly KeyLimit[] | null
+  readonly budgets: readonly KeyBudget[] | null
 }
 
 /** A caller whose credential was verified. Made in one place only: `auth/authenticate.ts`. */

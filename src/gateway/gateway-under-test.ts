@@ -51,6 +51,8 @@ export function identityOf(environment: Environment, ceilings: Partial<Ceilings>
     environment,
     expiresAt: null,
     ceilings: { scopes: null, operations: null, allowsModel: null, allowsAddress: null, ...ceilings },
+    limits: null,
+    budgets: null,
   }
 }
 

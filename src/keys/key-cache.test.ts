@@ -15,6 +15,8 @@ function record(digest: string): KnownKey {
       environment: 'test',
       expiresAt: null,
       ceilings: { scopes: null, operations: null, allowsModel: null, allowsAddress: null },
+      limits: null,
+      budgets: null,
     },
     digest,
     secretExpiresAt: null,

@@ -32,6 +32,8 @@ function recordOf(text: string, over: Partial<CallKey> = {}): CallKey {
     models: null,
     operations: null,
     cidrs: null,
+    limits: null,
+    budgets: null,
     digest: digestOf(text),
     secretExpiresAt: null,
     expiresAt: null,
@@ -86,7 +88,11 @@ function setUp() {
 
 test('says whose key it is', async () => {
   const { verify, mint } = setUp()
-  const { text, record } = mint('test', { expiresAt: NOW + 1 })
+  const bounds = {
+    limits: [{ unit: 'concurrency', amount: 3 }],
+    budgets: [{ unit: 'usd', amount: 5, period: 'day' }],
+  } as const
+  const { text, record } = mint('test', { expiresAt: NOW + 1, ...bounds })
   assert.deepEqual(await verify(text), {
     kind: 'api_key',
     id: record.id,
@@ -94,6 +100,7 @@ test('says whose key it is', async () => {
     environment: 'test',
     expiresAt: NOW + 1,
     ceilings,
+    ...bounds,
   })
 })
 

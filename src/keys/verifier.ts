@@ -52,8 +52,17 @@ export function createKeyVerifier(options: KeyVerifierOptions): VerifyKey {
 
 /** A key as the cache keeps it: the identity is made once, whatever the number of calls. */
 function know(key: CallKey, ceilings: Ceilings): KnownKey {
-  const { id, project, environment, expiresAt, disabledAt, revokedAt, digest, secretExpiresAt } = key
-  const identity: VerifiedIdentity = { kind: 'api_key', id, project, environment, expiresAt, ceilings }
+  const { id, project, environment, expiresAt, limits, budgets, disabledAt, revokedAt, digest, secretExpiresAt } = key
+  const identity: VerifiedIdentity = {
+    kind: 'api_key',
+    id,
+    project,
+    environment,
+    expiresAt,
+    ceilings,
+    limits,
+    budgets,
+  }
   return { identity: Object.freeze(identity), digest, secretExpiresAt, disabledAt, revokedAt }
 }
 
@@ -65,6 +74,8 @@ const ABSENT: KnownKey = {
     environment: 'test',
     expiresAt: null,
     ceilings: { scopes: new Set(), operations: new Set(), allowsModel: () => false, allowsAddress: () => false },
+    limits: null,
+    budgets: null,
   },
   digest: '0'.repeat(64),
   secretExpiresAt: null,

@@ -2,7 +2,7 @@ import type { CallKey } from './ports.ts'
 
 /** All that a call needs of a key, by the digest of the secret it was made with; the digest is the one parameter. */
 export const CALL_KEY = `select s.digest, s.expires_at as secret_expires_at, k.id, k.project_id, k.environment, k.scopes,
-  k.models, k.operations, k.cidrs, k.expires_at, k.disabled_at, k.revoked_at
+  k.models, k.operations, k.cidrs, k.limits, k.budgets, k.expires_at, k.disabled_at, k.revoked_at
   from key_secrets s join keys k on k.id = s.key_id where s.digest = `
 
 /** A row of that statement; JSON as text. */
@@ -16,6 +16,8 @@ export interface CallKeyRow {
   readonly models: string | null
   readonly operations: string | null
   readonly cidrs: string | null
+  readonly limits: string | null
+  readonly budgets: string | null
   readonly expires_at: number | null
   readonly disabled_at: number | null
   readonly revoked_at: number | null
@@ -32,12 +34,14 @@ export function toCallKey(row: CallKeyRow): CallKey {
     models: list(row.models),
     operations: list(row.operations),
     cidrs: list(row.cidrs),
+    limits: list(row.limits),
+    budgets: list(row.budgets),
     expiresAt: row.expires_at,
     disabledAt: row.disabled_at,
     revokedAt: row.revoked_at,
   }
 }
 
-function list(json: string | null): readonly string[] | null {
+function list<T = string>(json: string | null): readonly T[] | null {
   return json === null ? null : JSON.parse(json)
 }

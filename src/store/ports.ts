@@ -106,6 +106,8 @@ export interface CallKey
     | 'models'
     | 'operations'
     | 'cidrs'
+    | 'limits'
+    | 'budgets'
     | 'expiresAt'
     | 'disabledAt'
     | 'revokedAt'

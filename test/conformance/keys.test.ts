@@ -131,7 +131,9 @@ function secretsBehave(withStore: WithStore): void {
       models: ['gpt-*'],
       operations: ['openai.chat'],
       cidrs: ['10.0.0.0/8', '::1'],
-    }
+      limits: [{ unit: 'requests', amount: 5, windowSeconds: 60 }],
+      budgets: [{ unit: 'usd', amount: 0.5, period: 'month' }],
+    } as const
     await store.keys.insert(key('key_1', { ...ceilings, expiresAt: 9, disabledAt: 8 }), keyEvent('evt_1'))
     assert.deepEqual(await store.keys.findByDigest(digestOf('key_1')), {
       id: 'key_1',
