@@ -12,33 +12,21 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { findFault, LIST, type Mutation, readMutations } from './mutation-list.ts'
 
 // Shows that the tests can fail: applies each mutation of test/mutations.md to a copy of the checkout, one at a time,
 // and fails unless the test named there turns red. Arguments choose mutations by words of their titles.
 
-interface Mutation {
-  readonly title: string
-  readonly source: string
-  readonly test: string
-  /** Words of the names of the tests meant; undefined = all of the file. */
-  readonly only: string | undefined
-  readonly search: string
-  readonly replacement: string
-}
-
-const LIST = 'test/mutations.md'
 const TEST_TIMEOUT_MS = 60_000
 const RUN_TIMEOUT_MS = 90_000
 const GROUPS = process.platform !== 'win32'
 
 const chosen = process.argv.slice(2)
-const all = parseMutations(readFileSync(LIST, 'utf8'))
+const all = readMutations()
 const mutations = chosen.length === 0 ? all : all.filter(({ title }) => chosen.some(word => title.includes(word)))
 if (mutations.length === 0) fail(`No mutation of ${LIST} has a title with ${chosen.join(' or ')}.`)
-for (const { title, source, search } of mutations) {
-  const found = readFileSync(source, 'utf8').split(search).length - 1
-  if (found !== 1) fail(`${title}: its text stands ${found} times in ${source}; change ${LIST}.`)
-}
+const [stale] = mutations.map(findFault).filter(fault => fault !== undefined)
+if (stale !== undefined) fail(`${stale}; change ${LIST}.`)
 
 /** Which tests are green without any mutation, each found out once. */
 const unmutated = new Map<string, boolean>()
@@ -61,28 +49,6 @@ try {
   else console.log(`Survived:\n${survivors.map(({ title, test }) => `  ${title} (${test})`).join('\n')}`)
 } finally {
   rmSync(copy, { recursive: true, force: true })
-}
-
-function parseMutations(text: string): Mutation[] {
-  return text
-    .split(/^### /m)
-    .slice(1)
-    .map(section => {
-      const title = section.slice(0, section.indexOf('\n'))
-      const [, source, test, only] = /^`([^`]+)` → `([^`]+)`(?: "([^"]+)")?$/m.exec(section) ?? []
-      const lines = /^```diff\n(.*?)^```$/ms.exec(section)?.[1]?.split('\n') ?? []
-      const search = sideOf(lines, '-')
-      if (source === undefined || test === undefined || search === '')
-        fail(`${title}: is not of the form that ${LIST} names.`)
-      return { title, source, test, only, search, replacement: sideOf(lines, '+') }
-    })
-}
-
-function sideOf(lines: readonly string[], sign: '-' | '+'): string {
-  return lines
-    .filter(line => line.startsWith(sign))
-    .map(line => line.slice(1))
-    .join('\n')
 }
 
 /** Everything that git knows or would know; the packages by a link. */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { describe, it } from 'node:test'
 import { problemTypes } from '#core/problems.ts'
+import { findFault, readMutations } from '../scripts/mutation-list.ts'
 
 const sources = globSync('src/**/*.ts').filter(file => !file.endsWith('.test.ts'))
 const read = (file: string) => readFileSync(file, 'utf8')
@@ -115,6 +116,15 @@ describe('habits', () => {
       .join('\n')
     assert.deepEqual(
       Object.keys(problemTypes).filter(code => !elsewhere.includes(`'${code}'`)),
+      [],
+    )
+  })
+
+  it('keep the list of mutations true: each can be applied', () => {
+    assert.deepEqual(
+      readMutations()
+        .map(findFault)
+        .filter(fault => fault !== undefined),
       [],
     )
   })
