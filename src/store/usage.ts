@@ -44,7 +44,8 @@ export function usageStore(db: Kysely<Tables>, words: UsageWords): UsageStore {
     async list({ by, span = 'hour', after, limit, ...filter }) {
       const names = by.map((_, i) => sql.ref(`group_${i}`))
       const groups = by.map(
-        (name, i) => sql`${name === 'time' ? spans[span] : sql.ref(columnOf[name])} as ${names[i] as RawBuilder<unknown>}`,
+        (name, i) =>
+          sql`${name === 'time' ? spans[span] : sql.ref(columnOf[name])} as ${names[i] as RawBuilder<unknown>}`,
       )
       const sums = counted.map(({ column }) => sql`${words.sum(column)} as ${sql.ref(column)}`)
       const ordinals = sql.join(by.map((_, i) => sql.lit(i + 1)))

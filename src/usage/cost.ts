@@ -1,5 +1,5 @@
-import { MAX_COUNT } from '#core/usage-delta.ts'
 import type { TokenUsage } from '#core/usage.ts'
+import { MAX_COUNT } from '#core/usage-delta.ts'
 import type { Price, TokenPrices } from './price.ts'
 
 /**

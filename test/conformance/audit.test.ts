@@ -388,7 +388,11 @@ for (const [name, start] of Object.entries(adapters)) {
       assert.deepEqual(await store.events.head('decisions/1'), EMPTY_CHAIN)
       assert.deepEqual(await store.events.append(first, []), head)
       assert.deepEqual(await store.events.append(first, []), head, 'the answer got lost')
-      assert.deepEqual(await store.events.append(rowBehind(EMPTY_CHAIN.hash, 1, '{}'), []), head, 'another at its place')
+      assert.deepEqual(
+        await store.events.append(rowBehind(EMPTY_CHAIN.hash, 1, '{}'), []),
+        head,
+        'another at its place',
+      )
       assert.deepEqual(await store.events.append(rowBehind(EMPTY_CHAIN.hash, 2), []), head, 'behind another')
       assert.deepEqual(await store.events.append(rowBehind(first.hash, 3), []), head, 'with a gap')
       const second = rowBehind(first.hash, 2)
