@@ -82,6 +82,8 @@ function callEvent(n: number, at: number): object {
     bytesOut: 512,
     durationMs: 1.25,
     firstByteMs: 1.1,
+    usage: null,
+    costNanoUsd: null,
   }
 }
 

@@ -1,8 +1,8 @@
-import type { DecisionLink } from '#core/audit-chain.ts'
-import { eventJson } from '#core/event-json.ts'
 import type { AdmittedEvent, CallEvent, RefusalsEvent } from '#core/events.ts'
 import { Problem } from '#core/problems.ts'
 import type { DecisionChain } from './decision-chain.ts'
+import { EventBatch } from './event-batch.ts'
+import { ModelNames } from './model-names.ts'
 
 /** Events that may wait for the store, per worker. From here on calls are refused rather than done unrecorded. */
 const MAX_WAITING = 5000
@@ -34,15 +34,17 @@ interface Waiter {
 /** Writes events in batches, one at a time and in order. They wait as text: the objects they were made of may go. */
 export class EventQueue implements AsyncDisposable {
   readonly #options: QueueOptions
-  #lines: string[] = []
-  #times: number[] = []
+  readonly #names = new ModelNames()
+  /** Oldest first. The last may still grow; all others are as large as a batch may be. */
+  #batches: EventBatch[] = []
+  #queued = 0
   /** Being written. Stays as it is until it is: a write may have been done although its answer got lost. */
-  #batch: DecisionLink | null = null
+  #writing: ReturnType<EventBatch['close']> | null = null
   #pushed = 0
   #written = 0
   #waiters: Waiter[] = []
   #timer: NodeJS.Timeout | undefined
-  #writing: Promise<void> | undefined
+  #turn: Promise<void> | undefined
   #troubled = false
   #stopping = false
 
@@ -56,15 +58,15 @@ export class EventQueue implements AsyncDisposable {
   }
 
   get #waiting(): number {
-    return this.#lines.length + (this.#batch?.count ?? 0)
+    return this.#queued + (this.#writing?.link.count ?? 0)
   }
 
   push(event: CallEvent | AdmittedEvent | RefusalsEvent): void {
-    this.#lines.push(eventJson(event))
-    this.#times.push(event.at)
+    this.#openBatch().push(event)
+    this.#queued++
     this.#pushed++
-    if (this.#writing !== undefined || this.#troubled || this.#stopping) return
-    if (this.#options.durable || this.#lines.length >= MAX_BATCH) this.#write()
+    if (this.#turn !== undefined || this.#troubled || this.#stopping) return
+    if (this.#options.durable || this.#queued >= MAX_BATCH) this.#write()
     else this.#timer ??= setTimeout(() => this.#write(), BATCH_DELAY_MS)
   }
 
@@ -78,23 +80,24 @@ export class EventQueue implements AsyncDisposable {
   #write(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (this.#writing !== undefined || this.#waiting === 0 || this.#stopping) return
+    if (this.#turn !== undefined || this.#waiting === 0 || this.#stopping) return
     const recovering = this.#troubled
-    this.#writing = this.#writeBatch().finally(() => {
-      this.#writing = undefined
+    this.#turn = this.#writeBatch().finally(() => {
+      this.#turn = undefined
       if (this.#waiting === 0 || this.#stopping) return
-      const atOnce = recovering || this.#options.durable || this.#lines.length >= MAX_BATCH
+      const atOnce = recovering || this.#options.durable || this.#queued >= MAX_BATCH
       if (!this.#troubled && atOnce) this.#write()
       else this.#timer ??= setTimeout(() => this.#write(), this.#troubled ? RETRY_DELAY_MS : BATCH_DELAY_MS)
     })
   }
 
   async #writeBatch(): Promise<void> {
-    this.#batch ??= this.#takeBatch()
+    this.#writing ??= this.#takeBatch()
+    const { link, usage } = this.#writing
     try {
-      await this.#options.chain.append(this.#batch)
-      this.#written += this.#batch.count
-      this.#batch = null
+      await this.#options.chain.append(link, usage)
+      this.#written += link.count
+      this.#writing = null
       if (this.#troubled) this.#options.onTrouble(null)
       this.#troubled = false
       while (this.#waiters[0] !== undefined && this.#waiters[0].event <= this.#written) this.#waiters.shift()?.resolve()
@@ -105,11 +108,18 @@ export class EventQueue implements AsyncDisposable {
     }
   }
 
-  #takeBatch(): DecisionLink {
-    const size = this.#options.durable ? MAX_GROUP : MAX_BATCH
-    const lines = this.#lines.splice(0, size)
-    const times = this.#times.splice(0, size)
-    return { firstAt: Math.min(...times), lastAt: Math.max(...times), count: lines.length, data: lines.join('\n') }
+  #openBatch(): EventBatch {
+    const newest = this.#batches.at(-1)
+    if (newest !== undefined && newest.count < (this.#options.durable ? MAX_GROUP : MAX_BATCH)) return newest
+    const made = new EventBatch(this.#names)
+    this.#batches.push(made)
+    return made
+  }
+
+  #takeBatch(): ReturnType<EventBatch['close']> {
+    const taken = (this.#batches.shift() as EventBatch).close()
+    this.#queued -= taken.link.count
+    return taken
   }
 
   /** Writes what waits; gives up at the first failure, which `onTrouble` has heard of. */
@@ -117,7 +127,7 @@ export class EventQueue implements AsyncDisposable {
     this.#stopping = true
     clearTimeout(this.#timer)
     // From here on nobody else writes: two writers would each write what the other does.
-    await this.#writing
+    await this.#turn
     while (this.#waiting > 0) {
       await this.#writeBatch()
       if (this.#troubled) break

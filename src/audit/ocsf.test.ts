@@ -31,6 +31,8 @@ const call: CallEvent = {
   bytesOut: 2,
   durationMs: 3.4,
   firstByteMs: 1,
+  usage: null,
+  costNanoUsd: null,
 }
 const refused = { ...call, outcome: 'refused', status: 403 } as const
 const change = {

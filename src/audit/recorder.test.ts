@@ -41,6 +41,8 @@ function call(id: string, over: Partial<CallEvent> = {}): CallEvent {
     bytesOut: 1,
     durationMs: 1,
     firstByteMs: 1,
+    usage: null,
+    costNanoUsd: null,
     ...over,
   }
 }

@@ -1,4 +1,5 @@
 import type { Environment } from './principal.ts'
+import type { MeteredUsage } from './usage.ts'
 
 /**
  * What happened, said once. A call emits exactly one `CallEvent` on every path; audit, metering, metrics and
@@ -53,6 +54,10 @@ export interface CallEvent {
   readonly durationMs: number
   /** Up to the upstream's head, ms; null = none came. */
   readonly firstByteMs: number | null
+  /** What it used; null = nothing was sent to a provider. */
+  readonly usage: MeteredUsage | null
+  /** What it cost, in nano US dollars (1e-9 $); null = there is no price. */
+  readonly costNanoUsd: number | null
 }
 
 /** In the mode `durable`: what a call may do, on record before it is done. Its `CallEvent`, of the same id, says how it ended. */

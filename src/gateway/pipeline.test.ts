@@ -61,6 +61,8 @@ test('carries a call to the provider and back, and says in one event what happen
     upstreamStatus: 200,
     bytesIn: body.length,
     bytesOut: 11,
+    usage: null,
+    costNanoUsd: null,
   })
   assert.equal(gateway.events.length, 1)
 })

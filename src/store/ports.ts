@@ -4,7 +4,10 @@ import type { ChangeEvent, GatewayEvent, OstiaryEvent } from '#core/events.ts'
 import type { KeyBudget, KeyLimit } from '#core/key-bounds.ts'
 import type { AdminScope } from '#core/operator.ts'
 import type { Environment } from '#core/principal.ts'
+import type { UsageDelta } from '#core/usage-delta.ts'
+import type { AllowanceStore } from './allowances-port.ts'
 import type { SecretStore } from './secrets-port.ts'
+import type { UsageStore } from './usage-port.ts'
 
 /**
  * What the gateway asks of a database. Every call rejects with `Problem('store.unavailable')` when the store cannot
@@ -18,6 +21,7 @@ export interface Store extends CallStore {
   readonly secrets: SecretStore
   readonly tokens: OperatorTokenStore
   readonly idempotency: IdempotencyStore
+  readonly usage: UsageStore
   /** Answers a trivial query; rejects when the store cannot. */
   ping(): Promise<void>
 }
@@ -29,6 +33,7 @@ export interface Store extends CallStore {
 export interface CallStore extends AsyncDisposable {
   readonly keys: KeyLookup
   readonly events: EventWriter
+  readonly allowances: AllowanceStore
   readonly changes: ChangeFeed
 }
 
@@ -234,10 +239,11 @@ export interface EventWriter {
   /** Where a chain of decisions stands. */
   head(chain: string): Promise<ChainHead>
   /**
-   * Writes the row, durably, if it follows the chain's newest. Resolves to where the chain stands: at this row, also if
+   * Writes the row, durably, if it follows the chain's newest, and adds `usage`, at most one of each group, in the same
+   * transaction: both once, or neither. Resolves to where the chain stands: at this row, also if
    * it had been written before; anywhere else, it was not written and must be chained anew.
    */
-  append(row: DecisionRow): Promise<ChainHead>
+  append(row: DecisionRow, usage: readonly UsageDelta[]): Promise<ChainHead>
 }
 
 export interface EventStore extends EventWriter {

@@ -16,6 +16,8 @@ export interface Tables {
   secret_versions: SecretVersionsTable
   operator_tokens: OperatorTokensTable
   idempotency_keys: IdempotencyKeysTable
+  usage_hours: UsageHoursTable
+  allowances: AllowancesTable
 }
 
 export interface ProjectsTable {
@@ -156,4 +158,46 @@ export interface IdempotencyKeysTable {
   /** null = the first request has not ended. */
   answer: string | null
   expires_at: number
+}
+
+/** `UsageDelta` of core, summed. */
+export interface UsageHoursTable {
+  hour: number
+  project_id: string
+  key_id: string
+  user_id: string
+  model: string
+  provider: string
+  environment: Environment
+  requests: number
+  failed: number
+  refused: number
+  input: number
+  cached_input: number
+  cache_write: number
+  output: number
+  reasoning: number
+  audio_input: number
+  audio_output: number
+  image_input: number
+  image_output: number
+  cost_nano_usd: number
+  unpriced: number
+  estimated: number
+}
+
+/** `Allowance` of the ports. */
+export interface AllowancesTable {
+  id: string
+  /** When it began; 0 = it has no end. */
+  period: number
+  /** Which run of the gateway took of it last. */
+  epoch: string
+  used: number
+  /** How far that run may have used it. */
+  high: number
+  /** 1 = that run has settled, and holds nothing of it. */
+  closed: number
+  /** What the last take charged for a run that had not settled. */
+  charged: number
 }

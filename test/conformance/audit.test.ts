@@ -386,14 +386,18 @@ for (const [name, start] of Object.entries(adapters)) {
       const first = rowBehind(EMPTY_CHAIN.hash, 1)
       const head = { seq: 1, hash: first.hash }
       assert.deepEqual(await store.events.head('decisions/1'), EMPTY_CHAIN)
-      assert.deepEqual(await store.events.append(first), head)
-      assert.deepEqual(await store.events.append(first), head, 'the answer got lost')
-      assert.deepEqual(await store.events.append(rowBehind(EMPTY_CHAIN.hash, 1, '{}')), head, 'another at its place')
-      assert.deepEqual(await store.events.append(rowBehind(EMPTY_CHAIN.hash, 2)), head, 'behind another')
-      assert.deepEqual(await store.events.append(rowBehind(first.hash, 3)), head, 'with a gap')
+      assert.deepEqual(await store.events.append(first, []), head)
+      assert.deepEqual(await store.events.append(first, []), head, 'the answer got lost')
+      assert.deepEqual(
+        await store.events.append(rowBehind(EMPTY_CHAIN.hash, 1, '{}'), []),
+        head,
+        'another at its place',
+      )
+      assert.deepEqual(await store.events.append(rowBehind(EMPTY_CHAIN.hash, 2), []), head, 'behind another')
+      assert.deepEqual(await store.events.append(rowBehind(first.hash, 3), []), head, 'with a gap')
       const second = rowBehind(first.hash, 2)
-      assert.deepEqual(await store.events.append(second), { seq: 2, hash: second.hash })
-      assert.deepEqual(await store.events.append(first), head, 'known even if others follow')
+      assert.deepEqual(await store.events.append(second, []), { seq: 2, hash: second.hash })
+      assert.deepEqual(await store.events.append(first, []), head, 'known even if others follow')
       assert.deepEqual(await store.events.head('decisions/1'), { seq: 2, hash: second.hash })
       assert.equal((await store.events.list({ limit: 10 })).length, 2)
     })

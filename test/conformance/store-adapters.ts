@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { DecisionChain } from '#audit/decision-chain.ts'
-import { eventJson } from '#core/event-json.ts'
+import { EventBatch } from '#audit/event-batch.ts'
+import { ModelNames } from '#audit/model-names.ts'
 import type { CallEvent, ChangeEvent } from '#core/events.ts'
 import type { AuditReader } from '#store/audit-reader.ts'
 import type { KeyRecord, Store } from '#store/ports.ts'
@@ -178,23 +179,22 @@ export function callEvent(id: string, over: Partial<CallEvent> = {}): CallEvent 
     bytesOut: 56789,
     durationMs: 812.25,
     firstByteMs: 120.5,
+    usage: null,
+    costNanoUsd: null,
     ...over,
   }
 }
 
-/** Appends calls to the chain of a worker as that worker would: one batch. */
+/** Appends calls to the chain of a worker as that worker would: one batch, with what they used. */
 export async function appendCalls(
   store: Pick<Store, 'events'>,
   events: readonly CallEvent[],
   worker = 1,
 ): Promise<void> {
-  const times = events.map(({ at }) => at)
-  await new DecisionChain(store.events, `decisions/${worker}`).append({
-    firstAt: Math.min(...times),
-    lastAt: Math.max(...times),
-    count: events.length,
-    data: events.map(eventJson).join('\n'),
-  })
+  const batch = new EventBatch(new ModelNames())
+  for (const event of events) batch.push(event)
+  const { link, usage } = batch.close()
+  await new DecisionChain(store.events, `decisions/${worker}`).append(link, usage)
 }
 
 /** Resolves as soon as the condition holds; fails with `what` after ten seconds. */

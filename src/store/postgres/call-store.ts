@@ -1,10 +1,14 @@
 import type { PostgresPool } from 'kysely'
 import { type ChainHead, EMPTY_CHAIN } from '#core/audit-chain.ts'
+import type { UsageDelta } from '#core/usage-delta.ts'
 import { CALL_KEY, type CallKeyRow, toCallKey } from '#store/call-key.ts'
 import type { CallKey, CallStore, DecisionRow, KeyUse } from '#store/ports.ts'
+import { addUsage, countColumns, groupColumns, insertUsage, usageJson } from '#store/usage-columns.ts'
+import { postgresAllowances } from './allowances.ts'
 import { bounded, within } from './bounds.ts'
 import { openPool, type PostgresOptions } from './connections.ts'
 import { PostgresFeed } from './feed.ts'
+import { run } from './run.ts'
 
 export interface PostgresCallStore extends CallStore {
   readonly pool: PostgresPool
@@ -30,7 +34,8 @@ export async function openPostgresCallStore(options: PostgresOptions): Promise<P
       findByDigest: digest => findByDigest(pool, digest),
       noteUses: uses => noteUses(pool, uses),
     }),
-    events: bounded(timeoutMs, { head: chain => head(pool, chain), append: row => append(pool, row) }),
+    events: bounded(timeoutMs, { head: chain => head(pool, chain), append: (row, usage) => append(pool, row, usage) }),
+    allowances: bounded(timeoutMs, postgresAllowances(pool)),
     changes: feed.changes,
     async [Symbol.asyncDispose]() {
       await feed[Symbol.asyncDispose]()
@@ -67,30 +72,34 @@ async function head(pool: PostgresPool, chain: string): Promise<ChainHead> {
   return (row as ChainHead | undefined) ?? EMPTY_CHAIN
 }
 
-/** One statement a batch; of two at once for one place, the primary key lets one in. */
-async function append(pool: PostgresPool, row: DecisionRow): Promise<ChainHead> {
-  const { chain, seq, previous, hash } = row
-  const written = await run(
-    pool,
-    `with head as (${CHAIN_HEAD})
-     insert into audit_decisions (chain, seq, first_at, last_at, count, data, hash)
-     select $1::text, $2::bigint, $3::bigint, $4::bigint, $5::bigint, $6::text, $7::text
-     where coalesce((select seq from head), 0) + 1 = $2::bigint and coalesce((select hash from head), $9::text) = $8::text
-     on conflict (chain, seq) do nothing
-     returning seq`,
-    [chain, seq, row.firstAt, row.lastAt, row.count, row.data, hash, previous, EMPTY_CHAIN.hash],
+const VALUES = [...groupColumns, ...countColumns].map((name, i) =>
+  i > 0 && i < groupColumns.length ? `entry ->> ${i} as ${name}` : `(entry ->> ${i})::bigint as ${name}`,
+)
+
+/**
+ * One statement a batch, so that row and usage are written both or neither; of two rows at once for one place, the primary
+ * key lets one in. Usage is taken in the order of its groups, as everybody does: nobody waits in a circle.
+ */
+const APPEND = `with head as (${CHAIN_HEAD}), written as (
+    insert into audit_decisions (chain, seq, first_at, last_at, count, data, hash)
+    select $1::text, $2::bigint, $3::bigint, $4::bigint, $5::bigint, $6::text, $7::text
+    where coalesce((select seq from head), 0) + 1 = $2::bigint and coalesce((select hash from head), $9::text) = $8::text
+    on conflict (chain, seq) do nothing
+    returning seq
+  ), metered as (
+    ${insertUsage}
+    select ${VALUES.join(', ')} from written, jsonb_array_elements($10::jsonb) as entry
+    order by ${groupColumns.join(', ')}
+    ${addUsage('least')}
   )
+  select seq from written`
+
+async function append(pool: PostgresPool, row: DecisionRow, usage: readonly UsageDelta[]): Promise<ChainHead> {
+  const { chain, seq, previous, hash } = row
+  const link = [chain, seq, row.firstAt, row.lastAt, row.count, row.data, hash, previous, EMPTY_CHAIN.hash]
+  const written = await run(pool, APPEND, [...link, usageJson(usage)])
   if (written.length > 0) return { seq, hash }
   // Written before, by a request whose answer got lost.
   const there = await run(pool, 'select hash from audit_decisions where chain = $1 and seq = $2', [chain, seq])
   return (there[0] as { hash: string } | undefined)?.hash === hash ? { seq, hash } : head(pool, chain)
-}
-
-async function run(pool: PostgresPool, sql: string, parameters: unknown[]): Promise<readonly unknown[]> {
-  const client = await pool.connect()
-  try {
-    return (await client.query(sql, parameters)).rows
-  } finally {
-    client.release()
-  }
 }

@@ -11,6 +11,7 @@ import type { Store } from '#store/ports.ts'
 import { projectStore } from '#store/projects.ts'
 import { secretStore } from '#store/secrets.ts'
 import type { Tables } from '#store/tables.ts'
+import { type UsageWords, usageStore } from '#store/usage.ts'
 import { advisoryLocks } from './advisory-locks.ts'
 import { bounded, within } from './bounds.ts'
 import { openPostgresCallStore } from './call-store.ts'
@@ -33,6 +34,8 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     secrets: bounded(timeoutMs, secretStore(db)),
     tokens: bounded(timeoutMs, operatorTokenStore(db)),
     idempotency: bounded(timeoutMs, idempotencyStore(db)),
+    usage: bounded(timeoutMs, usageStore(db, postgresWords)),
+    allowances: calls.allowances,
     changes: calls.changes,
     async ping() {
       await within(timeoutMs, sql`select 1`.execute(db))
@@ -63,4 +66,9 @@ const notifyChange: RecordChange = async (transaction, change, at) => {
   await sql`select pg_advisory_xact_lock(${namespace}, ${lock})`.execute(transaction)
   await recordChange(transaction, change, at)
   await sql`select pg_notify(${CHANNEL}, '')`.execute(transaction)
+}
+
+const postgresWords: UsageWords = {
+  month: sql`cast(extract(epoch from date_trunc('month', to_timestamp(hour / 1000) at time zone 'UTC')) * 1000 as bigint)`,
+  sum: column => sql`cast(least(coalesce(sum(${sql.ref(column)}), 0), ${sql.lit(Number.MAX_SAFE_INTEGER)}) as bigint)`,
 }

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { type ChainHead, EMPTY_CHAIN } from '#core/audit-chain.ts'
 import { CALL_KEY, type CallKeyRow, toCallKey } from '#store/call-key.ts'
 import type { CallStore } from '#store/ports.ts'
+import { sqliteAllowances } from './allowances.ts'
 import { CHAIN_HEAD } from './append-decisions.ts'
 import { SqliteClient, type SqliteClientOptions } from './client.ts'
 
@@ -39,11 +40,12 @@ export function sqliteCallStore(client: SqliteClient): SqliteCallStore {
         const { rows } = await client.read({ sql: CHAIN_HEAD, parameters: [chain] })
         return (rows[0] as ChainHead | undefined) ?? EMPTY_CHAIN
       },
-      async append(row) {
-        const { rows } = await client.append(row)
+      async append(row, usage) {
+        const { rows } = await client.append(row, usage)
         return rows[0] as ChainHead
       },
     },
+    allowances: sqliteAllowances(client),
     changes: client.changes,
     reattach: next => client.attach(next),
     async [Symbol.asyncDispose]() {

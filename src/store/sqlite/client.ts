@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import { Problem } from '#core/problems.ts'
+import type { UsageDelta } from '#core/usage-delta.ts'
 import { ReceivedChanges } from '#store/changes.ts'
 import type { DecisionRow } from '#store/ports.ts'
 import { type Message, monotonicMs, type Request, type Statement, type StatementResult } from './messages.ts'
@@ -55,9 +56,9 @@ export class SqliteClient {
   }
 
   /** Resolves to the row at which the chain stands afterwards. */
-  append(row: DecisionRow): Promise<StatementResult> {
+  append(row: DecisionRow, usage: readonly UsageDelta[]): Promise<StatementResult> {
     const deadline = this.#deadline()
-    return this.#ask(deadline, id => ({ type: 'append', id, deadline, row }))
+    return this.#ask(deadline, id => ({ type: 'append', id, deadline, row, usage }))
   }
 
   async begin(): Promise<Lease> {

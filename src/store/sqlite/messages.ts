@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
+import type { UsageDelta } from '#core/usage-delta.ts'
 import type { Change, DecisionRow } from '#store/ports.ts'
 
 /**
@@ -8,7 +9,13 @@ import type { Change, DecisionRow } from '#store/ports.ts'
 export type Request =
   | ({ readonly type: 'read'; readonly id: number; readonly deadline: number } & Statement)
   | ({ readonly type: 'write'; readonly id: number; readonly deadline: number } & Statement)
-  | { readonly type: 'append'; readonly id: number; readonly deadline: number; readonly row: DecisionRow }
+  | {
+      readonly type: 'append'
+      readonly id: number
+      readonly deadline: number
+      readonly row: DecisionRow
+      readonly usage: readonly UsageDelta[]
+    }
   | { readonly type: 'begin'; readonly id: number; readonly deadline: number; readonly leaseMs: number }
   /** `lease` is the id of the request that began it. */
   | ({ readonly type: 'run'; readonly id: number; readonly lease: number } & Statement)

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import { Kysely } from 'kysely'
+import { Kysely, sql } from 'kysely'
 import { auditStore } from '#store/audit.ts'
 import { recordChange } from '#store/changes.ts'
 import { eventStore } from '#store/events.ts'
@@ -13,6 +13,7 @@ import type { Store } from '#store/ports.ts'
 import { projectStore } from '#store/projects.ts'
 import { secretStore } from '#store/secrets.ts'
 import type { Tables } from '#store/tables.ts'
+import { type UsageWords, usageStore } from '#store/usage.ts'
 import { openClient, type SqliteCallStore, sqliteCallStore } from './call-store.ts'
 import type { SqliteClientOptions } from './client.ts'
 import { sqliteDialect } from './dialect.ts'
@@ -37,6 +38,7 @@ export function openSqliteStore(port: MessagePort, options: Partial<SqliteClient
     secrets: secretStore(db),
     tokens: operatorTokenStore(db),
     idempotency: idempotencyStore(db),
+    usage: usageStore(db, sqliteWords),
     async ping() {
       await client.read({ sql: 'select 1', parameters: [] })
     },
@@ -83,4 +85,10 @@ export async function startDatabaseThread(file: string): Promise<DatabaseThread>
       await exited
     },
   }
+}
+
+const sqliteWords: UsageWords = {
+  month: sql`cast(strftime('%s', hour / 1000, 'unixepoch', 'start of month') as integer) * 1000`,
+  // `total` does not overflow as `sum` does, and is exact as long as integers are.
+  sum: column => sql`cast(min(total(${sql.ref(column)}), ${sql.lit(Number.MAX_SAFE_INTEGER)}) as integer)`,
 }

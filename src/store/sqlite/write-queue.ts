@@ -1,5 +1,4 @@
 import type { MessagePort } from 'node:worker_threads'
-import type { DecisionRow } from '#store/ports.ts'
 import { appendDecisions } from './append-decisions.ts'
 import type { Connection } from './connections.ts'
 import {
@@ -120,7 +119,7 @@ export class WriteQueue {
         this.#rollback()
         break
       case 'append':
-        this.#answer(port, request.id, () => this.#append(request.row))
+        this.#answer(port, request.id, () => this.#append(request))
         this.#rollback()
         break
     }
@@ -132,8 +131,8 @@ export class WriteQueue {
     return result
   }
 
-  #append(row: DecisionRow): StatementResult {
-    const head = appendDecisions(this.#writer, row)
+  #append({ row, usage }: Extract<Request, { type: 'append' }>): StatementResult {
+    const head = appendDecisions(this.#writer, row, usage)
     this.#writer.run({ sql: 'commit', parameters: [] })
     return { rows: [head], changes: 0 }
   }
