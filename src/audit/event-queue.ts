@@ -52,10 +52,11 @@ export class EventQueue implements AsyncDisposable {
 
   /** Whether as many events wait as may. */
   get full(): boolean {
-    return this.#waiting >= MAX_WAITING
+    return this.waiting >= MAX_WAITING
   }
 
-  get #waiting(): number {
+  /** Events that are not yet in the store. */
+  get waiting(): number {
     return this.#lines.length + (this.#batch?.count ?? 0)
   }
 
@@ -78,11 +79,11 @@ export class EventQueue implements AsyncDisposable {
   #write(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (this.#writing !== undefined || this.#waiting === 0 || this.#stopping) return
+    if (this.#writing !== undefined || this.waiting === 0 || this.#stopping) return
     const recovering = this.#troubled
     this.#writing = this.#writeBatch().finally(() => {
       this.#writing = undefined
-      if (this.#waiting === 0 || this.#stopping) return
+      if (this.waiting === 0 || this.#stopping) return
       const atOnce = recovering || this.#options.durable || this.#lines.length >= MAX_BATCH
       if (!this.#troubled && atOnce) this.#write()
       else this.#timer ??= setTimeout(() => this.#write(), this.#troubled ? RETRY_DELAY_MS : BATCH_DELAY_MS)
@@ -118,7 +119,7 @@ export class EventQueue implements AsyncDisposable {
     clearTimeout(this.#timer)
     // From here on nobody else writes: two writers would each write what the other does.
     await this.#writing
-    while (this.#waiting > 0) {
+    while (this.waiting > 0) {
       await this.#writeBatch()
       if (this.#troubled) break
     }

@@ -30,6 +30,7 @@ export const adminRoutes = {
   tokensShow: { method: 'GET', path: '/api/tokens/{id}' },
   tokensRevoke: { method: 'POST', path: '/api/tokens/{id}/revoke' },
   healthShow: { method: 'GET', path: '/healthz' },
+  metricsShow: { method: 'GET', path: '/metrics' },
   readinessShow: { method: 'GET', path: '/readyz' },
 } as const
 
@@ -551,6 +552,7 @@ export interface AdminOperations {
         | 'audit:write'
         | 'config:read'
         | 'config:write'
+        | 'metrics:read'
       )[]
       projects?: string[] | null
       expires_in?: number | null
@@ -572,6 +574,7 @@ export interface AdminOperations {
           | 'audit:write'
           | 'config:read'
           | 'config:write'
+          | 'metrics:read'
         )[]
         projects: string[] | null
         status: 'active' | 'expired' | 'revoked'
@@ -603,6 +606,7 @@ export interface AdminOperations {
           | 'audit:write'
           | 'config:read'
           | 'config:write'
+          | 'metrics:read'
         )[]
         projects: string[] | null
         status: 'active' | 'expired' | 'revoked'
@@ -634,6 +638,7 @@ export interface AdminOperations {
           | 'audit:write'
           | 'config:read'
           | 'config:write'
+          | 'metrics:read'
         )[]
         projects: string[] | null
         status: 'active' | 'expired' | 'revoked'
@@ -664,6 +669,7 @@ export interface AdminOperations {
           | 'audit:write'
           | 'config:read'
           | 'config:write'
+          | 'metrics:read'
         )[]
         projects: string[] | null
         status: 'active' | 'expired' | 'revoked'
@@ -676,5 +682,6 @@ export interface AdminOperations {
     }
   }
   healthShow: { answer: { status: 'ok' } }
+  metricsShow: { answer: undefined }
   readinessShow: { answer: { status: 'ready' | 'not_ready'; not_ready: string[] } }
 }

@@ -5,7 +5,18 @@ import type { LoadedConfig } from './load.ts'
 type Loaded = Pick<LoadedConfig, 'config' | 'secrets'>
 
 /** Members that are fixed when the process starts. */
-const FIXED = ['listeners', 'workers', 'store', 'keys', 'audit', 'admin', 'requests', 'drainTimeoutMs', 'log']
+const FIXED = [
+  'listeners',
+  'workers',
+  'store',
+  'keys',
+  'audit',
+  'admin',
+  'requests',
+  'overload',
+  'drainTimeoutMs',
+  'log',
+]
 
 /**
  * What a reload changes, one line each: `providers.openai.timeoutMs: 600000 → 30000`, `models.fast: removed`.

@@ -1,6 +1,7 @@
 import { checkOrigin, checkPostgresUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
 import { auditSchema } from './schema-audit.ts'
 import { modelsSchema } from './schema-models.ts'
+import { connectionCapMembers, overloadSchema } from './schema-overload.ts'
 import { providersSchema } from './schema-providers.ts'
 import { type Loaded, section } from './shape.ts'
 
@@ -167,6 +168,7 @@ const requests = section('Bounds of what callers may send to the public listener
     description: 'Connections a worker holds at once; further ones are closed.',
     examples: [2000],
   },
+  ...connectionCapMembers,
 })
 
 /** One schema for the file, the loaded form, `ostiary.schema.json` and the reference page. */
@@ -186,6 +188,7 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
   audit: auditSchema,
   admin,
   requests,
+  overload: overloadSchema,
   providers: providersSchema,
   models: modelsSchema,
   sandbox: {
