@@ -18,6 +18,8 @@ import { createKeyFormat } from '#keys/format.ts'
 import { createKeys, type Keys } from '#keys/keys.ts'
 import { createOperatorTokens } from '#keys/operator-tokens.ts'
 import { createProjects, type Projects } from '#keys/projects.ts'
+import { createMetricsMemory, Meter } from '#metrics/meter.ts'
+import { table } from '#metrics/table.ts'
 import { type DataDirectory, findDataDirectory, makeDataDirectory, openDataDirectory } from '#secrets/data-directory.ts'
 import { findSealed, findStored } from '#secrets/find.ts'
 import { openKeyRing } from '#secrets/key-ring.ts'
@@ -29,6 +31,7 @@ import { openBootstrap } from './bootstrap.ts'
 import { type Database, openDatabase } from './database.ts'
 import { createLiveSecrets, type LiveSecrets } from './live-secrets.ts'
 import { createLog } from './log.ts'
+import { measureGateway } from './measure-gateway.ts'
 import { createReloads, type Reload, type Reloads, seedOf } from './reload.ts'
 import { type Supervisor, startSupervisor } from './supervisor.ts'
 
@@ -97,6 +100,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     const event = { type, id: newId('evt', at), at, configGeneration: generation, detail } as const
     await store.events.record(event).catch(error => log.error({ err: error, type }, 'an event was not written'))
   }
+  const meter = new Meter(createMetricsMemory())
   let started = false
   // Before the workers in this list, so after them at the end: their last calls come before it.
   opened.defer(() => (started ? emit('gateway.stopped', null) : undefined))
@@ -108,6 +112,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       database: () => database.thread(),
       onLog: (worker, { level, fields, message }) => log[level]({ worker, ...fields }, message),
       onReplaced: (index, reason) => {
+        meter.add(table.replacements, 1)
         log.error({ worker: index, reason }, 'a worker ended and is being replaced')
         void emit('worker.replaced', `worker ${index}: ${reason}`)
       },
@@ -141,6 +146,8 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     supervisor,
     store,
     log,
+    meter,
+    metrics: () => measureGateway({ meter, supervisor, store, generation: () => generation }),
   })
   const firstKey = pepperId === undefined ? await mintFirstKey(keys) : null
   opened.use(
@@ -214,6 +221,9 @@ interface AdminParts extends KeyRooms {
   readonly supervisor: Supervisor
   readonly store: Store
   readonly log: Logger
+  /** The supervisor's own. */
+  readonly meter: Meter
+  readonly metrics: () => Promise<string>
 }
 
 async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promise<{ port: number }> {
@@ -243,7 +253,10 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
     }),
     idempotency: store.idempotency,
     deploymentSecret,
-    onRefused: refusal => recorder.refused(refusal),
+    onRefused(refusal) {
+      parts.meter.add(table.problems, 1, refusal.problem)
+      recorder.refused(refusal)
+    },
     origin: url,
     notReady: async () => {
       const missing = supervisor.workers.length === 0 ? ['workers'] : []
@@ -253,6 +266,7 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
     },
     reload: parts.reloads.reload,
     secrets: parts.liveSecrets,
+    metrics: parts.metrics,
     clock: systemClock,
     logFailure: (request, error) => log.error({ err: error, request }, 'an admin operation failed by a defect'),
   })

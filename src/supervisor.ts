@@ -1,9 +1,12 @@
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { Config } from '#config/schema.ts'
 import { Problem } from '#core/problems.ts'
+import { createConnectionMemory, forgetConnections } from '#http/connection-table.ts'
 import { claimPort } from '#http/listener.ts'
+import { createMetricsMemory, Meter } from '#metrics/meter.ts'
 import type { DatabaseThread } from '#store/sqlite/open.ts'
 import type { GenerationSeed, WorkerNotice, WorkerOrder, WorkerSeed } from './worker.ts'
 
@@ -33,6 +36,8 @@ export interface Supervisor extends AsyncDisposable {
   readonly workers: readonly Worker[]
   /** Whether the events of every worker are being written. */
   readonly recording: boolean
+  /** What each worker has measured, by its number. */
+  readonly meters: ReadonlyMap<number, Meter>
   /** Rejects with `config.invalid`, and changes nothing, unless every worker can compile the generation. */
   apply(generation: GenerationSeed): Promise<void>
   /** Gives every worker a line to a new database thread. */
@@ -61,11 +66,23 @@ class ThreadSupervisor implements Supervisor {
   #failures = 0
   #turn: Promise<void> = Promise.resolve()
   readonly #notRecording = new Set<number>()
+  readonly #connections: SharedArrayBuffer
+  /** They outlive their workers: what was counted stays counted. */
+  readonly #metrics = new Map<number, SharedArrayBuffer>()
+  readonly meters = new Map<number, Meter>()
 
   constructor(options: SupervisorOptions, port: number) {
     this.#options = options
     this.#generation = options.generation
     this.port = port
+    const { config } = options.generation
+    const count = workerCount(config)
+    this.#connections = createConnectionMemory(count, count * config.requests.maxConnections, randomInt(2 ** 32))
+    for (let index = 1; index <= count; index++) {
+      const memory = createMetricsMemory()
+      this.#metrics.set(index, memory)
+      this.meters.set(index, new Meter(memory))
+    }
   }
 
   get workers(): readonly Worker[] {
@@ -95,6 +112,8 @@ class ThreadSupervisor implements Supervisor {
       reusePort,
       pepper: this.#options.pepper,
       deploymentSecret: this.#options.deploymentSecret,
+      connections: this.#connections,
+      metrics: this.#metrics.get(index) as SharedArrayBuffer,
       generation: this.#generation,
       database,
     }
@@ -131,6 +150,8 @@ class ThreadSupervisor implements Supervisor {
   async #replace(index: number, reusePort: boolean, reason: string): Promise<void> {
     this.#threads.delete(index)
     this.#notRecording.delete(index)
+    forgetConnections(this.#connections, index)
+    this.meters.get(index)?.clearGauges()
     if (this.#stopping) return
     this.#options.onReplaced(index, reason)
     const delay = Math.min(REPLACE_DELAY_MS * 2 ** this.#failures, MAX_REPLACE_DELAY_MS)

@@ -4,11 +4,18 @@ import { createRecorder } from '#audit/recorder.ts'
 import type { Config } from '#config/schema.ts'
 import { SecretValues } from '#config/secrets.ts'
 import { systemClock } from '#core/clock.ts'
+import { newId } from '#core/ids.ts'
+import { Problem } from '#core/problems.ts'
+import { createOverload } from '#gateway/overload.ts'
 import { createPipeline } from '#gateway/pipeline.ts'
+import { createConnectionCaps } from '#http/connection-caps.ts'
 import { type Listener, openListener } from '#http/listener.ts'
 import { createKeyFormat } from '#keys/format.ts'
 import { createLastUsed } from '#keys/last-used.ts'
 import { createKeyVerifier } from '#keys/verifier.ts'
+import { Meter } from '#metrics/meter.ts'
+import { observeCall } from '#metrics/observe-call.ts'
+import { table } from '#metrics/table.ts'
 import { compileCeilings } from '#policy/compile-ceilings.ts'
 import type { CallStore } from '#store/ports.ts'
 import { openClient, type SqliteCallStore, sqliteCallStore } from '#store/sqlite/call-store.ts'
@@ -29,6 +36,10 @@ export interface WorkerSeed {
   readonly reusePort: boolean
   readonly pepper: Uint8Array
   readonly deploymentSecret: Uint8Array
+  /** Counts of open connections, shared by all workers. */
+  readonly connections: SharedArrayBuffer
+  /** Numbers of this worker's metrics. */
+  readonly metrics: SharedArrayBuffer
   readonly generation: GenerationSeed
   /** Line to the database thread; null with PostgreSQL. */
   readonly database: MessagePort | null
@@ -48,6 +59,9 @@ export type WorkerNotice =
   | { readonly type: 'log'; readonly level: LogLevel; readonly fields: object | null; readonly message: string }
 
 type LogLevel = 'info' | 'error'
+
+/** How often what is as it is now is measured anew. */
+const METRICS_INTERVAL_MS = 1000
 
 /** Thread of one worker: the public listener and the pipeline behind it. */
 async function run(seed: WorkerSeed): Promise<void> {
@@ -78,6 +92,13 @@ async function run(seed: WorkerSeed): Promise<void> {
   const compile = ({ number, config, secrets }: GenerationSeed) =>
     compileGeneration(number, config, SecretValues.fromTransferable(secrets), verifyKey)
   let current = compile(seed.generation)
+  const meter = new Meter(seed.metrics)
+  const overload = createOverload({ ...config.overload, onShed: reason => meter.add(table.shed, 1, reason) })
+  const refused = (id: string, source: string, problem: Problem) => {
+    meter.add(table.problems, 1, problem.code)
+    const { code, reason = null } = problem
+    recorder.refused({ id, at: Date.now(), source, route: null, problem: code, reason, credential: null })
+  }
   const listener = await openListener({
     host: config.listeners.public.host,
     port: seed.port,
@@ -85,7 +106,16 @@ async function run(seed: WorkerSeed): Promise<void> {
     maxConnections: config.requests.maxConnections,
     headTimeoutMs: config.requests.headTimeoutMs,
     timeoutMs: config.requests.timeoutMs,
+    caps: createConnectionCaps({
+      memory: seed.connections,
+      worker: seed.index,
+      maxConnections: config.requests.maxConnectionsPerAddress,
+      maxNewPerSecond: config.requests.maxNewConnectionsPerAddress,
+      uncapped: config.requests.uncappedAddresses,
+      clock: systemClock,
+    }),
     handle: createPipeline({
+      overload,
       current: () => current,
       worker: seed.index,
       recorder: {
@@ -93,23 +123,25 @@ async function run(seed: WorkerSeed): Promise<void> {
         admit: recorder.admit,
         record(event) {
           lastUsed.observe(event)
+          observeCall(meter, event)
           return recorder.record(event)
         },
       },
       clock: systemClock,
       logFailure: (call, error) => log('error', { call, error }, 'a call failed by a defect'),
     }),
-    onMalformed: (id, source, problem) =>
-      recorder.refused({
-        id,
-        at: Date.now(),
-        source,
-        route: null,
-        problem: problem.code,
-        reason: problem.reason ?? null,
-        credential: null,
-      }),
+    onMalformed: refused,
+    onCapped(source, cap) {
+      meter.add(table.cappedConnections, 1, cap)
+      refused(newId('req', Date.now()), source, new Problem('request.too_many_connections', { reason: cap }))
+    },
   })
+  setInterval(() => {
+    meter.set(table.running, overload.running())
+    meter.set(table.connections, listener.connections())
+    meter.set(table.eventsWaiting, recorder.waiting())
+    for (const [stat, ms] of Object.entries(overload.delay.percentiles())) meter.set(table.loopDelay, ms / 1000, stat)
+  }, METRICS_INTERVAL_MS).unref()
   let prepared: OpenGeneration | undefined
   const swap = () => {
     if (prepared === undefined) return

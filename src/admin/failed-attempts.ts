@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { networkOf } from '#audit/recorder.ts'
 import { Problem } from '#core/problems.ts'
+import { createSourceBudgets } from '#core/source-budgets.ts'
 
 /** Wrong credentials that a source may send at once; the budget fills up again within `REFILL_MS`. */
 const BUDGET = 30
@@ -21,11 +21,6 @@ export interface FailedAttempts {
   count(source: string): Promise<void>
 }
 
-interface Bucket {
-  left: number
-  at: number
-}
-
 /** `clock` in ms. */
 export function createFailedAttempts({
   clock,
@@ -34,16 +29,11 @@ export function createFailedAttempts({
   clock: () => number
   holdMs?: number
 }): FailedAttempts {
-  const buckets = new Map<string, Bucket>()
+  const take = createSourceBudgets({ amount: BUDGET, refillMs: REFILL_MS, maxSources: MAX_SOURCES })
   let held = 0
   return {
     async count(source) {
-      const now = clock()
-      const bucket = bucketOf(buckets, networkOf(source), now)
-      if (bucket.left >= 1) {
-        bucket.left--
-        return
-      }
+      if (take(source, clock())) return
       if (held < MAX_HELD) {
         held++
         await pause(holdMs).finally(() => held--)
@@ -53,20 +43,4 @@ export function createFailedAttempts({
       })
     },
   }
-}
-
-function bucketOf(buckets: Map<string, Bucket>, source: string, now: number): Bucket {
-  const known = buckets.get(source)
-  if (known === undefined && buckets.size >= MAX_SOURCES) dropFull(buckets, now)
-  const key = known === undefined && buckets.size >= MAX_SOURCES ? '*' : source
-  const bucket = buckets.get(key) ?? { left: BUDGET, at: now }
-  bucket.left = Math.min(BUDGET, bucket.left + ((now - bucket.at) * BUDGET) / REFILL_MS)
-  bucket.at = now
-  buckets.set(key, bucket)
-  return bucket
-}
-
-/** Who has a full budget again is as if never seen. */
-function dropFull(buckets: Map<string, Bucket>, now: number): void {
-  for (const [source, { at }] of buckets) if (now - at >= REFILL_MS) buckets.delete(source)
 }

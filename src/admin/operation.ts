@@ -52,7 +52,7 @@ export function describeOperation(route: RouteOptions): Operation {
     id,
     method,
     path: route.url.replace(/:(\w+)/g, '{$1}'),
-    tag: staticParts(route.url)[0]?.split('.')[0] ?? '',
+    tag: tagOf(route.url),
     summary: schema.summary as string | undefined,
     description: schema.description as string | undefined,
     scope: route.config.scope ?? null,
@@ -77,10 +77,13 @@ function nameOperation(method: Operation['method'], url: string): string {
   return toCamelCase([...parts, verb])
 }
 
+function tagOf(url: string): string {
+  const [first = ''] = staticParts(url)
+  return first === 'healthz' || first === 'readyz' ? 'health' : (first.split('.')[0] ?? '')
+}
+
 function staticParts(url: string): string[] {
-  const [, root, ...parts] = url.split('/')
-  // What is not below /api is health.
-  return root === 'api' ? parts.filter(part => !part.startsWith(':')) : ['health']
+  return url.split('/').filter((part, i) => part !== '' && !part.startsWith(':') && !(i === 1 && part === 'api'))
 }
 
 function toCamelCase(words: readonly string[]): string {

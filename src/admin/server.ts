@@ -28,6 +28,7 @@ import { keysRevokeMany } from './operations/keys-revoke-many.ts'
 import { keysRotate } from './operations/keys-rotate.ts'
 import { keysShow } from './operations/keys-show.ts'
 import { keysUpdate } from './operations/keys-update.ts'
+import { metricsShow } from './operations/metrics-show.ts'
 import { openapiShow } from './operations/openapi-show.ts'
 import { projectsCreate } from './operations/projects-create.ts'
 import { projectsDelete } from './operations/projects-delete.ts'
@@ -65,6 +66,8 @@ export interface AdminOptions {
   readonly notReady: () => Promise<string[]>
   /** Applies the configuration as it is now; resolves to what changed. Throws `config.invalid`. */
   readonly reload: (actor: string) => Promise<{ readonly generation: number; readonly changes: readonly string[] }>
+  /** Resolves to the exposition of all metrics. */
+  readonly metrics: () => Promise<string>
   readonly clock: Clock
   readonly logFailure: (requestId: string, error: unknown) => void
 }
@@ -85,6 +88,7 @@ const guardedOperations = [
   keysRotate,
   keysShow,
   keysUpdate,
+  metricsShow,
   projectsCreate,
   projectsDelete,
   projectsList,

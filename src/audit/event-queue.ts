@@ -54,10 +54,11 @@ export class EventQueue implements AsyncDisposable {
 
   /** Whether as many events wait as may. */
   get full(): boolean {
-    return this.#waiting >= MAX_WAITING
+    return this.waiting >= MAX_WAITING
   }
 
-  get #waiting(): number {
+  /** Events that are not yet in the store. */
+  get waiting(): number {
     return this.#queued + (this.#writing?.link.count ?? 0)
   }
 
@@ -80,11 +81,11 @@ export class EventQueue implements AsyncDisposable {
   #write(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (this.#turn !== undefined || this.#waiting === 0 || this.#stopping) return
+    if (this.#turn !== undefined || this.waiting === 0 || this.#stopping) return
     const recovering = this.#troubled
     this.#turn = this.#writeBatch().finally(() => {
       this.#turn = undefined
-      if (this.#waiting === 0 || this.#stopping) return
+      if (this.waiting === 0 || this.#stopping) return
       const atOnce = recovering || this.#options.durable || this.#queued >= MAX_BATCH
       if (!this.#troubled && atOnce) this.#write()
       else this.#timer ??= setTimeout(() => this.#write(), this.#troubled ? RETRY_DELAY_MS : BATCH_DELAY_MS)
@@ -128,7 +129,7 @@ export class EventQueue implements AsyncDisposable {
     clearTimeout(this.#timer)
     // From here on nobody else writes: two writers would each write what the other does.
     await this.#turn
-    while (this.#waiting > 0) {
+    while (this.waiting > 0) {
       await this.#writeBatch()
       if (this.#troubled) break
     }

@@ -2,6 +2,7 @@ import { decisionsChain } from '#core/audit-chain.ts'
 import type { Clock } from '#core/clock.ts'
 import type { AdmittedEvent, CallEvent, RefusalsEvent } from '#core/events.ts'
 import { newId } from '#core/ids.ts'
+import { networkOf } from '#core/network.ts'
 import { Problem } from '#core/problems.ts'
 import type { EventWriter } from '#store/ports.ts'
 import { DecisionChain } from './decision-chain.ts'
@@ -30,6 +31,8 @@ export interface Recorder extends AsyncDisposable {
   refused(refusal: Refusal): void
   /** Throws `events.not_recordable` while the store has not taken what waits. */
   ensureRecordable(): void
+  /** Events that are not yet in the store. */
+  waiting(): number
 }
 
 interface RecorderOptions {
@@ -72,9 +75,15 @@ class BatchRecorder implements Recorder {
     if (this.#queue.full) throw new Problem('events.not_recordable')
   }
 
+  waiting(): number {
+    return this.#queue.waiting
+  }
+
   record(event: CallEvent): Promise<void> | null {
-    // Of nobody known, or beyond what may wait: a refusal is counted, so that no flood of them is unbounded.
-    const counted = event.principal === null || (this.#queue.full && event.outcome === 'refused')
+    // Of nobody known, for lack of time, or beyond what may wait: a refusal is counted, so that no flood of them is unbounded.
+    const { principal, problem, outcome } = event
+    const counted =
+      principal === null || problem === 'gateway.overloaded' || (this.#queue.full && outcome === 'refused')
     if (counted && isRefusal(event)) {
       this.refused(event)
       return null
@@ -148,15 +157,4 @@ class BatchRecorder implements Recorder {
     this.#closeGroups()
     await this.#queue[Symbol.asyncDispose]()
   }
-}
-
-/** An IPv6 host has its whole /64 to speak from: it counts as one source. IPv4 in IPv6 is IPv4. */
-export function networkOf(address: string): string {
-  if (!address.includes(':')) return address
-  if (address.startsWith('::ffff:') && address.includes('.')) return address.slice(7)
-  const [head = '', tail] = address.split('%')[0]?.split('::') ?? []
-  const groups = head === '' ? [] : head.split(':')
-  const missing = tail === undefined ? 0 : 8 - groups.length - (tail === '' ? 0 : tail.split(':').length)
-  const full = [...groups, ...Array<string>(missing).fill('0'), ...(tail ? tail.split(':') : [])]
-  return `${full.slice(0, 4).join(':')}::/64`
 }

@@ -14,17 +14,23 @@ const identity: VerifiedIdentity = {
   limits: null,
   budgets: null,
 }
-/** Some answers come at once: here all are awaited alike. */
+/** Some answers come at once, and refusals as answers: here all are awaited alike, and refusals thrown. */
 function createAuthenticate(chain: readonly Authenticator[]) {
   const authenticate = create(chain)
-  return async (...request: Parameters<typeof authenticate>) => authenticate(...request)
+  return async (...request: Parameters<typeof authenticate>) => {
+    const verdict = await authenticate(...request)
+    if (verdict instanceof Problem) throw verdict
+    return verdict
+  }
 }
 
 const headers = { 'x-api-key': 'k1' }
 
 function refuses(code: 'auth.invalid_credential' | 'store.unavailable'): Authenticator {
   return () => {
-    throw new Problem(code)
+    const problem = new Problem(code)
+    if (code === 'store.unavailable') throw problem
+    return problem
   }
 }
 

@@ -30,6 +30,7 @@ export const adminRoutes = {
   tokensShow: { method: 'GET', path: '/api/tokens/{id}' },
   tokensRevoke: { method: 'POST', path: '/api/tokens/{id}/revoke' },
   healthShow: { method: 'GET', path: '/healthz' },
+  metricsShow: { method: 'GET', path: '/metrics' },
   readinessShow: { method: 'GET', path: '/readyz' },
 } as const
 
@@ -547,10 +548,12 @@ export interface AdminOperations {
         | 'tokens:write'
         | 'secrets:read'
         | 'secrets:write'
+        | 'usage:read'
         | 'audit:read'
         | 'audit:write'
         | 'config:read'
         | 'config:write'
+        | 'metrics:read'
       )[]
       projects?: string[] | null
       expires_in?: number | null
@@ -568,10 +571,12 @@ export interface AdminOperations {
           | 'tokens:write'
           | 'secrets:read'
           | 'secrets:write'
+          | 'usage:read'
           | 'audit:read'
           | 'audit:write'
           | 'config:read'
           | 'config:write'
+          | 'metrics:read'
         )[]
         projects: string[] | null
         status: 'active' | 'expired' | 'revoked'
@@ -599,10 +604,12 @@ export interface AdminOperations {
           | 'tokens:write'
           | 'secrets:read'
           | 'secrets:write'
+          | 'usage:read'
           | 'audit:read'
           | 'audit:write'
           | 'config:read'
           | 'config:write'
+          | 'metrics:read'
         )[]
         projects: string[] | null
         status: 'active' | 'expired' | 'revoked'
@@ -630,10 +637,12 @@ export interface AdminOperations {
           | 'tokens:write'
           | 'secrets:read'
           | 'secrets:write'
+          | 'usage:read'
           | 'audit:read'
           | 'audit:write'
           | 'config:read'
           | 'config:write'
+          | 'metrics:read'
         )[]
         projects: string[] | null
         status: 'active' | 'expired' | 'revoked'
@@ -660,10 +669,12 @@ export interface AdminOperations {
           | 'tokens:write'
           | 'secrets:read'
           | 'secrets:write'
+          | 'usage:read'
           | 'audit:read'
           | 'audit:write'
           | 'config:read'
           | 'config:write'
+          | 'metrics:read'
         )[]
         projects: string[] | null
         status: 'active' | 'expired' | 'revoked'
@@ -676,5 +687,6 @@ export interface AdminOperations {
     }
   }
   healthShow: { answer: { status: 'ok' } }
+  metricsShow: { answer: undefined }
   readinessShow: { answer: { status: 'ready' | 'not_ready'; not_ready: string[] } }
 }

@@ -14,6 +14,7 @@ const FIXED = [
   'admin',
   'requests',
   'counters',
+  'overload',
   'drainTimeoutMs',
   'log',
 ]

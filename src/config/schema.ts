@@ -2,6 +2,7 @@ import { checkOrigin, checkPostgresUrl, URL_MESSAGE, URL_PATTERN } from './addre
 import { auditSchema } from './schema-audit.ts'
 import { budgetsSchema, countersSchema, limitsSchema } from './schema-limits.ts'
 import { modelsSchema } from './schema-models.ts'
+import { connectionCapMembers, overloadSchema } from './schema-overload.ts'
 import { providersSchema } from './schema-providers.ts'
 import { type Loaded, section } from './shape.ts'
 
@@ -168,6 +169,7 @@ const requests = section('Bounds of what callers may send to the public listener
     description: 'Connections a worker holds at once; further ones are closed.',
     examples: [2000],
   },
+  ...connectionCapMembers,
 })
 
 /** One schema for the file, the loaded form, `ostiary.schema.json` and the reference page. */
@@ -187,6 +189,7 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
   audit: auditSchema,
   admin,
   requests,
+  overload: overloadSchema,
   providers: providersSchema,
   models: modelsSchema,
   limits: limitsSchema,

@@ -13,6 +13,7 @@ export const adminScopes = [
   'audit:write',
   'config:read',
   'config:write',
+  'metrics:read',
 ] as const
 
 export type AdminScope = (typeof adminScopes)[number]

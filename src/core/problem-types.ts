@@ -122,6 +122,11 @@ const registry = {
     title: 'The body does not fit the operation',
     help: 'The detail names the member and what it must be.',
   },
+  'request.too_many_connections': {
+    status: null,
+    title: 'The address has too many connections',
+    help: 'Keep connections open and use them again, or raise `requests.maxConnectionsPerAddress` or `maxNewConnectionsPerAddress`. Name a proxy that speaks for many in `requests.uncappedAddresses`.',
+  },
   'request.caller_hung_up': {
     status: null,
     title: 'The caller hung up before the answer was complete',
@@ -171,6 +176,11 @@ const registry = {
     status: 503,
     title: 'Calls cannot be recorded',
     help: 'No call is forwarded that cannot be recorded. The operator frees disk space or repairs the store; service resumes by itself.',
+  },
+  'gateway.overloaded': {
+    status: 503,
+    title: 'The gateway is overloaded',
+    help: 'Wait as long as `retry-after` says and try again. The operator gives the gateway more cores, or finds in its metrics which project asks for more than its share.',
   },
   'gateway.stopped': {
     status: null,

@@ -35,6 +35,8 @@ export class Call {
   authMs = 0
   sentAt = 0
   headAt = 0
+  /** Counted as one of its project's running calls. */
+  entered = false
   /** The connection ended before the answer had left. */
   gone = false
   /** The provider refused its credential, and was asked with the one before. */

@@ -12,6 +12,7 @@ import { createUpstream, type Upstream, type UpstreamOptions } from '#http/upstr
 import { createCatalog, type ModelEntry } from '#providers/catalog.ts'
 import type { FormatName } from '#providers/wire-format.ts'
 import { createLifetime } from './lifetime.ts'
+import { createOverload } from './overload.ts'
 import { createPipeline } from './pipeline.ts'
 
 export const NOW = 1_800_000_000_000
@@ -30,6 +31,7 @@ interface GatewayOptions {
   /** Bound of a caller that reads nothing, ms. */
   readonly stallMs?: number
   readonly timeoutMs?: number
+  readonly overload?: Partial<Parameters<typeof createOverload>[0]>
   /** Until when the provider may be asked with the credential `before`, ms since the epoch. */
   readonly previousUntil?: number
 }
@@ -92,6 +94,12 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     limits: { maxBodyBytes: 1_000_000, maxJsonDepth: 16, timeoutMs: options.stallMs ?? 60_000 },
     ...createLifetime(() => upstream[Symbol.asyncDispose]()),
   }
+  const overload = createOverload({
+    maxDelayMs: 10_000,
+    maxFailuresPerSecond: 1000,
+    onShed: () => {},
+    ...options.overload,
+  })
   const listener = await openListener({
     host: '127.0.0.1',
     port: 0,
@@ -100,6 +108,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     headTimeoutMs: options.timeoutMs ?? 5000,
     timeoutMs: options.timeoutMs ?? 5000,
     handle: createPipeline({
+      overload,
       current: () => generation,
       worker: 2,
       recorder: {
@@ -116,6 +125,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     }),
   })
   t.after(async () => {
+    overload[Symbol.dispose]()
     await listener.drain(0)
     await generation[Symbol.asyncDispose]()
   })

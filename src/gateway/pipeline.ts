@@ -11,19 +11,21 @@ import { Call } from './call.ts'
 import { finish } from './finish.ts'
 import { forward } from './forward.ts'
 import type { Generation } from './generation.ts'
+import type { Overload } from './overload.ts'
 import { readInput } from './read-input.ts'
-import { refuse } from './refuse.ts'
 import { relay } from './relay.ts'
 import { findRoute } from './routes.ts'
 
 export interface PipelineOptions extends Recording {
   readonly current: () => Generation
+  readonly overload: Overload
   readonly clock: Clock
   readonly logFailure: (callId: string, error: unknown) => void
 }
 
 /** A request's life, from its head to its event. Beside each stage stand the statuses it may refuse with. */
 export function createPipeline(options: PipelineOptions) {
+  const { overload } = options
   return async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const now = options.clock()
     const generation = options.current()
@@ -32,7 +34,10 @@ export function createPipeline(options: PipelineOptions) {
     generation.enter()
     try {
       const route = call.routed(findRoute(req)) // a dead end waits until the caller is known
-      const principal = call.identified(await authenticate(req.headers, route.query)) // 400 401 503
+      const verdict = await authenticate(req.headers, route.query) // 400 503
+      if (verdict instanceof Problem) return overload.refuse(call, verdict) // 401, or 503 while overloaded
+      const principal = call.identified(verdict)
+      overload.enter(call, principal) // 503: beyond its project's share, while overloaded
       const admitted = checkAddress(principal, call.source) // 403
       options.recorder.ensureRecordable() // 503: what cannot be recorded is not done
       if (route.serves === 'nothing') throw route.problem // 400 403 404 405
@@ -46,8 +51,9 @@ export function createPipeline(options: PipelineOptions) {
       await relay(call, reply, limits.timeoutMs) // bytes through, until the answer has left
     } catch (error) {
       if (!(error instanceof Problem)) options.logFailure(call.id, error)
-      refuse(call, error instanceof Problem ? error : new Problem('gateway.internal', { cause: error }))
+      overload.refuse(call, error instanceof Problem ? error : new Problem('gateway.internal', { cause: error }))
     } finally {
+      overload.leave(call)
       finish(call, options) // the one event, on every path; what the gateway itself answers leaves after it
       generation.leave()
     }

@@ -1,4 +1,4 @@
-import { type Problem, toProblemJson } from '#core/problems.ts'
+import { type Problem, type ProblemCode, toProblemJson } from '#core/problems.ts'
 import type { ProblemFormat } from './routes.ts'
 
 export interface RenderedProblem {
@@ -8,10 +8,27 @@ export interface RenderedProblem {
 
 /** A problem in the words of a dialect. */
 export function renderProblem(format: ProblemFormat, problem: Problem, callId: string): RenderedProblem {
-  if (format === 'problem+json') {
-    return { contentType: 'application/problem+json', body: JSON.stringify(toProblemJson(problem, callId)) }
+  const contentType = format === 'problem+json' ? 'application/problem+json' : 'application/json'
+  if (problem.detail !== undefined) return { contentType, body: writeBody(format, problem, callId) }
+  let template = templates[format].get(problem.code)
+  if (template === undefined) {
+    template = writeBody(format, problem, CALL_ID).split(CALL_ID)
+    templates[format].set(problem.code, template)
   }
-  return { contentType: 'application/json', body: JSON.stringify(errorBody[format](problem, callId)) }
+  return { contentType, body: template.join(callId) }
+}
+
+/** Stands where the id of the call goes; nothing else of a body without detail differs from call to call. */
+const CALL_ID = '<call id>'
+const templates: Readonly<Record<ProblemFormat, Map<ProblemCode, string[]>>> = {
+  openai: new Map(),
+  anthropic: new Map(),
+  gemini: new Map(),
+  'problem+json': new Map(),
+}
+
+function writeBody(format: ProblemFormat, problem: Problem, callId: string): string {
+  return JSON.stringify(format === 'problem+json' ? toProblemJson(problem, callId) : errorBody[format](problem, callId))
 }
 
 /** The event that ends a broken stream. */

@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { newId } from '#core/ids.ts'
 import { Problem, problemTypes, toProblemJson } from '#core/problems.ts'
 import { markBroken } from './bodies.ts'
+import type { ConnectionCap, ConnectionCaps } from './connection-caps.ts'
 
 export interface ListenerOptions {
   /** `localhost` = both loopback addresses. */
@@ -15,12 +16,18 @@ export interface ListenerOptions {
   /** For the whole request, body included. */
   readonly timeoutMs: number
   readonly handle: (req: IncomingMessage, res: ServerResponse) => void
+  /** Of each address; undefined = none. */
+  readonly caps?: ConnectionCaps
+  /** Told of each connection that was closed because it was beyond a cap. */
+  readonly onCapped?: (source: string, cap: ConnectionCap) => void
   /** A request that never became one: answered here, told there. */
   readonly onMalformed?: (id: string, source: string, problem: Problem) => void
 }
 
 export interface Listener {
   readonly port: number
+  /** Connections that are open now. */
+  connections(): number
   /** Takes no further connection or request; resolves when the running ones have ended, at the latest after `timeoutMs`. */
   drain(timeoutMs: number): Promise<void>
 }
@@ -47,7 +54,11 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
   if (servers.length === 0) {
     throw new Problem('start.port_in_use', { detail: `${options.host} is no address of this machine.` })
   }
-  return { port, drain: timeoutMs => drain(servers, timeoutMs) }
+  return {
+    port,
+    connections: () => servers.reduce((sum, { sockets }) => sum + sockets.size, 0),
+    drain: timeoutMs => drain(servers, timeoutMs),
+  }
 }
 
 /** Refuses a port on which anybody listens already: SO_REUSEPORT alone would let us share it with a stranger of the same user. */
@@ -95,14 +106,35 @@ function createHttpServer(options: ListenerOptions): DrainableServer {
   server.on('request', handle)
   server.on('checkContinue', handle)
   server.on('checkExpectation', (req, res) => refuseHead(req, res, 'expectation', options.onMalformed))
-  server.on('connection', socket => {
-    server.sockets.add(socket)
-    socket.on('close', () => server.sockets.delete(socket))
-  })
+  capConnections(server, options)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     refuseBytes(socket as Socket, malformed(error), options.onMalformed)
   })
   return server
+}
+
+/** Counts each connection before anything is made for it; one that is beyond a cap is reset at once. */
+function capConnections(server: DrainableServer, { caps, onCapped }: ListenerOptions): void {
+  // Node's own, which sets up a parser: it is called for what is admitted.
+  const serve = server.listeners('connection') as ((this: Server, socket: Socket) => void)[]
+  server.removeAllListeners('connection')
+  server.on('connection', socket => {
+    const source = socket.remoteAddress ?? ''
+    const leave = caps?.enter(source)
+    if (typeof leave === 'string') {
+      socket.resetAndDestroy()
+      onCapped?.(source, leave)
+      return
+    }
+    server.sockets.add(socket)
+    socket.on('close', () => {
+      server.sockets.delete(socket)
+      leave?.()
+    })
+    for (const each of serve) each.call(server, socket)
+  })
+  // Beyond `maxConnections`: closed by Node.
+  server.on('drop', dropped => onCapped?.(dropped?.remoteAddress ?? '', 'worker'))
 }
 
 interface DrainableServer extends Server {

@@ -28,23 +28,23 @@ const refusals = {
 }
 
 /**
- * Answers the digest of a text that this deployment made, and throws `auth.invalid_credential` for any other; asks
+ * Answers the digest of a text that this deployment made, and the refusal `auth.invalid_credential` for any other; asks
  * nobody. Checksum, tag and digest follow from the text alone, so those of a text seen before are remembered: found
  * by its last characters, which are its checksum and no secret, and known again by one salted hash instead of four.
  */
-export function createRecogniser({ format, pepper, size }: RecogniseOptions): (text: string) => string {
+export function createRecogniser({ format, pepper, size }: RecogniseOptions): (text: string) => string | Problem {
   const digestOf = createDigest(pepper)
   const salt = randomBytes(24).toString('base64url')
   const seen = new Map<string, Seen>()
   return text => {
-    if (text.length > MAX_KEY_LENGTH) throw refusals.shape
+    if (text.length > MAX_KEY_LENGTH) return refusals.shape
     const ending = text.slice(-6)
     const known = seen.get(ending)
     // Salted, the comparison tells nothing of how much of a guess was right.
     const fingerprint = known && hash('sha256', salt + text)
     if (known !== undefined && known.fingerprint === fingerprint) return known.digest
     const fault = format.check(text)
-    if (fault !== null) throw refusals[fault]
+    if (fault !== null) return refusals[fault]
     const digest = digestOf(text)
     if (seen.size >= size) seen.clear()
     seen.set(ending, { fingerprint: fingerprint ?? hash('sha256', salt + text), digest })

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { internalActor } from '#core/actor.ts'
-import type { Ceilings, Environment } from '#core/principal.ts'
+import type { Ceilings, Environment, VerifiedIdentity } from '#core/principal.ts'
 import { Problem, toProblemJson } from '#core/problems.ts'
 import { ReceivedChanges } from '#store/changes.ts'
 import type { CallKey, KeyStore } from '#store/ports.ts'
@@ -43,6 +43,12 @@ function recordOf(text: string, over: Partial<CallKey> = {}): CallKey {
   }
 }
 
+/** A refusal is answered; here it is thrown like any other failure. */
+function accepted(verdict: VerifiedIdentity | Problem): VerifiedIdentity {
+  if (verdict instanceof Problem) throw verdict
+  return verdict
+}
+
 /** A verifier over rows in memory whose look-ups are counted and can fail. */
 function setUp() {
   const rows = new Map<string, CallKey>()
@@ -68,7 +74,7 @@ function setUp() {
   return {
     state,
     changes,
-    verify: async (text: string) => verify(text),
+    verify: async (text: string) => accepted(await verify(text)),
     mint(environment: Environment = 'live', over: Partial<CallKey> = {}) {
       const text = format.make(environment)
       const record = recordOf(text, over)
@@ -77,7 +83,7 @@ function setUp() {
     },
     refusal: async (text: string): Promise<Problem> => {
       try {
-        await verify(text)
+        accepted(await verify(text))
       } catch (error) {
         return error as Problem
       }
@@ -194,7 +200,7 @@ test('compiles what a key is limited to once, when it is learnt', async () => {
       return ceilings
     },
   })
-  for (let n = 0; n < 3; n++) assert.equal((await verify(text)).ceilings, ceilings)
+  for (let n = 0; n < 3; n++) assert.equal(accepted(await verify(text)).ceilings, ceilings)
   assert.equal(compiled, 1)
 })
 
@@ -203,7 +209,10 @@ test('refuses a record that the store gave for another digest', async () => {
   const { record } = mint('live')
   const keys = { findByDigest: async () => record } as unknown as KeyStore
   const verify = createKeyVerifier({ format, pepper, compileCeilings, keys, changes, cacheSize: 10, clock: () => NOW })
-  await assert.rejects(async () => verify(format.make('live')), { code: 'auth.invalid_credential', reason: 'unknown' })
+  await assert.rejects(async () => accepted(await verify(format.make('live'))), {
+    code: 'auth.invalid_credential',
+    reason: 'unknown',
+  })
 })
 
 test('a remembered key works through an outage of the store while the feed is heard', async () => {
@@ -263,9 +272,12 @@ test('with a real store: a key that another client revokes is refused here, thou
     clock,
   })
   const { record, secret } = await keys.mint({ name: 'a', environment: 'live' }, internalActor('operator'))
-  assert.equal((await verify(secret.reveal())).id, record.id)
+  assert.equal(accepted(await verify(secret.reveal())).id, record.id)
   const told = new Promise(resolve => here.changes.subscribe(resolve))
   await keys.revoke(record.id, internalActor('operator'))
   await told
-  await assert.rejects(async () => verify(secret.reveal()), { code: 'auth.invalid_credential', reason: 'revoked' })
+  await assert.rejects(async () => accepted(await verify(secret.reveal())), {
+    code: 'auth.invalid_credential',
+    reason: 'revoked',
+  })
 })

@@ -7,8 +7,8 @@ import type { KeyFormat } from './format.ts'
 import { KeyCache, type KnownKey } from './key-cache.ts'
 import { createRecogniser } from './recognise.ts'
 
-/** Resolves to who presented the key; throws `auth.invalid_credential` with the reason, or `store.unavailable`. */
-export type VerifyKey = (presented: string) => VerifiedIdentity | Promise<VerifiedIdentity>
+/** Who presented the key, or the refusal `auth.invalid_credential` with the reason. Rejects with `store.unavailable`. */
+export type VerifyKey = (presented: string) => VerifiedIdentity | Problem | Promise<VerifiedIdentity | Problem>
 
 /**
  * Longest time in ms that a revoked, disabled or changed key may still be taken for what it was: the feed tells of it at once,
@@ -43,6 +43,7 @@ export function createKeyVerifier(options: KeyVerifierOptions): VerifyKey {
 
   return presented => {
     const digest = recognise(presented)
+    if (typeof digest !== 'string') return digest
     const cached = cache.get(digest)
     return cached === undefined
       ? cache.load(digest).then(record => admit(record, digest, clock()))
@@ -83,8 +84,8 @@ const ABSENT: KnownKey = {
   revokedAt: null,
 }
 
-/** Unknown, revoked and expired keys do the same work and throw the same problem; only the recorded reason differs. */
-function admit(found: KnownKey | null, digest: string, now: number): VerifiedIdentity {
+/** Unknown, revoked and expired keys do the same work and meet the same problem; only the recorded reason differs. */
+function admit(found: KnownKey | null, digest: string, now: number): VerifiedIdentity | Problem {
   const record = found ?? ABSENT
   const { identity } = record
   const matches = timingSafeEqual(Buffer.from(record.digest, 'latin1'), Buffer.from(digest, 'latin1'))
@@ -94,7 +95,7 @@ function admit(found: KnownKey | null, digest: string, now: number): VerifiedIde
   const rotated = record.secretExpiresAt !== null && record.secretExpiresAt <= now
   if (!matches || revoked || disabled || expired || rotated) {
     const reason = !matches ? 'unknown' : revoked ? 'revoked' : expired ? 'expired' : disabled ? 'disabled' : 'rotated'
-    throw new Problem('auth.invalid_credential', { reason, ...(matches && { credential: identity.id }) })
+    return new Problem('auth.invalid_credential', { reason, ...(matches && { credential: identity.id }) })
   }
   return identity
 }

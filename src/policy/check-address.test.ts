@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { compileAddresses } from '#core/compile-addresses.ts'
 import type { Principal } from '#core/principal.ts'
-import { checkAddress, compileAddresses } from './check-address.ts'
+import { checkAddress } from './check-address.ts'
 
 const cases: readonly (readonly [cidrs: string[], address: string, inside: boolean])[] = [
   [['10.0.0.0/8'], '10.255.255.255', true],

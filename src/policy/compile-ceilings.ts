@@ -1,6 +1,6 @@
+import { compileAddresses } from '#core/compile-addresses.ts'
 import { isOperationId, isScope } from '#core/operations.ts'
 import type { Ceilings } from '#core/principal.ts'
-import { compileAddresses } from './check-address.ts'
 import { compileModels } from './check-model.ts'
 
 /** Ceilings as they are stored; null = none of the kind. */
