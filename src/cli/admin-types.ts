@@ -29,6 +29,7 @@ export const adminRoutes = {
   tokensList: { method: 'GET', path: '/api/tokens' },
   tokensShow: { method: 'GET', path: '/api/tokens/{id}' },
   tokensRevoke: { method: 'POST', path: '/api/tokens/{id}/revoke' },
+  usageList: { method: 'GET', path: '/api/usage' },
   healthShow: { method: 'GET', path: '/healthz' },
   readinessShow: { method: 'GET', path: '/readyz' },
 } as const
@@ -547,6 +548,7 @@ export interface AdminOperations {
         | 'tokens:write'
         | 'secrets:read'
         | 'secrets:write'
+        | 'usage:read'
         | 'audit:read'
         | 'audit:write'
         | 'config:read'
@@ -568,6 +570,7 @@ export interface AdminOperations {
           | 'tokens:write'
           | 'secrets:read'
           | 'secrets:write'
+          | 'usage:read'
           | 'audit:read'
           | 'audit:write'
           | 'config:read'
@@ -599,6 +602,7 @@ export interface AdminOperations {
           | 'tokens:write'
           | 'secrets:read'
           | 'secrets:write'
+          | 'usage:read'
           | 'audit:read'
           | 'audit:write'
           | 'config:read'
@@ -630,6 +634,7 @@ export interface AdminOperations {
           | 'tokens:write'
           | 'secrets:read'
           | 'secrets:write'
+          | 'usage:read'
           | 'audit:read'
           | 'audit:write'
           | 'config:read'
@@ -660,6 +665,7 @@ export interface AdminOperations {
           | 'tokens:write'
           | 'secrets:read'
           | 'secrets:write'
+          | 'usage:read'
           | 'audit:read'
           | 'audit:write'
           | 'config:read'
@@ -673,6 +679,47 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
       }
+    }
+  }
+  usageList: {
+    query?: {
+      limit?: number
+      after?: string
+      by?: string
+      from?: string
+      to?: string
+      project?: string
+      key?: string
+      model?: string
+      provider?: string
+      environment?: 'live' | 'test'
+    }
+    answer: {
+      from: string
+      usage: {
+        time?: string
+        project?: string
+        key?: string
+        model?: string
+        provider?: string
+        environment?: string
+        requests: number
+        failed: number
+        refused: number
+        input_tokens: number
+        cached_input_tokens: number
+        cache_write_tokens: number
+        output_tokens: number
+        reasoning_tokens: number
+        audio_input_tokens: number
+        audio_output_tokens: number
+        image_input_tokens: number
+        image_output_tokens: number
+        cost_usd: string
+        unpriced: number
+        estimated: number
+      }[]
+      next: string | null
     }
   }
   healthShow: { answer: { status: 'ok' } }
