@@ -245,6 +245,7 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
     projects: parts.projects,
     bulk: parts.bulk,
     events: store.events,
+    usage: store.usage,
     tokens: createOperatorTokens({
       store: store.tokens,
       clock: systemClock,

@@ -148,7 +148,10 @@ function listAnswers({ id, answers }: Operation): [string, object][] {
     // Said by its type alone: nothing is sent, or no JSON.
     if (schema.type === 'null') return [status, { description }]
     const type = typeof schema['x-content-type'] === 'string' ? schema['x-content-type'] : 'application/json'
-    return [status, { description, content: { [type]: { schema, example: exampleOf(schema, `${id} ${status}`) } } }]
+    const content: Record<string, object> = { [type]: { schema, example: exampleOf(schema, `${id} ${status}`) } }
+    const csv = schema['x-csv-example']
+    if (csv !== undefined) content['text/csv'] = { schema: { type: 'string' }, example: csv }
+    return [status, { description, content }]
   })
 }
 

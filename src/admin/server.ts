@@ -10,6 +10,7 @@ import type { Keys } from '#keys/keys.ts'
 import type { OperatorTokens } from '#keys/operator-tokens.ts'
 import type { Projects } from '#keys/projects.ts'
 import type { EventStore, IdempotencyStore } from '#store/ports.ts'
+import type { UsageStore } from '#store/usage-port.ts'
 import { createFailedAttempts } from './failed-attempts.ts'
 import { createGuard } from './guard.ts'
 import { createIdempotency } from './idempotency.ts'
@@ -44,6 +45,7 @@ import { tokensCreate } from './operations/tokens-create.ts'
 import { tokensList } from './operations/tokens-list.ts'
 import { tokensRevoke } from './operations/tokens-revoke.ts'
 import { tokensShow } from './operations/tokens-show.ts'
+import { usageList } from './operations/usage-list.ts'
 import { sendProblem, toProblem } from './problem-reply.ts'
 import type { SecretOperations } from './secret-operations.ts'
 import { readStrictJson, refuseUnwantedBody, requireStrictInput } from './strict-input.ts'
@@ -53,6 +55,7 @@ export interface AdminOptions {
   readonly projects: Projects
   readonly bulk: BulkRevocation
   readonly events: Pick<EventStore, 'page'>
+  readonly usage: Pick<UsageStore, 'list'>
   readonly secrets: SecretOperations
   readonly tokens: OperatorTokens
   readonly idempotency: IdempotencyStore
@@ -103,6 +106,7 @@ const guardedOperations = [
   tokensList,
   tokensRevoke,
   tokensShow,
+  usageList,
 ]
 
 /** The admin listener: health for anyone, everything else for the operator. */

@@ -29,6 +29,7 @@ export const adminRoutes = {
   tokensList: { method: 'GET', path: '/api/tokens' },
   tokensShow: { method: 'GET', path: '/api/tokens/{id}' },
   tokensRevoke: { method: 'POST', path: '/api/tokens/{id}/revoke' },
+  usageList: { method: 'GET', path: '/api/usage' },
   healthShow: { method: 'GET', path: '/healthz' },
   metricsShow: { method: 'GET', path: '/metrics' },
   readinessShow: { method: 'GET', path: '/readyz' },
@@ -684,6 +685,47 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
       }
+    }
+  }
+  usageList: {
+    query?: {
+      limit?: number
+      after?: string
+      by?: string
+      from?: string
+      to?: string
+      project?: string
+      key?: string
+      model?: string
+      provider?: string
+      environment?: 'live' | 'test'
+    }
+    answer: {
+      from: string
+      usage: {
+        time?: string
+        project?: string
+        key?: string
+        model?: string
+        provider?: string
+        environment?: string
+        requests: number
+        failed: number
+        refused: number
+        input_tokens: number
+        cached_input_tokens: number
+        cache_write_tokens: number
+        output_tokens: number
+        reasoning_tokens: number
+        audio_input_tokens: number
+        audio_output_tokens: number
+        image_input_tokens: number
+        image_output_tokens: number
+        cost_usd: string
+        unpriced: number
+        estimated: number
+      }[]
+      next: string | null
     }
   }
   healthShow: { answer: { status: 'ok' } }

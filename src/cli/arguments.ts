@@ -23,3 +23,15 @@ export function toSeconds(option: string, text: string): number | null {
   if (unit === undefined) throw new Problem('cli.usage', { detail: `${option} ${text}: write 30d, 12h, 15m or never.` })
   return Number(count) * (UNIT_SECONDS[unit] as number)
 }
+
+/** `2026-01-31` or `2026-01-31T12:00:00Z`, as ms since the epoch. Throws `cli.usage` in the name of the option. */
+export function readTime(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  // Without a zone it would mean another time on another machine.
+  const iso = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/
+  const ms = iso.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(ms)) {
+    throw new Problem('cli.usage', { detail: `${option} ${text}: write 2026-01-31 or 2026-01-31T12:00:00Z.` })
+  }
+  return ms
+}

@@ -1,5 +1,6 @@
 import type { EventFilter } from '#audit/filter.ts'
 import { Problem } from '#core/problems.ts'
+import { readTime } from './arguments.ts'
 
 interface FilterValues {
   readonly from?: string | undefined
@@ -28,15 +29,4 @@ export function readDestination(to: readonly string[] = []): URL | undefined {
 
 function isDestination(text: string): boolean {
   return text.startsWith('tls://')
-}
-
-function readTime(option: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  // Without a zone it would mean another time on another machine.
-  const iso = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/
-  const ms = iso.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(ms)) {
-    throw new Problem('cli.usage', { detail: `${option} ${text}: write 2026-01-31 or 2026-01-31T12:00:00Z.` })
-  }
-  return ms
 }

@@ -10,6 +10,7 @@ import { readFilter } from './audit-filter.ts'
 import type { Io } from './command.ts'
 import { commandTable } from './command-table.ts'
 import { openAudit } from './open-audit.ts'
+import { printable } from './printable.ts'
 
 const POLL_MS = 500
 
@@ -71,9 +72,4 @@ function describe(event: OstiaryEvent): string {
         ? `${head} ${event.subject}  by ${event.actor}`
         : `${head} ${printable(event.detail === null ? '-' : event.detail)}`
   }
-}
-
-/** What callers chose must not write to the terminal of whoever reads it. */
-function printable(text: string | null): string {
-  return (text ?? '-').replace(/[^\P{C}]/gu, '\ufffd').slice(0, 200)
 }

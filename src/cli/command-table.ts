@@ -4,6 +4,7 @@ import { keysEntry } from './table-keys.ts'
 import { tableOptions, text } from './table-options.ts'
 import { projectsEntry } from './table-projects.ts'
 import { secretsEntry } from './table-secrets.ts'
+import { usageEntry } from './table-usage.ts'
 
 const { config, json } = tableOptions
 const passphrase = { 'passphrase-file': text('PATH', 'file that holds the passphrase (standard input)') } as const
@@ -102,6 +103,7 @@ export const commandTable = {
     load: async () => (await import('./config.ts')).configCommand,
   },
   secrets: secretsEntry,
+  usage: usageEntry,
   audit: auditEntry,
   backup: {
     summary: 'write the database and every key to one sealed file',

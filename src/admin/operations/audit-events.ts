@@ -2,6 +2,7 @@ import Type from 'typebox'
 import { callerOf } from '#admin/caller.ts'
 import { viewEvent } from '#admin/event-view.ts'
 import type { Routing } from '#admin/routing.ts'
+import { readTime, timeQuery } from '#admin/time-query.ts'
 import { isMeant } from '#audit/filter.ts'
 import { projectOf } from '#core/event-project.ts'
 import type { OstiaryEvent } from '#core/events.ts'
@@ -11,15 +12,6 @@ import type { EventStore } from '#store/ports.ts'
 
 const text = (maxLength: number, description: string, example: string) =>
   Type.Optional(Type.String({ minLength: 1, maxLength, description, examples: [example] }))
-const time = (description: string) =>
-  Type.Optional(
-    Type.String({
-      pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,3})?(Z|[+-]\\d\\d:\\d\\d)$',
-      maxLength: 40,
-      description,
-      examples: ['2026-01-31T12:00:00Z'],
-    }),
-  )
 
 const schema = {
   summary: 'List events, newest first',
@@ -36,8 +28,8 @@ const schema = {
           examples: ['MTc2OTg2MDgwMDAwMC43LjAuY2hhbmdlcw'],
         }),
       ),
-      from: time('Not before this time (RFC 3339).'),
-      to: time('Before this time (RFC 3339).'),
+      from: timeQuery('Not before this time (RFC 3339).'),
+      to: timeQuery('Before this time (RFC 3339).'),
       type: text(64, 'Type of the event.', 'call'),
       key: text(64, 'Id of the key.', 'key_01kd5e7m3v9qwhc4t2x8r6b0zn'),
       project: text(64, 'Id of the project.', 'proj_default'),
@@ -89,11 +81,4 @@ function readCursor(text: string): string {
   const cursor = Buffer.from(text, 'base64url').toString()
   if (/^\d{1,15}\.\d{1,15}\.\d{1,6}\.(changes|decisions\/[a-z0-9]{1,20})$/.test(cursor)) return cursor
   throw new Problem('admin.invalid_input', { detail: '`after` is not the `next` of a page.' })
-}
-
-function readTime(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  const ms = Date.parse(text)
-  if (Number.isNaN(ms)) throw new Problem('admin.invalid_input', { detail: `${text} is not a time.` })
-  return ms
 }
