@@ -1,0 +1,149 @@
+import type { OperationId } from '#core/operations.ts'
+import type { MeteredUsage, TokenUsage } from '#core/usage.ts'
+import type { JsonObject } from '#http/strict-json.ts'
+import type { FormatName } from '#providers/wire-format.ts'
+import { anthropicMessages } from './anthropic-messages.ts'
+import { boundOutput } from './bound.ts'
+import { fitParts, NO_USAGE } from './counts.ts'
+import type { Reported, UsageDialect } from './dialect.ts'
+import { estimateInput, estimateOutput } from './estimate.ts'
+import { gemini } from './gemini.ts'
+import { JsonScan } from './json-scan.ts'
+import { openaiChat } from './openai-chat.ts'
+import { openaiEmbeddings } from './openai-embeddings.ts'
+import { openaiResponses } from './openai-responses.ts'
+import { SseLines } from './sse-lines.ts'
+
+/** Reads what a reply says of its use, in passing: never changes, holds or copies more than it must. */
+export interface UsageReader {
+  /** Bytes of the reply in order, as they go to the caller. Never throws. */
+  push(chunk: Uint8Array): void
+  /**
+   * The reply's end (`whole`) or its break. What the provider said (`source: 'provider'`), or the estimate from what
+   * passed. Never throws.
+   */
+  end(whole?: boolean): MeteredUsage
+}
+
+export interface UsageReaderOptions {
+  readonly format: FormatName
+  readonly operation: OperationId
+  /** The reply is a stream of server-sent events. */
+  readonly events: boolean
+  /** The reply is under a content encoding: nothing of it can be read. */
+  readonly encoded?: boolean
+  readonly status: number
+  readonly inputBytes: number
+  readonly body: JsonObject
+}
+
+/**
+ * A reader for the reply to one call.
+ *
+ * What the provider counted is taken only where it is certain to be its last word: the reply ended, or said that it
+ * would (`[DONE]`, `response.completed`, `message_stop`, `finishReason`). From anything less, and where it counted
+ * nothing, an estimate is made, never below what it had said so far: see `estimate.ts`. A refusal (status 400 and above)
+ * without a count cost nothing.
+ */
+export function createUsageReader(options: UsageReaderOptions): UsageReader {
+  return new Reader(options)
+}
+
+/** The estimate for a call whose reply never began. */
+export function usageWithoutReply(format: FormatName, body: JsonObject, inputBytes: number): MeteredUsage {
+  return { ...NO_USAGE, input: estimateInput(format, body, inputBytes), source: 'estimate' }
+}
+
+function dialectOf(format: FormatName, operation: OperationId): UsageDialect {
+  switch (format) {
+    case 'anthropic':
+      return anthropicMessages
+    case 'gemini':
+      return gemini
+    case 'openai':
+      if (operation === 'openai.responses') return openaiResponses
+      return operation === 'openai.embeddings' ? openaiEmbeddings : openaiChat
+  }
+}
+
+class Reader implements UsageReader {
+  readonly #dialect: UsageDialect
+  readonly #scan: JsonScan
+  readonly #lines: SseLines | null
+  readonly #encoded: boolean
+  readonly #status: number
+  readonly #inputEstimate: number
+  readonly #maxOutput: number | null
+  #bytes = 0
+  /** The provider has said its last word. */
+  #final = false
+
+  constructor({ format, operation, events, encoded = false, status, inputBytes, body }: UsageReaderOptions) {
+    this.#dialect = dialectOf(format, operation)
+    this.#scan = new JsonScan(events ? this.#dialect.events : this.#dialect.whole)
+    this.#lines = events
+      ? new SseLines({
+          onData: (bytes, from, to) => this.#scan.push(bytes, from, to),
+          onEvent: () => this.#endEvent(),
+        })
+      : null
+    this.#encoded = encoded
+    this.#status = status
+    // Now, because the body need not live as long as the reply.
+    this.#inputEstimate = estimateInput(format, body, inputBytes)
+    this.#maxOutput = operation === 'openai.embeddings' ? 0 : boundOutput(format, body)
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#bytes += chunk.length
+    if (this.#encoded) return
+    const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    if (this.#lines === null) this.#scan.push(bytes, 0, bytes.length)
+    else this.#lines.push(bytes)
+  }
+
+  end(whole = false): MeteredUsage {
+    const reported = this.#dialect.read(this.#scan.reports.map(parse))
+    const isLast = whole || this.#final || (this.#lines === null && this.#scan.isObject)
+    if (reported.complete && isLast && reported.input !== null && reported.output !== null) {
+      return metered(reported, reported.input, reported.output, 'provider')
+    }
+    if (this.#status >= 400 && reported.input === null) return { ...NO_USAGE, source: 'provider' }
+    const input = reported.input ?? this.#inputEstimate
+    return metered(reported, input, Math.max(reported.output ?? 0, this.#estimateOutput(whole)), 'estimate')
+  }
+
+  #endEvent(): void {
+    const { done, last, reported } = this.#scan
+    const ends = this.#dialect.end === 'done' ? done : last && (reported || this.#dialect.end === 'last')
+    // A report after the end takes it back.
+    this.#final = ends || (this.#final && !reported)
+    this.#scan.reset()
+  }
+
+  #estimateOutput(whole: boolean): number {
+    const { textBytes, pieces, calls } = this.#scan
+    const most = this.#maxOutput ?? Number.POSITIVE_INFINITY
+    // A compressed byte may be worth a token, not more.
+    if (this.#encoded) return Math.min(this.#bytes, most)
+    if (this.#lines !== null) return Math.min(estimateOutput({ textBytes, pieces, calls }), most)
+    // Not an answer that we know: all of it is taken for text.
+    const written = whole && textBytes === 0 ? this.#bytes : textBytes
+    return Math.min(estimateOutput({ textBytes: written, pieces: 0, calls }), most)
+  }
+}
+
+function metered(reported: Reported, input: number, output: number, source: MeteredUsage['source']): MeteredUsage {
+  const usage: TokenUsage = fitParts({ ...reported, input, output })
+  return { ...usage, source }
+}
+
+/** What was kept of a report, which may be junk. */
+function parse(text: string | null): unknown {
+  if (text === null) return null
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
