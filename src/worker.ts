@@ -4,6 +4,8 @@ import { createRecorder } from '#audit/recorder.ts'
 import type { Config } from '#config/schema.ts'
 import { SecretValues } from '#config/secrets.ts'
 import { systemClock } from '#core/clock.ts'
+import type { Problem } from '#core/problems.ts'
+import { createLeakIntake, isLeakReport } from '#gateway/leak-intake.ts'
 import { createPipeline } from '#gateway/pipeline.ts'
 import { type Listener, openListener } from '#http/listener.ts'
 import { createKeyFormat } from '#keys/format.ts'
@@ -13,6 +15,8 @@ import { compileCeilings } from '#policy/compile-ceilings.ts'
 import type { CallStore } from '#store/ports.ts'
 import { openClient, type SqliteCallStore, sqliteCallStore } from '#store/sqlite/call-store.ts'
 import { compileGeneration, type OpenGeneration } from './generation.ts'
+import { openLeakLine } from './leak-line.ts'
+import type { LeakAnswer, LeakQuestion } from './leaked-keys.ts'
 
 /** One configuration on its way into a thread; secrets in the clear, because `Secret` does not survive a clone. */
 export interface GenerationSeed {
@@ -38,6 +42,7 @@ export type WorkerOrder =
   | { readonly type: 'prepare'; readonly generation: GenerationSeed }
   | { readonly type: 'commit' }
   | { readonly type: 'database'; readonly port: MessagePort }
+  | { readonly type: 'leak'; readonly number: number; readonly answer: LeakAnswer }
   | { readonly type: 'drain' }
 
 export type WorkerNotice =
@@ -45,6 +50,7 @@ export type WorkerNotice =
   | { readonly type: 'prepared'; readonly number: number; readonly error: string | null }
   | { readonly type: 'drained' }
   | { readonly type: 'recording'; readonly works: boolean }
+  | { readonly type: 'leak'; readonly number: number; readonly question: LeakQuestion }
   | { readonly type: 'log'; readonly level: LogLevel; readonly fields: object | null; readonly message: string }
 
 type LogLevel = 'info' | 'error'
@@ -78,6 +84,39 @@ async function run(seed: WorkerSeed): Promise<void> {
   const compile = ({ number, config, secrets }: GenerationSeed) =>
     compileGeneration(number, config, SecretValues.fromTransferable(secrets), verifyKey)
   let current = compile(seed.generation)
+  const onRefused = (route: string | null) => (id: string, source: string, problem: Problem) =>
+    recorder.refused({
+      id,
+      at: Date.now(),
+      source,
+      route,
+      problem: problem.code,
+      reason: problem.reason ?? null,
+      credential: null,
+    })
+  const pipeline = createPipeline({
+    current: () => current,
+    worker: seed.index,
+    recorder: {
+      ensureRecordable: () => recorder.ensureRecordable(),
+      admit: recorder.admit,
+      record(event) {
+        lastUsed.observe(event)
+        return recorder.record(event)
+      },
+    },
+    clock: systemClock,
+    logFailure: (call, error) => log('error', { call, error }, 'a call failed by a defect'),
+  })
+  const leakLine = openLeakLine(config.keys.leakReports, (number, question) => tell({ type: 'leak', number, question }))
+  const takeLeakReport =
+    leakLine &&
+    createLeakIntake({
+      ...leakLine,
+      clock: systemClock,
+      onRefused: onRefused('leaked_keys'),
+      logFailure: (call, error) => log('error', { call, error }, 'a report of leaked keys failed by a defect'),
+    })
   const listener = await openListener({
     host: config.listeners.public.host,
     port: seed.port,
@@ -85,30 +124,9 @@ async function run(seed: WorkerSeed): Promise<void> {
     maxConnections: config.requests.maxConnections,
     headTimeoutMs: config.requests.headTimeoutMs,
     timeoutMs: config.requests.timeoutMs,
-    handle: createPipeline({
-      current: () => current,
-      worker: seed.index,
-      recorder: {
-        ensureRecordable: () => recorder.ensureRecordable(),
-        admit: recorder.admit,
-        record(event) {
-          lastUsed.observe(event)
-          return recorder.record(event)
-        },
-      },
-      clock: systemClock,
-      logFailure: (call, error) => log('error', { call, error }, 'a call failed by a defect'),
-    }),
-    onMalformed: (id, source, problem) =>
-      recorder.refused({
-        id,
-        at: Date.now(),
-        source,
-        route: null,
-        problem: problem.code,
-        reason: problem.reason ?? null,
-        credential: null,
-      }),
+    handle:
+      takeLeakReport === null ? pipeline : (req, res) => (isLeakReport(req) ? takeLeakReport : pipeline)(req, res),
+    onMalformed: onRefused(null),
   })
   let prepared: OpenGeneration | undefined
   const swap = () => {
@@ -134,6 +152,8 @@ async function run(seed: WorkerSeed): Promise<void> {
         return swap()
       case 'database':
         return (store as SqliteCallStore).reattach(order.port)
+      case 'leak':
+        return leakLine?.onAnswer(order.number, order.answer)
       case 'drain':
         return void drain(listener, config.drainTimeoutMs, [current, recorder, lastUsed, store])
     }

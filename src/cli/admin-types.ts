@@ -102,6 +102,7 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
         last_used_from: string | null
+        leak_reported_at: string | null
       }
       secret: string
     }
@@ -159,13 +160,14 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
         last_used_from: string | null
+        leak_reported_at: string | null
       }[]
       next: string | null
     }
   }
   keysReportLeak: {
-    body: { secrets: string[] }
-    answer: { results: { outcome: 'revoked' | 'ended' | 'unknown'; key: string | null }[] }
+    body: { secrets: string[]; action?: 'revoke' | 'flag' }
+    answer: { results: { outcome: 'revoked' | 'flagged' | 'ended' | 'unknown'; key: string | null }[] }
   }
   keysRevokeMany: {
     body: { ids: string[] } | { project: string } | { prefix: string }
@@ -207,6 +209,7 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
         last_used_from: string | null
+        leak_reported_at: string | null
       }
     }
   }
@@ -262,6 +265,7 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
         last_used_from: string | null
+        leak_reported_at: string | null
       }
     }
   }
@@ -301,6 +305,7 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
         last_used_from: string | null
+        leak_reported_at: string | null
       }
     }
   }
@@ -340,6 +345,7 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
         last_used_from: string | null
+        leak_reported_at: string | null
       }
     }
   }
@@ -379,6 +385,7 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
         last_used_from: string | null
+        leak_reported_at: string | null
       }
     }
   }
@@ -419,6 +426,7 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
         last_used_from: string | null
+        leak_reported_at: string | null
       }
       secret: string
     }

@@ -1,5 +1,6 @@
 import { checkOrigin, checkPostgresUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
 import { auditSchema } from './schema-audit.ts'
+import { leakReportsSchema } from './schema-leak-reports.ts'
 import { modelsSchema } from './schema-models.ts'
 import { providersSchema } from './schema-providers.ts'
 import { type Loaded, section } from './shape.ts'
@@ -111,6 +112,7 @@ const keys = section('Life of API keys.', {
     description: 'How many verified keys a worker remembers.',
     examples: [100_000],
   },
+  leakReports: leakReportsSchema,
 })
 
 const admin = section('The admin API.', {

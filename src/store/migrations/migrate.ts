@@ -6,6 +6,7 @@ import { projectsKeySecrets } from './0002-projects-key-secrets.ts'
 import { secrets } from './0003-secrets.ts'
 import { auditChains } from './0004-audit-chains.ts'
 import { operatorTokens } from './0005-operator-tokens.ts'
+import { keyListIndexes } from './0007-key-list-indexes.ts'
 import type { Columns } from './columns.ts'
 
 const TABLE = 'migrations'
@@ -18,6 +19,7 @@ function migrations(columns: Columns): Record<string, Migration> {
     '0003-secrets': secrets(columns),
     '0004-audit-chains': auditChains(columns),
     '0005-operator-tokens': operatorTokens(columns),
+    '0007-key-list-indexes': keyListIndexes(columns),
   }
 }
 
