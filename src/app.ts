@@ -16,6 +16,7 @@ import { type BulkRevocation, createBulkRevocation } from '#keys/bulk-revocation
 import { startExpiryWarnings } from '#keys/expiry-warnings.ts'
 import { createKeyFormat } from '#keys/format.ts'
 import { createKeys, type Keys } from '#keys/keys.ts'
+import { createLeakReports, type LeakReports } from '#keys/leak-reports.ts'
 import { createOperatorTokens } from '#keys/operator-tokens.ts'
 import { createProjects, type Projects } from '#keys/projects.ts'
 import { createMetricsMemory, Meter } from '#metrics/meter.ts'
@@ -29,6 +30,7 @@ import { lockDirectory } from '#store/sqlite/directory-lock.ts'
 import { keepAudit } from './audit-keeping.ts'
 import { openBootstrap } from './bootstrap.ts'
 import { type Database, openDatabase } from './database.ts'
+import { openLeakedKeys } from './leaked-keys.ts'
 import { createLiveSecrets, type LiveSecrets } from './live-secrets.ts'
 import { createLog } from './log.ts'
 import { measureGateway } from './measure-gateway.ts'
@@ -55,6 +57,7 @@ export interface Ostiary extends AsyncDisposable {
   readonly keys: Keys
   readonly projects: Projects
   readonly bulk: BulkRevocation
+  readonly leaks: LeakReports
   readonly supervisor: Supervisor
   readonly database: Database
   readonly log: Logger
@@ -89,6 +92,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   opened.use(await keepAudit({ config: config.audit, secrets: loaded.secrets, folder, store, log }))
   const rooms = openKeys(config, dataDirectory, store)
   const { keys } = rooms
+  const leakedKeys = opened.use(await openLeakedKeys({ config: config.keys.leakReports, leaks: rooms.leaks, log }))
   const pepperId = await store.keys.newestPepperId()
   if (pepperId !== undefined && pepperId !== dataDirectory.pepperId) {
     throw new Problem('start.data_directory_incomplete', { detail: 'The pepper is not the one of the stored keys.' })
@@ -111,6 +115,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       generation: seedOf(generation, loaded),
       database: () => database.thread(),
       onLog: (worker, { level, fields, message }) => log[level]({ worker, ...fields }, message),
+      onLeak: question => leakedKeys.answer(question),
       onReplaced: (index, reason) => {
         meter.add(table.replacements, 1)
         log.error({ worker: index, reason }, 'a worker ended and is being replaced')
@@ -191,6 +196,7 @@ interface KeyRooms {
   readonly keys: Keys
   readonly projects: Projects
   readonly bulk: BulkRevocation
+  readonly leaks: LeakReports
 }
 
 function openKeys(config: LoadedConfig['config'], directory: DataDirectory, store: Store): KeyRooms {
@@ -209,7 +215,14 @@ function openKeys(config: LoadedConfig['config'], directory: DataDirectory, stor
   return {
     keys,
     projects: createProjects({ store: store.projects, clock: systemClock }),
-    bulk: createBulkRevocation({ keys, store: store.keys, format, pepper, clock: systemClock }),
+    bulk: createBulkRevocation({ keys, store: store.keys, clock: systemClock }),
+    leaks: createLeakReports({
+      store: store.keys,
+      format,
+      pepper,
+      clock: systemClock,
+      action: config.keys.leakReports.action,
+    }),
   }
 }
 
@@ -244,6 +257,7 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
     keys: parts.keys,
     projects: parts.projects,
     bulk: parts.bulk,
+    leaks: parts.leaks,
     events: store.events,
     usage: store.usage,
     tokens: createOperatorTokens({

@@ -8,6 +8,7 @@ import { createConnectionMemory, forgetConnections } from '#http/connection-tabl
 import { claimPort } from '#http/listener.ts'
 import { createMetricsMemory, Meter } from '#metrics/meter.ts'
 import type { DatabaseThread } from '#store/sqlite/open.ts'
+import type { LeakAnswer, LeakQuestion } from './leaked-keys.ts'
 import type { GenerationSeed, WorkerNotice, WorkerOrder, WorkerSeed } from './worker.ts'
 
 /** Where SO_REUSEPORT spreads connections over threads; elsewhere one worker serves alone. */
@@ -25,6 +26,8 @@ interface SupervisorOptions {
   readonly database: () => DatabaseThread | null
   /** What a worker has to say; the supervisor's thread writes the one log. */
   readonly onLog: (index: number, notice: Extract<WorkerNotice, { type: 'log' }>) => void
+  /** Answers what workers ask for reports of leaked keys. */
+  readonly onLeak: (question: LeakQuestion) => Promise<LeakAnswer>
   /** Told of a worker that died and is being replaced. */
   readonly onReplaced: (index: number, reason: string) => void
 }
@@ -126,6 +129,10 @@ class ThreadSupervisor implements Supervisor {
     worker.setMaxListeners(0)
     worker.on('message', (notice: WorkerNotice) => {
       if (notice.type === 'log') this.#options.onLog(index, notice)
+      if (notice.type === 'leak') {
+        const { number, question } = notice
+        void this.#options.onLeak(question).then(answer => order(worker, { type: 'leak', number, answer }))
+      }
       if (notice.type === 'recording') {
         if (notice.works) this.#notRecording.delete(index)
         else this.#notRecording.add(index)

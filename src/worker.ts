@@ -6,6 +6,7 @@ import { SecretValues } from '#config/secrets.ts'
 import { systemClock } from '#core/clock.ts'
 import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
+import { createLeakIntake, isLeakReport } from '#gateway/leak-intake.ts'
 import { createOverload } from '#gateway/overload.ts'
 import { createPipeline } from '#gateway/pipeline.ts'
 import { createConnectionCaps } from '#http/connection-caps.ts'
@@ -20,6 +21,8 @@ import { compileCeilings } from '#policy/compile-ceilings.ts'
 import type { CallStore } from '#store/ports.ts'
 import { openClient, type SqliteCallStore, sqliteCallStore } from '#store/sqlite/call-store.ts'
 import { compileGeneration, type OpenGeneration } from './generation.ts'
+import { openLeakLine } from './leak-line.ts'
+import type { LeakAnswer, LeakQuestion } from './leaked-keys.ts'
 
 /** One configuration on its way into a thread; secrets in the clear, because `Secret` does not survive a clone. */
 export interface GenerationSeed {
@@ -49,6 +52,7 @@ export type WorkerOrder =
   | { readonly type: 'prepare'; readonly generation: GenerationSeed }
   | { readonly type: 'commit' }
   | { readonly type: 'database'; readonly port: MessagePort }
+  | { readonly type: 'leak'; readonly number: number; readonly answer: LeakAnswer }
   | { readonly type: 'drain' }
 
 export type WorkerNotice =
@@ -56,6 +60,7 @@ export type WorkerNotice =
   | { readonly type: 'prepared'; readonly number: number; readonly error: string | null }
   | { readonly type: 'drained' }
   | { readonly type: 'recording'; readonly works: boolean }
+  | { readonly type: 'leak'; readonly number: number; readonly question: LeakQuestion }
   | { readonly type: 'log'; readonly level: LogLevel; readonly fields: object | null; readonly message: string }
 
 type LogLevel = 'info' | 'error'
@@ -94,11 +99,37 @@ async function run(seed: WorkerSeed): Promise<void> {
   let current = compile(seed.generation)
   const meter = new Meter(seed.metrics)
   const overload = createOverload({ ...config.overload, onShed: reason => meter.add(table.shed, 1, reason) })
-  const refused = (id: string, source: string, problem: Problem) => {
+  const onRefused = (route: string | null) => (id: string, source: string, problem: Problem) => {
     meter.add(table.problems, 1, problem.code)
     const { code, reason = null } = problem
-    recorder.refused({ id, at: Date.now(), source, route: null, problem: code, reason, credential: null })
+    recorder.refused({ id, at: Date.now(), source, route, problem: code, reason, credential: null })
   }
+  const refused = onRefused(null)
+  const pipeline = createPipeline({
+    overload,
+    current: () => current,
+    worker: seed.index,
+    recorder: {
+      ensureRecordable: () => recorder.ensureRecordable(),
+      admit: recorder.admit,
+      record(event) {
+        lastUsed.observe(event)
+        observeCall(meter, event)
+        return recorder.record(event)
+      },
+    },
+    clock: systemClock,
+    logFailure: (call, error) => log('error', { call, error }, 'a call failed by a defect'),
+  })
+  const leakLine = openLeakLine(config.keys.leakReports, (number, question) => tell({ type: 'leak', number, question }))
+  const takeLeakReport =
+    leakLine &&
+    createLeakIntake({
+      ...leakLine,
+      clock: systemClock,
+      onRefused: onRefused('leaked_keys'),
+      logFailure: (call, error) => log('error', { call, error }, 'a report of leaked keys failed by a defect'),
+    })
   const listener = await openListener({
     host: config.listeners.public.host,
     port: seed.port,
@@ -114,22 +145,8 @@ async function run(seed: WorkerSeed): Promise<void> {
       uncapped: config.requests.uncappedAddresses,
       clock: systemClock,
     }),
-    handle: createPipeline({
-      overload,
-      current: () => current,
-      worker: seed.index,
-      recorder: {
-        ensureRecordable: () => recorder.ensureRecordable(),
-        admit: recorder.admit,
-        record(event) {
-          lastUsed.observe(event)
-          observeCall(meter, event)
-          return recorder.record(event)
-        },
-      },
-      clock: systemClock,
-      logFailure: (call, error) => log('error', { call, error }, 'a call failed by a defect'),
-    }),
+    handle:
+      takeLeakReport === null ? pipeline : (req, res) => (isLeakReport(req) ? takeLeakReport : pipeline)(req, res),
     onMalformed: refused,
     onCapped(source, cap) {
       meter.add(table.cappedConnections, 1, cap)
@@ -166,6 +183,8 @@ async function run(seed: WorkerSeed): Promise<void> {
         return swap()
       case 'database':
         return (store as SqliteCallStore).reattach(order.port)
+      case 'leak':
+        return leakLine?.onAnswer(order.number, order.answer)
       case 'drain':
         return void drain(listener, config.drainTimeoutMs, [current, recorder, lastUsed, store])
     }

@@ -47,6 +47,7 @@ export const keyView = Type.Object({
   revoked_at: time('When it was revoked; null = it is not.'),
   last_used_at: time('When it was last used, to ten seconds; null = never.'),
   last_used_from: time('Address that it was last used from.'),
+  leak_reported_at: time('When one of its texts was last reported as leaked; null = never.'),
 })
 
 export type KeyView = Static<typeof keyView>
@@ -77,6 +78,7 @@ export function viewKey(key: KeyRecord, now: number): KeyView {
     revoked_at: toTime(key.revokedAt),
     last_used_at: toTime(key.lastUsedAt),
     last_used_from: key.lastUsedFrom,
+    leak_reported_at: toTime(key.leakReportedAt),
   }
 }
 

@@ -7,6 +7,7 @@ import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
 import type { BulkRevocation } from '#keys/bulk-revocation.ts'
 import type { Keys } from '#keys/keys.ts'
+import type { LeakReports } from '#keys/leak-reports.ts'
 import type { OperatorTokens } from '#keys/operator-tokens.ts'
 import type { Projects } from '#keys/projects.ts'
 import type { EventStore, IdempotencyStore } from '#store/ports.ts'
@@ -54,6 +55,7 @@ export interface AdminOptions {
   readonly keys: Keys
   readonly projects: Projects
   readonly bulk: BulkRevocation
+  readonly leaks: LeakReports
   readonly events: Pick<EventStore, 'page'>
   readonly usage: Pick<UsageStore, 'list'>
   readonly secrets: SecretOperations

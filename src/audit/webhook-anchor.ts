@@ -1,8 +1,9 @@
 import { createHmac } from 'node:crypto'
 import type { Checkpoint } from '#core/checkpoint.ts'
 import type { Clock } from '#core/clock.ts'
-import type { ProviderRequest, ReplySink, Send } from '#core/exchange.ts'
+import type { ProviderRequest, Send } from '#core/exchange.ts'
 import type { Secret } from '#core/secret.ts'
+import { sendWhole } from '#core/whole-reply.ts'
 import type { Anchor } from './checkpoints.ts'
 
 /** Checkpoints that may wait; beyond, the oldest are given up: a later one proves them too. */
@@ -93,7 +94,7 @@ class WebhookAnchor implements Anchor {
 }
 
 /** Resolves to the status answered. */
-function post({ url, secret, send, clock }: WebhookOptions, checkpoint: Checkpoint): Promise<number> {
+async function post({ url, secret, send, clock }: WebhookOptions, checkpoint: Checkpoint): Promise<number> {
   const { pathname } = new URL(url)
   const id = `audit_${checkpoint.keyId}_${checkpoint.seq}`
   const body = JSON.stringify({
@@ -115,24 +116,6 @@ function post({ url, secret, send, clock }: WebhookOptions, checkpoint: Checkpoi
     },
     body: Buffer.from(body),
   }
-  return new Promise((resolve, reject) => {
-    let status = 0
-    let received = 0
-    const sink: ReplySink = {
-      onHead(answered) {
-        status = answered
-      },
-      // What it says besides its status is nothing to us, and nothing that may go on for ever.
-      onData(chunk) {
-        received += chunk.length
-        if (received <= MAX_ANSWER_BYTES) return true
-        exchange.abort()
-        resolve(status)
-        return false
-      },
-      onEnd: () => resolve(status),
-      onError: reject,
-    }
-    const exchange = send(request, sink)
-  })
+  // What it says besides its status is nothing to us.
+  return (await sendWhole(send, request, MAX_ANSWER_BYTES)).status
 }

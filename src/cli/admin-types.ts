@@ -104,6 +104,7 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
         last_used_from: string | null
+        leak_reported_at: string | null
       }
       secret: string
     }
@@ -161,13 +162,14 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
         last_used_from: string | null
+        leak_reported_at: string | null
       }[]
       next: string | null
     }
   }
   keysReportLeak: {
-    body: { secrets: string[] }
-    answer: { results: { outcome: 'revoked' | 'ended' | 'unknown'; key: string | null }[] }
+    body: { secrets: string[]; action?: 'revoke' | 'flag' }
+    answer: { results: { outcome: 'revoked' | 'flagged' | 'ended' | 'unknown'; key: string | null }[] }
   }
   keysRevokeMany: {
     body: { ids: string[] } | { project: string } | { prefix: string }
@@ -209,6 +211,7 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
         last_used_from: string | null
+        leak_reported_at: string | null
       }
     }
   }
@@ -264,6 +267,7 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
         last_used_from: string | null
+        leak_reported_at: string | null
       }
     }
   }
@@ -303,6 +307,7 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
         last_used_from: string | null
+        leak_reported_at: string | null
       }
     }
   }
@@ -342,6 +347,7 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
         last_used_from: string | null
+        leak_reported_at: string | null
       }
     }
   }
@@ -381,6 +387,7 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
         last_used_from: string | null
+        leak_reported_at: string | null
       }
     }
   }
@@ -421,6 +428,7 @@ export interface AdminOperations {
         revoked_at: string | null
         last_used_at: string | null
         last_used_from: string | null
+        leak_reported_at: string | null
       }
       secret: string
     }

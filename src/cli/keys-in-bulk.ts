@@ -12,7 +12,10 @@ interface Revoked {
 }
 
 interface Leaks {
-  readonly results: readonly { readonly outcome: 'revoked' | 'ended' | 'unknown'; readonly key: string | null }[]
+  readonly results: readonly {
+    readonly outcome: 'revoked' | 'flagged' | 'ended' | 'unknown'
+    readonly key: string | null
+  }[]
 }
 
 interface Chosen {
@@ -56,10 +59,12 @@ export async function revokeMany(
 
 /** `ostiary keys report-leak`. What stands on standard input is never printed. */
 export async function reportLeak(args: string[], io: Io): Promise<number> {
-  const { json } = parse(args, commandTable.keys.commands['report-leak'].options).values
+  const { json, flag, revoke } = parse(args, commandTable.keys.commands['report-leak'].options).values
+  if (flag && revoke) throw new Problem('cli.usage', { detail: 'Either --flag or --revoke.' })
+  const action = flag ? { action: 'flag' } : revoke ? { action: 'revoke' } : {}
   const results: Leaks['results'][number][] = []
   for (const secrets of chunksOf(await readLines(io, 'texts of keys'), SECRETS_A_REQUEST)) {
-    results.push(...((await callAdmin(io, 'POST', '/api/keys/report-leak', { secrets })) as Leaks).results)
+    results.push(...((await callAdmin(io, 'POST', '/api/keys/report-leak', { secrets, ...action })) as Leaks).results)
   }
   if (json) io.stdout.write(`${JSON.stringify({ results }, null, 2)}\n`)
   else {
@@ -71,7 +76,7 @@ export async function reportLeak(args: string[], io: Io): Promise<number> {
   return 0
 }
 
-const said = { revoked: ' is revoked', ended: ' had ended before', unknown: '' }
+const said = { revoked: ' is revoked', flagged: ' is flagged', ended: ' had ended before', unknown: '' }
 
 function chunksOf<T>(items: readonly T[], size: number): T[][] {
   const chunks: T[][] = []

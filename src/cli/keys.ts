@@ -64,7 +64,7 @@ async function show(args: string[], io: Io): Promise<number> {
   const answer = (await callAdmin(io, 'GET', pathOf(id))) as Shown
   if (json) return printJson(io, answer)
   const rows = Object.entries(answer.key).flatMap(([name, value]) => (value === null ? [] : [[name, textOf(value)]]))
-  io.stdout.write(rows.map(([name = '', value]) => `${name.padEnd(15)} ${value}\n`).join(''))
+  io.stdout.write(rows.map(([name = '', value]) => `${name.padEnd(16)} ${value}\n`).join(''))
   return 0
 }
 
@@ -148,7 +148,8 @@ function table(keys: readonly KeyView[]): string {
   if (keys.length === 0) return 'No keys.\n'
   const rows = keys.map(key => {
     const used = key.last_used_at === null ? 'never' : `${minuteOf(key.last_used_at)} UTC`
-    return [key.id, key.name, key.hint, key.status, expiryOf(key), used]
+    const status = key.leak_reported_at === null ? key.status : `${key.status}, leaked`
+    return [key.id, key.name, key.hint, status, expiryOf(key), used]
   })
   return renderTable(['ID', 'NAME', 'KEY', 'STATUS', 'END', 'LAST USED'], rows)
 }

@@ -78,8 +78,12 @@ export const keysEntry = {
       example: `ostiary keys revoke ${ID}`,
     },
     'report-leak': {
-      summary: 'end the keys whose texts stand on standard input, one a line',
-      options: { json },
+      summary: 'end or flag the keys whose texts stand on standard input, one a line',
+      options: {
+        flag: { type: 'boolean', description: 'mark the keys, which work on' },
+        revoke: { type: 'boolean', description: 'end the keys; without either as the configuration says' },
+        json,
+      },
       example: 'ostiary keys report-leak < found-in-the-log.txt',
     },
   },

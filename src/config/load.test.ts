@@ -11,7 +11,13 @@ const defaults = {
   },
   workers: 'auto',
   store: { kind: 'sqlite' },
-  keys: { prefix: 'sk', defaultLifetimeDays: 90, maxLifetimeDays: 90, cacheSize: 10_000 },
+  keys: {
+    prefix: 'sk',
+    defaultLifetimeDays: 90,
+    maxLifetimeDays: 90,
+    cacheSize: 10_000,
+    leakReports: { action: 'revoke', publicKeys: {}, allowPrivateNetwork: false, maxReportsPerMinute: 60 },
+  },
   audit: {
     mode: 'batched',
     checkpointSeconds: 60,

@@ -68,6 +68,16 @@ const refusals: [yaml: string, ...lines: string[]][] = [
   ],
   ['requests: { maxJsonDepth: 1 }', 'ostiary.yaml:1:13: requests.maxJsonDepth: must be an integer from 8 to 1000'],
   // Store
+  [
+    'keys: { leakReports: { publicKeys: { a: "-----BEGIN PRIVATE KEY-----\\nAAAA\\n-----END PRIVATE KEY-----\\n", b: x, "c d": x } } }',
+    'ostiary.yaml:1:38: keys.leakReports.publicKeys.a: must be a public key in PEM, ECDSA on the curve P-256',
+    'ostiary.yaml:1:107: keys.leakReports.publicKeys.b: must be a public key in PEM, ECDSA on the curve P-256',
+    'ostiary.yaml:1:113: keys.leakReports.publicKeys["c d"]: not a name: an identifier is 1 to 128 letters, digits and `._-`, a letter or digit first',
+  ],
+  [
+    'keys: { leakReports: { keysUrl: http://keys.example/k } }',
+    'ostiary.yaml:1:24: keys.leakReports.keysUrl: must begin with https://; http:// is for loopback hosts only',
+  ],
   ['store: { kind: mysql }', 'ostiary.yaml:1:10: store.kind: must be one of "sqlite", "postgres"'],
   ['store: sqlite', 'ostiary.yaml:1:1: store: must be a mapping of members'],
   ['store: { kind: sqlite, url: env:X }', 'ostiary.yaml:1:24: store.url: unknown member'],

@@ -62,6 +62,7 @@ describe('the schema', () => {
       [
         'store.kind',
         'store.url',
+        'keys.leakReports.keysUrl',
         'audit.anchors.file',
         'audit.anchors.webhook',
         'audit.anchors.webhookSecret',

@@ -1,5 +1,6 @@
 import { checkOrigin, checkPostgresUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
 import { auditSchema } from './schema-audit.ts'
+import { leakReportsSchema } from './schema-leak-reports.ts'
 import { budgetsSchema, countersSchema, limitsSchema } from './schema-limits.ts'
 import { modelsSchema } from './schema-models.ts'
 import { connectionCapMembers, overloadSchema } from './schema-overload.ts'
@@ -113,6 +114,7 @@ const keys = section('Life of API keys.', {
     description: 'How many verified keys a worker remembers.',
     examples: [100_000],
   },
+  leakReports: leakReportsSchema,
 })
 
 const admin = section('The admin API.', {

@@ -257,6 +257,16 @@ const registry = {
     title: 'The key has ended',
     help: 'A revoked key never comes back, and an expired one is not rotated: mint a new one, or extend an expired one first.',
   },
+  'leak.unverified': {
+    status: 403,
+    title: 'The report is not signed by a reporter that is trusted',
+    help: 'Sign the bytes of the body by ECDSA on P-256 with SHA-256, and name the key; the gateway trusts those of `keys.leakReports`.',
+  },
+  'leak.too_many_reports': {
+    status: 429,
+    title: 'Too many reports of leaked keys came in the last minute',
+    help: 'Send the report again after the seconds in `retry-after`, or put more tokens into one; `keys.leakReports.maxReportsPerMinute` is the bound.',
+  },
   'key.too_many_secrets': {
     status: 409,
     title: 'Too many secrets of the key still work',

@@ -79,6 +79,7 @@ test('mints a working key, and stores its digest and hint but not its text', asy
       lastUsedAt: null,
       lastUsedFrom: null,
       expiryWarnedAt: null,
+      leakReportedAt: null,
       secrets: [{ digest, pepperId: 'p1', hint: `sk_test_…${text.slice(-4)}`, createdAt: NOW, expiresAt: null }],
     },
   )

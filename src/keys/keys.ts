@@ -121,6 +121,7 @@ export function createKeys(options: KeysOptions): Keys {
         lastUsedFrom: null,
         // Who asks for a key that ends soon need not be told that it will.
         expiryWarnedAt: expiresAt !== null && expiresAt - now <= EXPIRY_NOTICE_MS ? now : null,
+        leakReportedAt: null,
         secrets: [secret],
       }
       await store.insert(record, keyEvent('key.created', record, by, now, settingsOf(record)))

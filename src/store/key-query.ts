@@ -38,7 +38,8 @@ function filtered(rows: Rows, query: KeyQuery): Rows {
   if (unrevoked === true) found = found.where('revoked_at', 'is', null)
   if (status !== undefined) found = found.where(STATUS[status.is](status.now))
   if (metadata !== undefined) {
-    found = found.where(sql<boolean>`metadata ->> cast(${metadata.name} as text) = ${metadata.value}`)
+    found = found.where(sql<boolean>`id in (
+      select key_id from key_metadata where name = ${metadata.name} and value = ${metadata.value})`)
   }
   if (hint !== undefined) {
     found = found.where(sql<boolean>`id in (

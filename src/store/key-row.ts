@@ -1,6 +1,6 @@
 import type { Insertable, Selectable } from 'kysely'
 import type { KeyChange, KeyRecord, KeySecret } from './ports.ts'
-import type { KeySecretsTable, KeysTable } from './tables.ts'
+import type { KeyMetadataTable, KeySecretsTable, KeysTable } from './tables.ts'
 
 /** A key as a row, and back. */
 export function toRow(key: KeyRecord): Insertable<KeysTable> {
@@ -31,6 +31,7 @@ const COLUMNS = {
   lastUsedAt: 'last_used_at',
   lastUsedFrom: 'last_used_from',
   expiryWarnedAt: 'expiry_warned_at',
+  leakReportedAt: 'leak_reported_at',
 } as const satisfies Record<keyof KeyChange['set'], keyof KeysTable>
 
 /** The members that are there, as columns. */
@@ -67,6 +68,7 @@ export function toRecord(row: Selectable<KeysTable>, secrets: readonly KeySecret
     lastUsedAt: row.last_used_at,
     lastUsedFrom: row.last_used_from,
     expiryWarnedAt: row.expiry_warned_at,
+    leakReportedAt: row.leak_reported_at,
     secrets,
   }
 }
@@ -80,6 +82,10 @@ export function toSecretRow(keyId: string, secret: KeySecret): Insertable<KeySec
     created_at: secret.createdAt,
     expires_at: secret.expiresAt,
   }
+}
+
+export function toMetadataRows(keyId: string, metadata: KeyRecord['metadata']): Insertable<KeyMetadataTable>[] {
+  return Object.entries(metadata).map(([name, value]) => ({ name, value, key_id: keyId }))
 }
 
 export function toSecret(row: Selectable<KeySecretsTable>): KeySecret {

@@ -3,7 +3,7 @@ import { Problem } from '#core/problems.ts'
 import type { RecordChange } from './changes.ts'
 import { recordEvent } from './events.ts'
 import { selectKeys } from './key-query.ts'
-import { toColumns, toRecord, toRow, toSecret, toSecretRow } from './key-row.ts'
+import { toColumns, toMetadataRows, toRecord, toRow, toSecret, toSecretRow } from './key-row.ts'
 import type { KeyChange, KeyLookup, KeyRecord, KeySecret, KeyStore } from './ports.ts'
 import type { KeysTable, Tables } from './tables.ts'
 
@@ -23,6 +23,7 @@ export function keyStore(db: Kysely<Tables>, recordChange: RecordChange): Omit<K
         await transaction.insertInto('keys').values(toRow(key)).execute()
         const secrets = key.secrets.map(secret => toSecretRow(key.id, secret))
         await transaction.insertInto('key_secrets').values(secrets).execute()
+        await insertMetadata(transaction, key.id, key.metadata)
         await recordEvent(transaction, event)
       }),
 
@@ -126,7 +127,20 @@ async function apply(transaction: Transaction<Tables>, id: string, change: KeyCh
       .execute()
     await transaction.insertInto('key_secrets').values(toSecretRow(id, rotation.secret)).execute()
   }
+  if (set.metadata !== undefined) {
+    await transaction.deleteFrom('key_metadata').where('key_id', '=', id).execute()
+    await insertMetadata(transaction, id, set.metadata)
+  }
   for (const event of events) await recordEvent(transaction, event)
+}
+
+async function insertMetadata(
+  transaction: Transaction<Tables>,
+  id: string,
+  metadata: KeyRecord['metadata'],
+): Promise<void> {
+  const rows = toMetadataRows(id, metadata)
+  if (rows.length > 0) await transaction.insertInto('key_metadata').values(rows).execute()
 }
 
 /** Keys with their secrets, in the order of the rows. */

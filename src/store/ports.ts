@@ -83,6 +83,8 @@ export interface KeyRecord {
   readonly lastUsedFrom: string | null
   /** When the end was announced; null = not yet. */
   readonly expiryWarnedAt: number | null
+  /** When one of its texts was last reported to be where it should not be; null = never. */
+  readonly leakReportedAt: number | null
   /** Newest first; also those whose grace is over. */
   readonly secrets: readonly KeySecret[]
 }

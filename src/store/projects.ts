@@ -64,6 +64,7 @@ export function projectStore(db: Kysely<Tables>): ProjectStore {
         const event = decide(project, unrevoked)
         const keys = transaction.selectFrom('keys').select('id').where('project_id', '=', id)
         await transaction.deleteFrom('key_secrets').where('key_id', 'in', keys).execute()
+        await transaction.deleteFrom('key_metadata').where('key_id', 'in', keys).execute()
         await transaction.deleteFrom('keys').where('project_id', '=', id).execute()
         await transaction.deleteFrom('projects').where('id', '=', id).execute()
         await recordEvent(transaction, event)

@@ -7,6 +7,7 @@ export interface Tables {
   projects: ProjectsTable
   keys: KeysTable
   key_secrets: KeySecretsTable
+  key_metadata: KeyMetadataTable
   audit_changes: AuditChangesTable
   audit_decisions: AuditDecisionsTable
   audit_heads: AuditHeadsTable
@@ -52,6 +53,7 @@ export interface KeysTable {
   last_used_at: number | null
   last_used_from: string | null
   expiry_warned_at: number | null
+  leak_reported_at: number | null
 }
 
 export interface KeySecretsTable {
@@ -61,6 +63,13 @@ export interface KeySecretsTable {
   hint: string
   created_at: number
   expires_at: number | null
+}
+
+/** `metadata` of `KeysTable`, a row a member: what lists are filtered by. */
+export interface KeyMetadataTable {
+  name: string
+  value: string
+  key_id: string
 }
 
 /** The chain of changes: one row an event, written in the change's own transaction. */

@@ -115,6 +115,7 @@ export function key(id: string, { digest, ...over }: Partial<KeyRecord> & { dige
     lastUsedAt: null,
     lastUsedFrom: null,
     expiryWarnedAt: null,
+    leakReportedAt: null,
     secrets: [
       { digest: digest ?? digestOf(id), pepperId: 'pepper_1', hint: 'sk_test_…abcd', createdAt, expiresAt: null },
     ],

@@ -146,6 +146,20 @@ describe('ostiary keys', () => {
     assert.equal((await cli('projects', 'delete', 'gone')).code, 0)
   })
 
+  test('report-leak --flag marks a key, which works on, and says so in lists', async () => {
+    const { key, secret } = await json('keys', 'create', '--name', 'flagged', '--env', 'test')
+    const flag = await cliWith(`${secret}\n`, 'keys', 'report-leak', '--flag')
+    assert.deepEqual([flag.code, flag.stdout], [0, `line 1: ${key.id} is flagged\n`])
+    await becomes(200, secret)
+    assert.match((await cli('keys', 'list', '--name', 'flagged')).stdout, /active, leaked/)
+    assert.match((await cli('keys', 'show', key.id)).stdout, /^leak_reported_at +20\d\d-/m)
+    const both = await cliWith(`${secret}\n`, 'keys', 'report-leak', '--flag', '--revoke')
+    assert.deepEqual([both.code, both.stdout], [2, ''])
+    const end = await cliWith(`${secret}\n`, 'keys', 'report-leak', '--revoke')
+    assert.equal(end.stdout, `line 1: ${key.id} is revoked\n`)
+    await becomes(401, secret)
+  })
+
   for (const [args, detail] of [
     [['keys', 'create', '--name', 'x', '--limit', 'requests=20'], /--limit requests=20: write/],
     [['keys', 'create', '--name', 'x', '--limit', 'calls=20/1m'], /--limit calls=20\/1m: write/],

@@ -175,6 +175,7 @@ describe('ostiary keys', () => {
       'revoked_at',
       'last_used_at',
       'last_used_from',
+      'leak_reported_at',
     ])
     assert.deepEqual([key.name, key.environment, key.status, key.revoked_at], ['as JSON', 'live', 'active', null])
     assert.equal(Date.parse(key.expires_at) - Date.parse(key.created_at), 90 * 86_400_000, 'the default lifetime')

@@ -512,7 +512,7 @@ describe('an operator limited to projects', () => {
   const limited = (...projects: string[]) => ({ ...internalActor('tok_1'), projects: new Set(projects) })
 
   test('sees, mints and changes nothing of another project, and cannot tell it from what is not there', async () => {
-    const { keys, projects, bulk } = gateway.ostiary
+    const { keys, projects, bulk, leaks } = gateway.ostiary
     const mine = (await admin('POST', '/api/projects', { name: 'mine' })).json.project.id
     const by = limited(mine)
     const own = await keys.mint({ name: 'own', environment: 'test', project: 'mine' }, by)
@@ -564,7 +564,7 @@ describe('an operator limited to projects', () => {
       unknown: [foreign.id, absent],
       more: false,
     })
-    assert.deepEqual(await bulk.reportLeak([foreign.secret], by), [{ outcome: 'unknown', key: null }])
+    assert.deepEqual(await leaks.report([foreign.secret], by), [{ outcome: 'unknown', key: null }])
     assert.equal(await statusOf(foreign.secret), 200)
     const { revoked } = await bulk.revoke({ prefix: 'sk_test_' }, by)
     assert.deepEqual(revoked, [own.record.id])

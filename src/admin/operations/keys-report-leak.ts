@@ -1,10 +1,10 @@
 import Type from 'typebox'
 import { callerOf } from '#admin/caller.ts'
 import type { Routing } from '#admin/routing.ts'
-import type { BulkRevocation } from '#keys/bulk-revocation.ts'
+import type { LeakReports } from '#keys/leak-reports.ts'
 
 const schema = {
-  summary: 'Revoke the keys whose texts were found where they should not be',
+  summary: 'Revoke or flag the keys whose texts were found where they should not be',
   body: Type.Object(
     {
       secrets: Type.Array(Type.String({ maxLength: 256, examples: ['sk_live_…'] }), {
@@ -12,6 +12,11 @@ const schema = {
         maxItems: 200,
         description: 'Texts, of which any may be no key of this gateway.',
       }),
+      action: Type.Optional(
+        Type.Union([Type.Literal('revoke'), Type.Literal('flag')], {
+          description: '`flag` = mark the keys, which work on; default as `keys.leakReports.action` says.',
+        }),
+      ),
     },
     { additionalProperties: false },
   ),
@@ -19,9 +24,10 @@ const schema = {
     200: Type.Object({
       results: Type.Array(
         Type.Object({
-          outcome: Type.Union([Type.Literal('revoked'), Type.Literal('ended'), Type.Literal('unknown')], {
-            description: 'What became of it.',
-          }),
+          outcome: Type.Union(
+            [Type.Literal('revoked'), Type.Literal('flagged'), Type.Literal('ended'), Type.Literal('unknown')],
+            { description: 'What became of it.' },
+          ),
           key: Type.Union([Type.String(), Type.Null()], {
             description: 'Id of the key; null = it is none.',
             examples: [null],
@@ -34,9 +40,10 @@ const schema = {
 }
 
 /** `POST /api/keys/report-leak` */
-export function keysReportLeak(routing: Routing, { bulk }: { bulk: BulkRevocation }): void {
+export function keysReportLeak(routing: Routing, { leaks }: { leaks: LeakReports }): void {
   routing.post('/api/keys/report-leak', { schema, config: { scope: 'keys:write' } }, async request => {
-    const results = await bulk.reportLeak(request.body.secrets, callerOf(request).actor)
+    const { secrets, action } = request.body
+    const results = await leaks.report(secrets, callerOf(request).actor, action)
     return { results: [...results] }
   })
 }

@@ -7,6 +7,7 @@ import { secrets } from './0003-secrets.ts'
 import { auditChains } from './0004-audit-chains.ts'
 import { operatorTokens } from './0005-operator-tokens.ts'
 import { usageAllowances } from './0006-usage-allowances.ts'
+import { keyListIndexes } from './0007-key-list-indexes.ts'
 import type { Columns } from './columns.ts'
 
 const TABLE = 'migrations'
@@ -20,6 +21,7 @@ function migrations(columns: Columns): Record<string, Migration> {
     '0004-audit-chains': auditChains(columns),
     '0005-operator-tokens': operatorTokens(columns),
     '0006-usage-allowances': usageAllowances(columns),
+    '0007-key-list-indexes': keyListIndexes(columns),
   }
 }
 
