@@ -142,6 +142,36 @@ const registry = {
     title: 'The model speaks another format',
     help: 'Call the model at the endpoint of its own format; the detail names it.',
   },
+  'limits.rate_exceeded': {
+    status: 429,
+    title: 'The rate limit is reached',
+    help: 'Wait as long as `Retry-After` says. Where `x-should-retry` is `false` the wait is over a minute, or the call is larger than the limit itself.',
+  },
+  'limits.concurrency_exceeded': {
+    status: 429,
+    title: 'Too many calls are under way at once',
+    help: 'Wait until one of them has ended, then repeat the call.',
+  },
+  'limits.too_many_counters': {
+    status: 503,
+    title: 'There is no room to count the call',
+    help: 'Try again shortly. What cannot be counted is not let through; the operator finds fewer dimensions or more room for counters in the guide.',
+  },
+  'budget.exhausted': {
+    status: 402,
+    title: 'The budget does not allow this call',
+    help: 'Do not repeat the call: wait for the next period, ask for a larger budget, or send a smaller call with a lower maximum of output tokens.',
+  },
+  'budget.unbounded': {
+    status: 400,
+    title: 'The call has no upper bound, which its budget needs',
+    help: 'Set a maximum of output tokens, and leave out what has no bound, such as images by address or tools that run at the provider.',
+  },
+  'budget.no_price': {
+    status: 403,
+    title: 'The model has no price, which a budget in money needs',
+    help: 'Use a model that has a price, or have the operator give it one in the configuration.',
+  },
   'upstream.unreachable': {
     status: 502,
     title: 'The provider could not be reached',

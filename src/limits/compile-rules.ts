@@ -1,0 +1,72 @@
+import type { KeyBudget, KeyLimit } from '#core/key-bounds.ts'
+import { type CompiledLimit, compileBudget, compileConcurrency, compileRate } from './compiled-limit.ts'
+import type { BudgetRule, ConcurrencyRule, RateRule } from './rules.ts'
+
+const NANO = 1e9
+
+export interface ConfiguredRules {
+  readonly limits: readonly (RateRule | ConcurrencyRule)[]
+  readonly budgets: readonly BudgetRule[]
+}
+
+/** All that bounds the calls of one key, in the order in which it is committed. Compiled once a key and configuration. */
+export interface CompiledRules {
+  /** What is decided before the model is known. */
+  readonly admit: readonly CompiledLimit[]
+  readonly reserve: readonly CompiledLimit[]
+}
+
+/** The rules of the configuration, then those of the key. */
+export function compileRules(
+  { limits, budgets }: ConfiguredRules,
+  keyLimits: readonly KeyLimit[] | null,
+  keyBudgets: readonly KeyBudget[] | null,
+): CompiledRules {
+  const compiled = [
+    ...limits.map(rule => compileLimit('config', rule)),
+    ...tightest((keyLimits ?? []).map(ruleOfKey)).map(rule => compileLimit('key', rule)),
+    ...budgets.map(rule => compileBudget('config', rule)),
+    ...tightest((keyBudgets ?? []).map(budgetOfKey)).map(rule => compileBudget('key', rule)),
+  ]
+  const isFirst = (limit: CompiledLimit) =>
+    !limit.needsModel && (limit.kind === 'concurrency' || (limit.kind === 'rate' && limit.unit === 'requests'))
+  return { admit: compiled.filter(isFirst), reserve: compiled.filter(limit => !isFirst(limit)) }
+}
+
+function compileLimit(origin: 'config' | 'key', rule: RateRule | ConcurrencyRule): CompiledLimit {
+  return rule.unit === 'concurrency' ? compileConcurrency(origin, rule) : compileRate(origin, rule)
+}
+
+function ruleOfKey(limit: KeyLimit): RateRule | ConcurrencyRule {
+  const rule = { per: ['key'] as const, models: null, operations: null, amount: limit.amount }
+  return limit.unit === 'concurrency'
+    ? { ...rule, name: 'key-concurrency', unit: limit.unit }
+    : {
+        ...rule,
+        name: `key-${limit.unit}-${limit.windowSeconds}`,
+        unit: limit.unit,
+        windowSeconds: limit.windowSeconds,
+      }
+}
+
+function budgetOfKey({ unit, amount, period }: KeyBudget): BudgetRule {
+  return {
+    name: `key-${unit}-${period}`,
+    unit,
+    amount: Math.min(unit === 'usd' ? Math.round(amount * NANO) : amount, Number.MAX_SAFE_INTEGER),
+    period,
+    per: ['key'],
+    models: null,
+    alertAt: [],
+  }
+}
+
+/** Of rules that count the same, the one that allows least. */
+function tightest<T extends { readonly name: string; readonly amount: number }>(rules: readonly T[]): readonly T[] {
+  const kept = new Map<string, T>()
+  for (const rule of rules) {
+    const other = kept.get(rule.name)
+    if (other === undefined || rule.amount < other.amount) kept.set(rule.name, rule)
+  }
+  return [...kept.values()]
+}

@@ -1,0 +1,54 @@
+import { budgetCommitted } from './budgets.ts'
+import type { CounterMemory } from './counter-memory.ts'
+import type { Hold } from './hold.ts'
+import { rateLevel } from './rates.ts'
+
+/** How a call's rates and budgets stand, for headers and for the caller who asks. */
+export interface Standing {
+  readonly rates: readonly {
+    readonly name: string
+    readonly unit: string
+    readonly limit: number
+    readonly windowSeconds: number
+    readonly remaining: number
+    /** Until all of the limit is there again. */
+    readonly resetSeconds: number
+  }[]
+  readonly budgets: readonly {
+    readonly name: string
+    readonly unit: 'usd' | 'tokens'
+    /** Nano US dollars (1e-9 $), or tokens. */
+    readonly limit: number
+    readonly remaining: number
+    readonly period: string
+    /** ms since the epoch; null = never. */
+    readonly resetsAt: number | null
+  }[]
+}
+
+/** `at` is when the call began, ms since the epoch; `now` in µs. */
+export function standingOf(memory: CounterMemory, holds: readonly Hold[], at: number, now: number): Standing {
+  const rates: Standing['rates'][number][] = []
+  const budgets: Standing['budgets'][number][] = []
+  for (const { limit, place } of holds) {
+    const { name, amount } = limit
+    switch (limit.kind) {
+      case 'rate':
+      case 'durable-rate': {
+        const level = rateLevel(memory, place, now)
+        const remaining = Math.max(0, Math.min(amount, limit.unitsIn(limit.window - level)))
+        const { unit, windowSeconds } = limit
+        rates.push({ name, unit, limit: amount, windowSeconds, remaining, resetSeconds: Math.ceil(level / 1e6) })
+        break
+      }
+      case 'concurrency':
+        break
+      case 'budget': {
+        const { unit, period } = limit
+        const remaining = Math.max(0, amount - budgetCommitted(memory, place))
+        budgets.push({ name, unit, limit: amount, remaining, period, resetsAt: limit.periodAt(at).end || null })
+      }
+    }
+  }
+  return { rates, budgets }
+}
