@@ -28,14 +28,16 @@ import { createVault } from '#secrets/vault.ts'
 import type { Store } from '#store/ports.ts'
 import { lockDirectory } from '#store/sqlite/directory-lock.ts'
 import { keepAudit } from './audit-keeping.ts'
+import { checkPrices } from './check-prices.ts'
 import { openBootstrap } from './bootstrap.ts'
 import { type Database, openDatabase } from './database.ts'
 import { openLeakedKeys } from './leaked-keys.ts'
 import { createLiveSecrets, type LiveSecrets } from './live-secrets.ts'
+import { keepLimits } from './keep-limits.ts'
 import { createLog } from './log.ts'
 import { measureGateway } from './measure-gateway.ts'
 import { createReloads, type Reload, type Reloads, seedOf } from './reload.ts'
-import { type Supervisor, startSupervisor } from './supervisor.ts'
+import { type Supervisor, startSupervisor, workerCount } from './supervisor.ts'
 
 export interface OstiaryOptions {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -73,7 +75,12 @@ const FIRST_KEY_LIFETIME_MS = 24 * 3_600_000
 /** The composition root: opens everything in order; what was opened last closes first, also where a step fails. */
 export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   await using opened = new AsyncDisposableStack()
-  const given = loadConfig({ env: options.env, file: options.configFile })
+  const load = () => {
+    const loaded = loadConfig({ env: options.env, file: options.configFile })
+    checkPrices(loaded.config)
+    return loaded
+  }
+  const given = load()
   const { config } = given
   const log = createLog(config.log.level)
   const folder = findDataDirectory(options.env)
@@ -105,6 +112,10 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     await store.events.record(event).catch(error => log.error({ err: error, type }, 'an event was not written'))
   }
   const meter = new Meter(createMetricsMemory())
+  // Before the workers in this list, so after them at the end: what they settle last is noted.
+  const limits = opened.use(
+    keepLimits({ store, workers: workerCount(config), slots: config.counters.slots, clock: systemClock, log }),
+  )
   let started = false
   // Before the workers in this list, so after them at the end: their last calls come before it.
   opened.defer(() => (started ? emit('gateway.stopped', null) : undefined))
@@ -116,6 +127,9 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       database: () => database.thread(),
       onLog: (worker, { level, fields, message }) => log[level]({ worker, ...fields }, message),
       onLeak: question => leakedKeys.answer(question),
+      limits,
+      onBudget: notice =>
+        void limits.record(notice).catch(error => log.error({ err: error, ...notice }, 'an event was not written')),
       onReplaced: (index, reason) => {
         meter.add(table.replacements, 1)
         log.error({ worker: index, reason }, 'a worker ended and is being replaced')
@@ -126,7 +140,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   database.onRestarted(() => supervisor.reconnectDatabase())
   const reloads = createReloads({
     loaded,
-    load: async () => fetch(await unseal(loadConfig({ env: options.env, file: options.configFile }))),
+    load: async () => fetch(await unseal(load())),
     refresh: fetch,
     async apply(seed) {
       await supervisor.apply(seed)

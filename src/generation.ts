@@ -7,6 +7,7 @@ import { createUpstream } from '#http/upstream.ts'
 import type { VerifyKey } from '#keys/verifier.ts'
 import { createCatalog, type Provider } from '#providers/catalog.ts'
 import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
+import { compileBounds } from './compile-bounds.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
@@ -33,6 +34,7 @@ export function compileGeneration(
     authenticate: createAuthenticate([verifyKey]),
     catalog: createCatalog(providers, [...models, ...passthrough]),
     limits: config.requests,
+    ...compileBounds(config),
     ...createLifetime(() => open.disposeAsync()),
   }
 }

@@ -9,6 +9,7 @@ import { claimPort } from '#http/listener.ts'
 import { createMetricsMemory, Meter } from '#metrics/meter.ts'
 import type { DatabaseThread } from '#store/sqlite/open.ts'
 import type { LeakAnswer, LeakQuestion } from './leaked-keys.ts'
+import type { BudgetNotice } from './keep-limits.ts'
 import type { GenerationSeed, WorkerNotice, WorkerOrder, WorkerSeed } from './worker.ts'
 
 /** Where SO_REUSEPORT spreads connections over threads; elsewhere one worker serves alone. */
@@ -28,6 +29,9 @@ interface SupervisorOptions {
   readonly onLog: (index: number, notice: Extract<WorkerNotice, { type: 'log' }>) => void
   /** Answers what workers ask for reports of leaked keys. */
   readonly onLeak: (question: LeakQuestion) => Promise<LeakAnswer>
+  /** The counters of limits; `reclaim` gives back what a worker held that is no more. */
+  readonly limits: { readonly memory: SharedArrayBuffer; readonly epoch: string; reclaim(worker: number): Promise<void> }
+  readonly onBudget: (notice: BudgetNotice) => void
   /** Told of a worker that died and is being replaced. */
   readonly onReplaced: (index: number, reason: string) => void
 }
@@ -55,7 +59,8 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   return supervisor
 }
 
-function workerCount(config: Config): number {
+/** How many workers a configuration asks for, here. */
+export function workerCount(config: Config): number {
   if (!SPREADS_CONNECTIONS) return 1
   return config.workers === 'auto' ? availableParallelism() : config.workers
 }
@@ -117,6 +122,8 @@ class ThreadSupervisor implements Supervisor {
       deploymentSecret: this.#options.deploymentSecret,
       connections: this.#connections,
       metrics: this.#metrics.get(index) as SharedArrayBuffer,
+      counters: this.#options.limits.memory,
+      epoch: this.#options.limits.epoch,
       generation: this.#generation,
       database,
     }
@@ -129,6 +136,7 @@ class ThreadSupervisor implements Supervisor {
     worker.setMaxListeners(0)
     worker.on('message', (notice: WorkerNotice) => {
       if (notice.type === 'log') this.#options.onLog(index, notice)
+      if (notice.type === 'budget') this.#options.onBudget(notice.notice)
       if (notice.type === 'leak') {
         const { number, question } = notice
         void this.#options.onLeak(question).then(answer => order(worker, { type: 'leak', number, answer }))
@@ -160,6 +168,7 @@ class ThreadSupervisor implements Supervisor {
     forgetConnections(this.#connections, index)
     this.meters.get(index)?.clearGauges()
     if (this.#stopping) return
+    await this.#options.limits.reclaim(index)
     this.#options.onReplaced(index, reason)
     const delay = Math.min(REPLACE_DELAY_MS * 2 ** this.#failures, MAX_REPLACE_DELAY_MS)
     await new Promise(resolve => setTimeout(resolve, this.#failures === 0 ? 0 : delay))

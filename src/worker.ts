@@ -14,12 +14,14 @@ import { type Listener, openListener } from '#http/listener.ts'
 import { createKeyFormat } from '#keys/format.ts'
 import { createLastUsed } from '#keys/last-used.ts'
 import { createKeyVerifier } from '#keys/verifier.ts'
+import { createLimiter } from '#limits/limiter.ts'
 import { Meter } from '#metrics/meter.ts'
 import { observeCall } from '#metrics/observe-call.ts'
 import { table } from '#metrics/table.ts'
 import { compileCeilings } from '#policy/compile-ceilings.ts'
 import type { CallStore } from '#store/ports.ts'
 import { openClient, type SqliteCallStore, sqliteCallStore } from '#store/sqlite/call-store.ts'
+import type { BudgetNotice } from './keep-limits.ts'
 import { compileGeneration, type OpenGeneration } from './generation.ts'
 import { openLeakLine } from './leak-line.ts'
 import type { LeakAnswer, LeakQuestion } from './leaked-keys.ts'
@@ -43,6 +45,10 @@ export interface WorkerSeed {
   readonly connections: SharedArrayBuffer
   /** Numbers of this worker's metrics. */
   readonly metrics: SharedArrayBuffer
+  /** Shared by all workers: rates, calls at once and budgets. */
+  readonly counters: SharedArrayBuffer
+  /** Names this run of the gateway in the store. */
+  readonly epoch: string
   readonly generation: GenerationSeed
   /** Line to the database thread; null with PostgreSQL. */
   readonly database: MessagePort | null
@@ -60,6 +66,7 @@ export type WorkerNotice =
   | { readonly type: 'prepared'; readonly number: number; readonly error: string | null }
   | { readonly type: 'drained' }
   | { readonly type: 'recording'; readonly works: boolean }
+  | { readonly type: 'budget'; readonly notice: BudgetNotice }
   | { readonly type: 'leak'; readonly number: number; readonly question: LeakQuestion }
   | { readonly type: 'log'; readonly level: LogLevel; readonly fields: object | null; readonly message: string }
 
@@ -105,8 +112,19 @@ async function run(seed: WorkerSeed): Promise<void> {
     recorder.refused({ id, at: Date.now(), source, route, problem: code, reason, credential: null })
   }
   const refused = onRefused(null)
+  const limiter = createLimiter({
+    memory: seed.counters,
+    worker: seed.index,
+    allowances: store.allowances,
+    findSpent: query => store.allowances.spent(query),
+    epoch: seed.epoch,
+    clock: systemClock,
+    onThreshold: notice => tell({ type: 'budget', notice: { type: 'threshold', ...notice } }),
+    onOverrun: notice => tell({ type: 'budget', notice: { type: 'overrun', ...notice } }),
+  })
   const pipeline = createPipeline({
     overload,
+    limiter,
     current: () => current,
     worker: seed.index,
     recorder: {
@@ -186,7 +204,7 @@ async function run(seed: WorkerSeed): Promise<void> {
       case 'leak':
         return leakLine?.onAnswer(order.number, order.answer)
       case 'drain':
-        return void drain(listener, config.drainTimeoutMs, [current, recorder, lastUsed, store])
+        return void drain(listener, config.drainTimeoutMs, [current, recorder, lastUsed, limiter, store])
     }
   })
   tell({ type: 'ready' })

@@ -34,7 +34,7 @@ export async function configCommand(args: string[], io: Io): Promise<number> {
   if (usage.command === 'reload') return reload(io, usage.json)
   if (usage.command === 'encrypt') return encrypt(io)
   try {
-    stdout.write(await run(usage.command, usage.json, env, () => loadConfig({ env, file: usage.file })))
+    stdout.write(await run(usage.command, usage.json, env, () => loadPriced(env, usage.file)))
     return 0
   } catch (error) {
     if (!(error instanceof Problem)) throw error

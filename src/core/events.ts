@@ -137,6 +137,8 @@ export type ChangeType =
   | 'secret.rewrapped'
   | 'secret.deleted'
   | 'audit.pruned'
+  | 'budget.threshold_reached'
+  | 'budget.overrun'
   | 'audit.exported'
 
 export interface GatewayEvent {

@@ -1,7 +1,6 @@
 import type { AdmittedEvent, CallEvent } from '#core/events.ts'
-import type { Grant } from '#policy/authorize.ts'
-import type { ModelTarget } from '#providers/catalog.ts'
 import type { Call } from './call.ts'
+import type { Hold } from './limit-call.ts'
 
 /** What the pipeline asks of the recorder of events. */
 export interface CallRecorder {
@@ -21,9 +20,9 @@ export interface Recording {
 }
 
 /** Has it on record that the call is about to be done, if events are durable. */
-export function admit(call: Call, { recorder, worker }: Recording, grant: Grant<ModelTarget>): Promise<void> | null {
+export function admit(call: Call, { recorder, worker }: Recording, hold: Hold): Promise<void> | null {
   const { route, principal } = call
-  const { target } = grant
+  const { target } = hold.grant
   if (recorder.admit === null) return null
   return recorder.admit({
     type: 'admitted',

@@ -5,6 +5,7 @@ import type { Catalog, ModelTarget } from '#providers/catalog.ts'
 import type { FormatName } from '#providers/wire-format.ts'
 import type { Call } from './call.ts'
 import { expiryHeader } from './expiry-header.ts'
+import { limitHeaders } from './limit-headers.ts'
 import type { ModelsRoute } from './routes.ts'
 
 /** Prepares the list of models, or one, that the caller may use, in the caller's format, for `finish` to send. Throws `model.not_found`. */
@@ -22,7 +23,7 @@ export function answerModels(call: Call, route: ModelsRoute, principal: Permitte
   call.bytesOut = Buffer.byteLength(body)
   const headers = ['content-type', 'application/json', 'content-length', String(call.bytesOut), 'x-request-id', call.id]
   if (route.format === 'anthropic') headers.push('request-id', call.id)
-  headers.push(...expiryHeader(call))
+  headers.push(...expiryHeader(call), ...limitHeaders(route.format, call.ticket, call.at))
   call.answer = () => {
     call.answer = null
     call.res.writeHead(200, headers)

@@ -2,7 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Principal } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import { wasCut } from '#http/listener.ts'
+import type { Ticket } from '#limits/ticket.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
+import type { Price } from '#usage/price.ts'
 import type { Route } from './routes.ts'
 
 /**
@@ -43,6 +45,11 @@ export class Call {
   usedPreviousCredential = false
   /** Told when the caller hangs up. */
   reply: { hangUp(): void } | null = null
+  /** What it took of its limits; null = it has none. */
+  ticket: Ticket | null = null
+  /** Of the model; null = none is known. */
+  price: Price | null = null
+  costNanoUsd: number | null = null
   /** Sends what the gateway itself answers, with the status that `res` has; null = nothing. */
   answer: (() => void) | null = null
   /** Who waits for the answer to have left. */

@@ -53,8 +53,8 @@ function eventOf(call: Call, worker: number): CallEvent {
     bytesOut: call.bytesOut,
     durationMs: round(performance.now() - call.startedAt),
     firstByteMs: call.headAt === 0 ? null : round(call.headAt - call.startedAt),
-    usage: null,
-    costNanoUsd: null,
+    usage: call.usage,
+    costNanoUsd: call.costNanoUsd,
   }
 }
 

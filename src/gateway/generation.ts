@@ -1,5 +1,8 @@
 import type { Authenticate } from '#auth/authenticate.ts'
-import type { Catalog } from '#providers/catalog.ts'
+import type { Principal } from '#core/principal.ts'
+import type { CompiledRules } from '#limits/compile-rules.ts'
+import type { Catalog, ModelTarget } from '#providers/catalog.ts'
+import type { ModelFacts } from '#usage/prices.ts'
 import type { Lifetime } from './lifetime.ts'
 import type { InputLimits } from './read-input.ts'
 
@@ -9,4 +12,7 @@ export interface Generation extends Pick<Lifetime, 'enter' | 'leave'> {
   readonly authenticate: Authenticate
   readonly catalog: Catalog
   readonly limits: InputLimits
+  /** All that bounds the calls of a caller, compiled once. */
+  readonly rulesOf: (caller: Principal) => CompiledRules
+  readonly factsOf: (target: ModelTarget) => Pick<ModelFacts, 'price' | 'maxOutputTokens'>
 }

@@ -2,15 +2,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '#core/clock.ts'
 import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
+import type { Limiter } from '#limits/limiter.ts'
 import { authorize } from '#policy/authorize.ts'
 import { checkAddress } from '#policy/check-address.ts'
 import { permit } from '#policy/permit.ts'
 import { admit, type Recording } from './admit.ts'
+import { answerKey } from './answer-key.ts'
 import { answerModels } from './answer-models.ts'
 import { Call } from './call.ts'
 import { finish } from './finish.ts'
 import { forward } from './forward.ts'
 import type { Generation } from './generation.ts'
+import { reserve, settle, takePace } from './limit-call.ts'
 import type { Overload } from './overload.ts'
 import { readInput } from './read-input.ts'
 import { relay } from './relay.ts'
@@ -19,13 +22,14 @@ import { findRoute } from './routes.ts'
 export interface PipelineOptions extends Recording {
   readonly current: () => Generation
   readonly overload: Overload
+  readonly limiter: Limiter
   readonly clock: Clock
   readonly logFailure: (callId: string, error: unknown) => void
 }
 
 /** A request's life, from its head to its event. Beside each stage stand the statuses it may refuse with. */
 export function createPipeline(options: PipelineOptions) {
-  const { overload } = options
+  const { overload, limiter } = options
   return async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const now = options.clock()
     const generation = options.current()
@@ -41,18 +45,22 @@ export function createPipeline(options: PipelineOptions) {
       const admitted = checkAddress(principal, call.source) // 403
       options.recorder.ensureRecordable() // 503: what cannot be recorded is not done
       if (route.serves === 'nothing') throw route.problem // 400 403 404 405
+      if (route.serves === 'key') return await answerKey(call, route, admitted, generation, limiter)
       const caller = permit(admitted, route.id) // 403: scope, operation
+      takePace(call, generation, limiter, caller, route.id) // 429: requests, calls at once
       if (route.serves === 'models') return answerModels(call, route, caller, catalog) // 404
       const input = await readInput(call, route, limits) // 400 403 413 415
       const target = catalog.find(input.model, route.format) // 400 404
       const grant = authorize(caller, target) // 403: model, environment
-      await admit(call, options, grant) // 503: if events are durable, on record before it is done
-      const reply = await forward(call, route, grant, input) // 502 504
+      const hold = await reserve(call, route, generation, grant, input) // 402 429: tokens, money
+      await admit(call, options, hold) // 503: if events are durable, on record before it is done
+      const reply = await forward(call, route, hold) // 502 504
       await relay(call, reply, limits.timeoutMs) // bytes through, until the answer has left
     } catch (error) {
       if (!(error instanceof Problem)) options.logFailure(call.id, error)
       overload.refuse(call, error instanceof Problem ? error : new Problem('gateway.internal', { cause: error }))
     } finally {
+      settle(call) // what was used takes the place of what was reserved
       overload.leave(call)
       finish(call, options) // the one event, on every path; what the gateway itself answers leaves after it
       generation.leave()

@@ -1,6 +1,7 @@
 import { type Problem, problemTypes } from '#core/problems.ts'
 import type { Call } from './call.ts'
 import { expiryHeader } from './expiry-header.ts'
+import { limitHeaders } from './limit-headers.ts'
 import { renderProblem } from './render-problem.ts'
 
 /** Of a refused request's unread body, this much is read and dropped so that the caller sees the answer; then the connection ends. */
@@ -30,9 +31,9 @@ export function refuse(call: Call, problem: Problem): void {
     call.id,
   ]
   if (format === 'anthropic') headers.push('request-id', call.id)
-  headers.push(...expiryHeader(call))
+  headers.push(...expiryHeader(call), ...limitHeaders(format, call.ticket, call.at))
   if (problem.status === 401) headers.push('www-authenticate', challengeOf(problem))
-  if (problem.status === 503) headers.push('retry-after', '1')
+  if (problem.status === 503 && problem.headers?.['retry-after'] === undefined) headers.push('retry-after', '1')
   for (const [name, value] of Object.entries(problem.headers ?? {})) headers.push(name, value)
   res.statusCode = problem.status
   call.answer = () => {

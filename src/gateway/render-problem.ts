@@ -77,6 +77,8 @@ function messageOf(problem: Problem): string {
 function openaiCode(problem: Problem): string {
   if (problem.code === 'auth.invalid_credential') return 'invalid_api_key'
   if (problem.code === 'model.not_found') return 'model_not_found'
+  if (problem.code === 'limits.rate_exceeded') return 'rate_limit_exceeded'
+  if (problem.code === 'budget.exhausted') return 'insufficient_quota'
   return problem.code
 }
 

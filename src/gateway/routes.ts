@@ -16,7 +16,7 @@ interface Common {
 }
 
 /** Decided once per request, before anything else. A path that leads nowhere is a route too: its problem waits until the caller is known. */
-export type Route = OperationRoute | ModelsRoute | DeadEnd
+export type Route = OperationRoute | ModelsRoute | KeyRoute | DeadEnd
 
 /** Forwards to a provider. */
 export interface OperationRoute extends Common {
@@ -35,6 +35,12 @@ export interface ModelsRoute extends Common {
   readonly format: FormatName
   /** null = the list. */
   readonly model: string | null
+}
+
+/** Answers with what callers may know of their own key. */
+export interface KeyRoute extends Common {
+  readonly serves: 'key'
+  readonly id: 'ostiary.key'
 }
 
 interface DeadEnd extends Common {
@@ -108,6 +114,8 @@ function models(format: FormatName, path: string): Row[] {
   ]
 }
 
+const OWN_KEY = '/ostiary/key'
+
 /** Paths at which the providers keep objects of the account (threat: tenants share one). */
 const stateful: readonly (readonly [FormatName, RegExp])[] = [
   [
@@ -139,6 +147,7 @@ export function findRoute(req: IncomingMessage): Route {
   let query = ''
   try {
     ;({ path, query } = parseTarget(url))
+    if (path === OWN_KEY) return chooseKey(method, path, query)
     const found = exact.get(path)
     if (found !== undefined) return choose(found, null, method, path, query, dialect)
     return findPattern(method, path, query, dialect)
@@ -179,6 +188,12 @@ function choose(
   }
   const format = row.format === 'openai' ? dialect : row.format
   return { serves: 'models', id: row.id, format, model, path, query }
+}
+
+function chooseKey(method: string, path: string, query: string): Route {
+  const [id, format] = ['ostiary.key', 'problem+json'] as const
+  if (method === 'GET') return { serves: 'key', id, format, path, query }
+  return nothing(id, format, new Problem('route.method_not_allowed', { headers: { allow: 'GET' } }), path, query)
 }
 
 function nothing(id: string | null, format: ProblemFormat, problem: Problem, path: string, query: string): Route {

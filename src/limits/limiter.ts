@@ -7,6 +7,7 @@ import { DecisionGate } from './decision-gate.ts'
 import { Ledger } from './ledger.ts'
 import type { CallFacts } from './rules.ts'
 import { Slices } from './slices.ts'
+import { type Place, type Standing, standingOf } from './standing.ts'
 import { type LimitNotices, Ticket } from './ticket.ts'
 
 export interface LimiterOptions extends LimitNotices {
@@ -25,11 +26,13 @@ export interface LimiterOptions extends LimitNotices {
 
 /** What one worker decides limits with. */
 export interface Limiter extends AsyncDisposable {
+  /** Nothing is taken yet. */
+  open(rules: CompiledRules, facts: CallFacts): Ticket
   /**
-   * Takes of the rates of requests and of concurrency whose rule needs no model, of all or of none. Throws
-   * `limits.rate_exceeded`, `limits.concurrency_exceeded`, `limits.too_many_counters`.
+   * How the rates and budgets stand, for whoever asks; takes nothing. `model`: as the caller names it; empty = without the
+   * limits that are about particular models. Rejects with `store.unavailable`.
    */
-  admit(rules: CompiledRules, facts: CallFacts): Ticket
+  look(rules: CompiledRules, facts: CallFacts, model: string): Promise<Standing>
 }
 
 export function createLimiter(options: LimiterOptions): Limiter {
@@ -50,10 +53,17 @@ export function createLimiter(options: LimiterOptions): Limiter {
     notices: options,
   }
   return {
-    admit(rules, facts) {
-      const ticket = new Ticket(desk, rules, facts, clock())
-      ticket.admit()
-      return ticket
+    open: (rules, facts) => new Ticket(desk, rules, facts, clock()),
+    async look(rules, facts, model) {
+      const at = clock()
+      const places: Place[] = []
+      for (const limit of [...rules.admit, ...rules.reserve]) {
+        if ((limit.needsModel && model === '') || !limit.applies(facts.operation, model)) continue
+        const place = desk.directory.find(limit, facts, model, at, now())
+        if (limit.kind === 'budget' || limit.kind === 'durable-rate') await slices.take(limit, place, 0)
+        places.push({ limit, place })
+      }
+      return standingOf(memory, places, at, now())
     },
     [Symbol.asyncDispose]: () => slices[Symbol.asyncDispose](),
   }

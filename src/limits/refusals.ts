@@ -46,11 +46,14 @@ export function budgetExhausted(limit: BudgetLimit, left: number, needed: number
   })
 }
 
-/** Under a budget, whose call has no upper bound: in tokens, or in money because there is no price. */
-export function budgetUnbounded({ name, unit }: BudgetLimit): Problem {
-  return unit === 'usd'
+/** Of a call that has no upper bound: because of what is `unbounded`, or because there is no price. */
+export function budgetUnbounded({ name }: BudgetLimit, unbounded: string | null): Problem {
+  return unbounded === null
     ? new Problem('budget.no_price', { detail: `The budget ${name} is in money.`, reason: name })
-    : new Problem('budget.unbounded', { detail: `The budget ${name} is in tokens.`, reason: name })
+    : new Problem('budget.unbounded', {
+        detail: `The budget ${name} applies, and there is no bound on ${unbounded}.`,
+        reason: name,
+      })
 }
 
 /** `reason` says which room was full: `slots` of all counters, or `holds` of this worker. */

@@ -1,36 +1,47 @@
 import { budgetCommitted } from './budgets.ts'
+import type { CompiledLimit } from './compiled-limit.ts'
 import type { CounterMemory } from './counter-memory.ts'
-import type { Hold } from './hold.ts'
+import type { CounterPlace } from './counter-table.ts'
 import { rateLevel } from './rates.ts'
 
 /** How a call's rates and budgets stand, for headers and for the caller who asks. */
 export interface Standing {
-  readonly rates: readonly {
-    readonly name: string
-    readonly unit: string
-    readonly limit: number
-    readonly windowSeconds: number
-    readonly remaining: number
-    /** Until all of the limit is there again. */
-    readonly resetSeconds: number
-  }[]
-  readonly budgets: readonly {
-    readonly name: string
-    readonly unit: 'usd' | 'tokens'
-    /** Nano US dollars (1e-9 $), or tokens. */
-    readonly limit: number
-    readonly remaining: number
-    readonly period: string
-    /** ms since the epoch; null = never. */
-    readonly resetsAt: number | null
-  }[]
+  readonly rates: readonly RateStanding[]
+  readonly budgets: readonly BudgetStanding[]
+}
+
+export interface RateStanding {
+  readonly name: string
+  readonly unit: string
+  readonly limit: number
+  readonly windowSeconds: number
+  readonly remaining: number
+  /** Until all of the limit is there again. */
+  readonly resetSeconds: number
+}
+
+interface BudgetStanding {
+  readonly name: string
+  readonly unit: 'usd' | 'tokens'
+  /** Nano US dollars (1e-9 $), or tokens. */
+  readonly limit: number
+  readonly remaining: number
+  readonly period: string
+  /** ms since the epoch; null = never. */
+  readonly resetsAt: number | null
+}
+
+/** A limit and where it is counted for one caller. */
+export interface Place {
+  readonly limit: CompiledLimit
+  readonly place: CounterPlace
 }
 
 /** `at` is when the call began, ms since the epoch; `now` in µs. */
-export function standingOf(memory: CounterMemory, holds: readonly Hold[], at: number, now: number): Standing {
-  const rates: Standing['rates'][number][] = []
-  const budgets: Standing['budgets'][number][] = []
-  for (const { limit, place } of holds) {
+export function standingOf(memory: CounterMemory, places: readonly Place[], at: number, now: number): Standing {
+  const rates: RateStanding[] = []
+  const budgets: BudgetStanding[] = []
+  for (const { limit, place } of places) {
     const { name, amount } = limit
     switch (limit.kind) {
       case 'rate':

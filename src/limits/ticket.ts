@@ -4,7 +4,7 @@ import type { CompiledRules } from './compile-rules.ts'
 import type { BudgetLimit, Claim, CompiledLimit } from './compiled-limit.ts'
 import { LEDGER_FULL } from './concurrency.ts'
 import type { CounterDirectory } from './counter-directory.ts'
-import type { CounterMemory } from './counter-memory.ts'
+import { type CounterMemory, LOADED, STATE } from './counter-memory.ts'
 import type { DecisionGate } from './decision-gate.ts'
 import { Hold } from './hold.ts'
 import type { Ledger } from './ledger.ts'
@@ -12,7 +12,7 @@ import { chargeRate, NEEDS_SLICE, REFUSED, rateWait, STALE, TAKEN } from './rate
 import { budgetExhausted, budgetUnbounded, concurrencyExceeded, rateExceeded, tooManyCounters } from './refusals.ts'
 import type { CallFacts } from './rules.ts'
 import type { Slices } from './slices.ts'
-import { type Standing, standingOf } from './standing.ts'
+import { type Place, type Standing, standingOf } from './standing.ts'
 
 /** How often slots may go to other counters, or slices to other calls, under one decision. */
 const STALE_TRIES = 16
@@ -37,9 +37,11 @@ export interface LimitNotices {
 /** What a call needs, once its model is known. */
 export interface Reservation extends Claim {
   readonly model: string
-  /** Upper bounds, for budgets; null = there is none. */
+  /** Upper bounds, for budgets; null = there is none, because of what `unbounded` names, or because there is no price. */
   readonly boundTokens: number | null
   readonly boundNanoUsd: number | null
+  /** In words, for the caller; null = all is bounded. */
+  readonly unbounded: string | null
 }
 
 /** What a call has used. */
@@ -58,7 +60,7 @@ export interface Desk {
   readonly notices: LimitNotices
 }
 
-const NOTHING: Reservation = { model: '', inputTokens: 0, outputTokens: 0, boundTokens: 0, boundNanoUsd: 0 }
+const NOTHING: Reservation = { model: '', inputTokens: 0, outputTokens: 0, boundTokens: 0, boundNanoUsd: 0, unbounded: null }
 
 /** What one call has taken of its limits. Of `refund` and `settle` the first counts; one must come, whatever happens. */
 export class Ticket {
@@ -78,7 +80,10 @@ export class Ticket {
     this.#at = at
   }
 
-  /** Made by `Limiter.admit`. */
+  /**
+   * Takes of the rates of requests and of concurrency whose rule needs no model, of all or of none. Throws
+   * `limits.rate_exceeded`, `limits.concurrency_exceeded`, `limits.too_many_counters`.
+   */
   admit(): void {
     this.#commit(this.#rules.admit)
   }
@@ -123,7 +128,16 @@ export class Ticket {
 
   /** The rates and budgets that the call came under, as they stand now. */
   standing(): Standing {
-    return standingOf(this.#desk.memory, this.#holds, this.#at, this.#desk.now())
+    const { memory, directory, now } = this.#desk
+    const { model } = this.#reservation
+    const places: Place[] = []
+    for (const limit of [...this.#rules.admit, ...this.#rules.reserve]) {
+      if ((limit.needsModel && model === '') || !limit.applies(this.#facts.operation, model)) continue
+      const place = directory.find(limit, this.#facts, model, this.#at, now())
+      const isDurable = limit.kind === 'budget' || limit.kind === 'durable-rate'
+      if (!isDurable || memory.i32[place.slot + STATE] === LOADED) places.push({ limit, place })
+    }
+    return standingOf(memory, places, this.#at, now())
   }
 
   async #reserveLater(lacking: Hold): Promise<void> {
@@ -195,7 +209,7 @@ export class Ticket {
         return 1
       case 'budget': {
         const bound = limit.unit === 'usd' ? this.#reservation.boundNanoUsd : this.#reservation.boundTokens
-        if (bound === null) throw budgetUnbounded(limit)
+        if (bound === null) throw budgetUnbounded(limit, this.#reservation.unbounded)
         // Something at least: what a call has reserved keeps the counter in its place.
         return Math.max(1, bound)
       }

@@ -20,6 +20,8 @@ export interface Provider {
 
 /** Where a call to a model goes. */
 export interface ModelTarget {
+  /** Name or pattern of the configuration that it was found by. */
+  readonly alias: string
   /** As the caller named it. */
   readonly model: string
   /** As the provider names it. */
@@ -51,6 +53,7 @@ export function createCatalog(providers: readonly Provider[], models: readonly M
     const provider = byName.get(entry.provider)
     if (provider === undefined) throw new Error(`model ${entry.alias} names no provider: ${entry.provider}`)
     return {
+      alias: entry.alias,
       model,
       providerModel: entry.model ?? model,
       provider,

@@ -1,0 +1,77 @@
+import type { Config } from '#config/schema.ts'
+import type { Principal } from '#core/principal.ts'
+import type { Generation } from '#gateway/generation.ts'
+import { type CompiledRules, type ConfiguredRules, compileRules } from '#limits/compile-rules.ts'
+import { compileModels } from '#policy/check-model.ts'
+import type { ModelTarget } from '#providers/catalog.ts'
+import { findModelFacts, type ModelFacts } from '#usage/prices.ts'
+
+const NANO = 1e9
+/** Models whose facts are remembered; a pattern such as `*` lets callers name any number. */
+const MAX_MODELS = 1000
+
+/** Limits, budgets and prices of one configuration, as calls use them. */
+export function compileBounds(config: Config): Pick<Generation, 'rulesOf' | 'factsOf'> {
+  return { rulesOf: compileRulesOf(configuredRules(config)), factsOf: compileFacts(config.models) }
+}
+
+function configuredRules({ limits, budgets }: Config): ConfiguredRules {
+  const modelsOf = (patterns: readonly string[] | undefined) => (patterns === undefined ? null : compileModels(patterns))
+  return {
+    limits: Object.entries(limits).map(([name, { unit, amount, windowSeconds = 0, per, models, operations }]) => {
+      const rule = { name, amount, per, models: modelsOf(models), operations: operations ? new Set(operations) : null }
+      return unit === 'concurrency' ? { ...rule, unit } : { ...rule, unit, windowSeconds }
+    }),
+    budgets: Object.entries(budgets).map(([name, { unit, amount, period, per, models, alertAt }]) => ({
+      name,
+      unit,
+      amount: unit === 'usd' ? Math.round(amount * NANO) : amount,
+      period,
+      per,
+      models: modelsOf(models),
+      alertAt: alertAt.map(percent => percent / 100),
+    })),
+  }
+}
+
+/** A caller's identity is one object for as long as its key is remembered. */
+function compileRulesOf(configured: ConfiguredRules): Generation['rulesOf'] {
+  const shared = compileRules(configured, null, null)
+  const known = new WeakMap<Principal, CompiledRules>()
+  return caller => {
+    if (caller.limits === null && caller.budgets === null) return shared
+    const found = known.get(caller)
+    if (found !== undefined) return found
+    const rules = compileRules(configured, caller.limits, caller.budgets)
+    known.set(caller, rules)
+    return rules
+  }
+}
+
+type Facts = Pick<ModelFacts, 'price' | 'maxOutputTokens'>
+
+/** Costs nothing: it never leaves the machine. */
+const FREE = { input: 0, cachedInput: 0, cacheWrite: 0, output: 0, request: 0 }
+
+function compileFacts(models: Config['models']): Generation['factsOf'] {
+  const known = new Map<string, Facts>()
+  return ({ alias, providerModel, sandbox }: ModelTarget) => {
+    const id = `${alias} ${providerModel}`
+    const found = known.get(id)
+    if (found !== undefined) return found
+    const facts = modelFacts(models, alias, providerModel)
+    if (known.size >= MAX_MODELS) known.clear()
+    known.set(id, sandbox && facts.price === null ? { ...facts, price: FREE } : facts)
+    return known.get(id) as Facts
+  }
+}
+
+/** What is known of the model `providerModel`, which callers reach by the name or pattern `alias`. */
+export function modelFacts(models: Config['models'], alias: string, providerModel: string): ModelFacts {
+  const { price, maxOutputTokens } = models[alias] ?? {}
+  const isPriced = price?.input !== undefined && price.output !== undefined
+  return findModelFacts(providerModel, {
+    ...(isPriced && { price: { ...price, input: price.input, output: price.output } }),
+    ...(maxOutputTokens !== undefined && { maxOutputTokens }),
+  })
+}

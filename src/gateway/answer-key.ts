@@ -1,0 +1,77 @@
+import type { Limiter } from '#limits/limiter.ts'
+import type { Standing } from '#limits/standing.ts'
+import type { Admitted } from '#policy/check-address.ts'
+import type { Call } from './call.ts'
+import { expiryHeader } from './expiry-header.ts'
+import type { Generation } from './generation.ts'
+import { limitFacts } from './limit-call.ts'
+import type { KeyRoute } from './routes.ts'
+
+const NANO = 1e9
+
+/**
+ * Prepares what callers may know of their own key: what it is, its limits and budgets as they stand. It asks for no scope
+ * and takes of no limit. The query may name a `model` and an `operation`, whose limits are then told too.
+ */
+export async function answerKey(
+  call: Call,
+  route: KeyRoute,
+  caller: Admitted,
+  { rulesOf }: Generation,
+  limiter: Limiter,
+): Promise<void> {
+  const query = new URLSearchParams(route.query)
+  const facts = limitFacts(call, caller, query.get('operation') ?? '')
+  const standing = await limiter.look(rulesOf(caller), facts, query.get('model') ?? '')
+  const { id, project, environment, expiresAt, ceilings } = caller
+  const body = JSON.stringify({
+    id,
+    project,
+    environment,
+    expires_at: timeOf(expiresAt),
+    scopes: ceilings.scopes && [...ceilings.scopes],
+    ...render(standing),
+  })
+  call.bytesOut = Buffer.byteLength(body)
+  const headers = [
+    'content-type',
+    'application/json',
+    'content-length',
+    String(call.bytesOut),
+    'cache-control',
+    'no-store',
+    'x-request-id',
+    call.id,
+    ...expiryHeader(call),
+  ]
+  call.answer = () => {
+    call.answer = null
+    call.res.writeHead(200, headers)
+    call.res.end(body)
+  }
+}
+
+function render({ rates, budgets }: Standing): object {
+  return {
+    limits: rates.map(({ name, unit, limit, windowSeconds, remaining, resetSeconds }) => ({
+      name,
+      unit,
+      limit,
+      remaining,
+      window_seconds: windowSeconds,
+      reset_seconds: resetSeconds,
+    })),
+    budgets: budgets.map(({ name, unit, limit, remaining, period, resetsAt }) => ({
+      name,
+      unit,
+      limit: unit === 'usd' ? limit / NANO : limit,
+      remaining: unit === 'usd' ? remaining / NANO : remaining,
+      period,
+      resets_at: timeOf(resetsAt),
+    })),
+  }
+}
+
+function timeOf(at: number | null): string | null {
+  return at === null ? null : new Date(at).toISOString()
+}
