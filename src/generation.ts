@@ -54,6 +54,10 @@ function compileProvider(
     test: config.tags.includes('test'),
     credential: config.credential === undefined ? null : secrets.get(config.credential),
     previousCredential: config.credential === undefined ? null : secrets.previous(config.credential),
+    ...(config.format === 'openai' && {
+      streamUsage: config.streamUsage,
+      maxTokensMember: config.maxTokensMember,
+    }),
     basePath: pathname.replace(/\/+$/, ''),
     send: upstream.send,
   }

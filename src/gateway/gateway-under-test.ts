@@ -30,6 +30,8 @@ interface GatewayOptions {
   /** Bound of a caller that reads nothing, ms. */
   readonly stallMs?: number
   readonly timeoutMs?: number
+  /** Reads the provider on for so long when a caller hangs up, ms; default = it is stopped. */
+  readonly drainMs?: number
   /** Until when the provider may be asked with the credential `before`, ms since the epoch. */
   readonly previousUntil?: number
 }
@@ -87,7 +89,13 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     number: 3,
     authenticate: createAuthenticate([options.authenticator ?? byName]),
     catalog: createCatalog([provider, { ...provider, name: 'tagged', test: true }], models),
-    limits: { maxBodyBytes: 1_000_000, maxJsonDepth: 16, timeoutMs: options.stallMs ?? 60_000 },
+    limits: {
+      maxBodyBytes: 1_000_000,
+      maxJsonDepth: 16,
+      timeoutMs: options.stallMs ?? 60_000,
+      onHangUp: options.drainMs === undefined ? ('stop' as const) : ('drain' as const),
+      drainMs: options.drainMs ?? 0,
+    },
     ...createLifetime(() => upstream[Symbol.asyncDispose]()),
   }
   const listener = await openListener({

@@ -1,6 +1,6 @@
 import type { Call } from './call.ts'
 import { expiryHeader } from './expiry-header.ts'
-import type { Reply } from './forward.ts'
+import type { Reply } from './reply.ts'
 
 // Of the hop (RFC 9110 §7.6.1), or of the operator's account and not of the caller, or dangerous on our origin.
 const KEPT_BACK = new Set([

@@ -50,5 +50,8 @@ export const gemini: UsageDialect = {
 
 function ofModality(details: unknown, name: string): number {
   if (!Array.isArray(details)) return 0
-  return sum(...details.filter(part => member(part, 'modality') === name).map(part => count(member(part, 'tokenCount')))) ?? 0
+  return (
+    sum(...details.filter(part => member(part, 'modality') === name).map(part => count(member(part, 'tokenCount')))) ??
+    0
+  )
 }
