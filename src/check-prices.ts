@@ -16,7 +16,9 @@ export function checkPrices({ budgets, models, providers }: Config): void {
       const isFree = providers[provider]?.format === 'sandbox'
       if (alias.endsWith('*') || isFree || !covers(alias)) continue
       if (modelFacts(models, alias, model ?? alias).price !== null) continue
-      faults.push(`models.${alias}.price: is missing: the budget ${name} is in dollars, and no price of this model is known`)
+      faults.push(
+        `models.${alias}.price: is missing: the budget ${name} is in dollars, and no price of this model is known`,
+      )
     }
   }
   if (faults.length > 0) throw new Problem('config.invalid', { detail: faults.join('\n') })

@@ -16,7 +16,8 @@ export function compileBounds(config: Config): Pick<Generation, 'rulesOf' | 'fac
 }
 
 function configuredRules({ limits, budgets }: Config): ConfiguredRules {
-  const modelsOf = (patterns: readonly string[] | undefined) => (patterns === undefined ? null : compileModels(patterns))
+  const modelsOf = (patterns: readonly string[] | undefined) =>
+    patterns === undefined ? null : compileModels(patterns)
   return {
     limits: Object.entries(limits).map(([name, { unit, amount, windowSeconds = 0, per, models, operations }]) => {
       const rule = { name, amount, per, models: modelsOf(models), operations: operations ? new Set(operations) : null }

@@ -23,10 +23,11 @@ export function compileGeneration(
   const providers = Object.entries(config.providers).map(([name, provider]) =>
     compileProvider(name, provider, secrets, open),
   )
-  const models = Object.entries(config.models).map(([alias, { provider, model }]) => ({
+  const models = Object.entries(config.models).map(([alias, { provider, model, maxOutputTokens }]) => ({
     alias,
     model: model ?? null,
     provider,
+    maxOutputTokens: maxOutputTokens ?? null,
   }))
   const passthrough = config.passthrough.map(({ provider }) => ({ alias: '*', model: null, provider }))
   return {
@@ -56,6 +57,10 @@ function compileProvider(
     test: config.tags.includes('test'),
     credential: config.credential === undefined ? null : secrets.get(config.credential),
     previousCredential: config.credential === undefined ? null : secrets.previous(config.credential),
+    ...(config.format === 'openai' && {
+      streamUsage: config.streamUsage,
+      maxTokensMember: config.maxTokensMember,
+    }),
     basePath: pathname.replace(/\/+$/, ''),
     send: upstream.send,
   }

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { internalActor } from '#core/actor.ts'
+import type { Clock } from '#core/clock.ts'
 import type { ChangeEvent } from '#core/events.ts'
 import { newId } from '#core/ids.ts'
 import { createLimitsMemory } from '#limits/counter-memory.ts'
 import { createLimitsKeeper } from '#limits/keeper.ts'
 import type { LimitNotices } from '#limits/ticket.ts'
-import type { Clock } from '#core/clock.ts'
 import type { Store } from '#store/ports.ts'
 
 /** What a worker learns of budgets; told to the supervisor, who puts it on record. */

@@ -8,8 +8,8 @@ import { createConnectionMemory, forgetConnections } from '#http/connection-tabl
 import { claimPort } from '#http/listener.ts'
 import { createMetricsMemory, Meter } from '#metrics/meter.ts'
 import type { DatabaseThread } from '#store/sqlite/open.ts'
-import type { LeakAnswer, LeakQuestion } from './leaked-keys.ts'
 import type { BudgetNotice } from './keep-limits.ts'
+import type { LeakAnswer, LeakQuestion } from './leaked-keys.ts'
 import type { GenerationSeed, WorkerNotice, WorkerOrder, WorkerSeed } from './worker.ts'
 
 /** Where SO_REUSEPORT spreads connections over threads; elsewhere one worker serves alone. */
@@ -30,7 +30,11 @@ interface SupervisorOptions {
   /** Answers what workers ask for reports of leaked keys. */
   readonly onLeak: (question: LeakQuestion) => Promise<LeakAnswer>
   /** The counters of limits; `reclaim` gives back what a worker held that is no more. */
-  readonly limits: { readonly memory: SharedArrayBuffer; readonly epoch: string; reclaim(worker: number): Promise<void> }
+  readonly limits: {
+    readonly memory: SharedArrayBuffer
+    readonly epoch: string
+    reclaim(worker: number): Promise<void>
+  }
   readonly onBudget: (notice: BudgetNotice) => void
   /** Told of a worker that died and is being replaced. */
   readonly onReplaced: (index: number, reason: string) => void

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parse as parseYaml } from 'yaml'
+import { checkPrices } from '#check-prices.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { resolvePending } from '#config/pending.ts'
 import { showConfig } from '#config/redact.ts'
@@ -64,6 +65,13 @@ async function encrypt(io: Io): Promise<number> {
   }
   io.stdout.write(`${await sealReference(openKeyRing(folder, io.env), value)}\n`)
   return 0
+}
+
+/** The configuration, whose budgets in money have prices to count with. */
+function loadPriced(env: Io['env'], file: string | undefined): LoadedConfig {
+  const loaded = loadConfig({ env, file })
+  checkPrices(loaded.config)
+  return loaded
 }
 
 async function run(

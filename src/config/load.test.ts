@@ -30,6 +30,8 @@ const defaults = {
     maxJsonDepth: 64,
     timeoutMs: 60_000,
     headTimeoutMs: 10_000,
+    onHangUp: 'stop',
+    drainMs: 10_000,
     maxConnections: 10_000,
   },
   providers: {
@@ -76,7 +78,13 @@ describe('loadConfig', () => {
 
   it('fills in the defaults of each kind of provider', () => {
     const { providers } = load('providers: { a: {format: openai}, b: {format: anthropic}, c: {format: gemini} }').config
-    assert.deepEqual(providers.a, { format: 'openai', baseUrl: 'https://api.openai.com', ...remoteDefaults })
+    assert.deepEqual(providers.a, {
+      format: 'openai',
+      baseUrl: 'https://api.openai.com',
+      streamUsage: 'ask',
+      maxTokensMember: 'max_completion_tokens',
+      ...remoteDefaults,
+    })
     assert.deepEqual(providers.b, { format: 'anthropic', baseUrl: 'https://api.anthropic.com', ...remoteDefaults })
     const gemini = 'https://generativelanguage.googleapis.com'
     assert.deepEqual(providers.c, { format: 'gemini', baseUrl: gemini, ...remoteDefaults })
@@ -92,6 +100,24 @@ providers: { local: { format: openai, baseUrl: 'http://127.1:11434/v1/' } }`).co
     assert.ok(local?.format === 'openai')
     assert.equal(local.baseUrl, 'http://127.0.0.1:11434/v1')
     assert.equal(local.allowPrivateNetwork, true)
+  })
+
+  it('asks OpenAI itself for a maximum of tokens by its newer name, others by the older', () => {
+    for (const [baseUrl, name] of [
+      ['https://api.openai.com', 'max_completion_tokens'],
+      ['https://eu.api.openai.com/', 'max_completion_tokens'],
+      ['https://mine.openai.azure.com/openai', 'max_completion_tokens'],
+      ['https://notopenai.com', 'max_tokens'],
+      ['https://api.openai.com.example.com', 'max_tokens'],
+      ['http://localhost:11434', 'max_tokens'],
+    ] as const) {
+      const { a } = load(`providers: { a: { format: openai, baseUrl: '${baseUrl}' } }`).config.providers
+      assert.ok(a?.format === 'openai')
+      assert.equal(a.maxTokensMember, name, baseUrl)
+    }
+    const { a } = load('providers: { a: { format: openai, maxTokensMember: max_tokens } }').config.providers
+    assert.ok(a?.format === 'openai')
+    assert.equal(a.maxTokensMember, 'max_tokens')
   })
 
   it('is deeply frozen', () => {

@@ -88,7 +88,10 @@ function derive(config: Config, passthrough: Config['passthrough']): Config {
     if (provider.format === 'sandbox') return [name, provider] as const
     const baseUrl = new URL(provider.baseUrl).href.replace(/\/+$/, '')
     const allowPrivateNetwork = provider.allowPrivateNetwork ?? isLoopback(baseUrl)
-    return [name, { ...provider, baseUrl, allowPrivateNetwork }] as const
+    const derived = { ...provider, baseUrl, allowPrivateNetwork }
+    if (derived.format !== 'openai') return [name, derived] as const
+    const maxTokensMember = derived.maxTokensMember ?? (isOpenai(baseUrl) ? 'max_completion_tokens' : 'max_tokens')
+    return [name, { ...derived, maxTokensMember }] as const
   })
   return {
     ...config,
@@ -96,6 +99,11 @@ function derive(config: Config, passthrough: Config['passthrough']): Config {
     providers: Object.fromEntries(providers),
     passthrough,
   }
+}
+
+/** Many servers speak an older OpenAI: only its own are sure to know the newer names. */
+function isOpenai(baseUrl: string): boolean {
+  return /(?:^|\.)(?:openai\.com|openai\.azure\.com)$/.test(new URL(baseUrl).hostname)
 }
 
 function freeze<T>(value: T): T {

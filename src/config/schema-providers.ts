@@ -1,5 +1,5 @@
 import { checkBaseUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
-import { map, section } from './shape.ts'
+import { map, type SchemaNode, section } from './shape.ts'
 
 const tags = (initial: readonly string[], description: string) =>
   ({
@@ -17,7 +17,12 @@ const tags = (initial: readonly string[], description: string) =>
   }) as const
 
 /** A provider reached over HTTP, of one wire format. */
-const remote = <const F extends string>(format: F, baseUrl: string, variable: string) =>
+const remote = <const F extends string, const M extends Readonly<Record<string, SchemaNode>>>(
+  format: F,
+  baseUrl: string,
+  variable: string,
+  members: M,
+) =>
   section(
     'A server reached over HTTP.',
     {
@@ -78,9 +83,29 @@ const remote = <const F extends string>(format: F, baseUrl: string, variable: st
         description: 'Whether the host may resolve to a private, loopback or link-local address.',
         examples: [true],
       },
+      ...members,
     },
     ['credential'],
   )
+
+/** What differs among the servers that speak OpenAI's format. */
+const ofOpenai = {
+  streamUsage: {
+    type: 'string',
+    enum: ['ask', 'leave'],
+    default: 'ask' as unknown,
+    description:
+      'Chat streams tell their use only if asked to. `ask` puts `stream_options.include_usage` into requests without it, and takes the extra chunk out again; `leave` is for servers that refuse it, and what such streams use is then estimated.',
+    examples: ['leave'],
+  },
+  maxTokensMember: {
+    type: 'string',
+    enum: ['max_completion_tokens', 'max_tokens'],
+    'x-default': '`max_completion_tokens` at `openai.com` and Azure, else `max_tokens`',
+    description: 'How the server calls a chat’s maximum of output tokens, for models with `maxOutputTokens`.',
+    examples: ['max_tokens'],
+  },
+} as const
 
 const sandbox = section(
   'Answers from within the gateway, for tests: no network, no cost, one answer for one question.',
@@ -137,9 +162,9 @@ export const providersSchema = map(
   {
     description: 'One provider; `format` decides which members it has.',
     anyOf: [
-      remote('openai', 'https://api.openai.com', 'OPENAI_API_KEY'),
-      remote('anthropic', 'https://api.anthropic.com', 'ANTHROPIC_API_KEY'),
-      remote('gemini', 'https://generativelanguage.googleapis.com', 'GEMINI_API_KEY'),
+      remote('openai', 'https://api.openai.com', 'OPENAI_API_KEY', ofOpenai),
+      remote('anthropic', 'https://api.anthropic.com', 'ANTHROPIC_API_KEY', {}),
+      remote('gemini', 'https://generativelanguage.googleapis.com', 'GEMINI_API_KEY', {}),
       sandbox,
     ],
   },

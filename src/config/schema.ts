@@ -163,6 +163,22 @@ const requests = section('Bounds of what callers may send to the public listener
     description: 'Time in which the head of the request must have arrived.',
     examples: [5000],
   },
+  onHangUp: {
+    type: 'string',
+    enum: ['stop', 'drain'],
+    default: 'stop' as unknown,
+    description:
+      'When a caller hangs up: `stop` the provider and count what was received, or `drain`, that is read on so that the provider’s own count is known.',
+    examples: ['drain'],
+  },
+  drainMs: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 600_000,
+    default: 10_000,
+    description: 'How long a provider is read on after its caller has hung up, if `onHangUp` is `drain`.',
+    examples: [30_000],
+  },
   maxConnections: {
     type: 'integer',
     minimum: 1,

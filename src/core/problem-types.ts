@@ -127,10 +127,15 @@ const registry = {
     title: 'The address has too many connections',
     help: 'Keep connections open and use them again, or raise `requests.maxConnectionsPerAddress` or `maxNewConnectionsPerAddress`. Name a proxy that speaks for many in `requests.uncappedAddresses`.',
   },
+  'request.max_output': {
+    status: 400,
+    title: 'More output is asked for than the model may write',
+    help: 'Ask for no more tokens than the detail says, or leave the maximum out.',
+  },
   'request.caller_hung_up': {
     status: null,
     title: 'The caller hung up before the answer was complete',
-    help: 'Nothing to do; the exchange with the provider was stopped.',
+    help: 'Nothing to do; the exchange with the provider was stopped, or read on within a bound, as `requests.onHangUp` says.',
   },
   'model.not_found': {
     status: 404,

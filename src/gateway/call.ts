@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Principal } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
+import type { MeteredUsage } from '#core/usage.ts'
 import { wasCut } from '#http/listener.ts'
 import type { Ticket } from '#limits/ticket.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
@@ -29,6 +30,8 @@ export class Call {
   stream = false
   problem: Problem | null = null
   upstreamStatus: number | null = null
+  /** What it used, known when the reply is over; null = nothing was sent to a provider. */
+  usage: MeteredUsage | null = null
   bytesIn = 0
   bytesOut = 0
   /** Whole body received. */
@@ -43,16 +46,16 @@ export class Call {
   gone = false
   /** The provider refused its credential, and was asked with the one before. */
   usedPreviousCredential = false
-  /** Told when the caller hangs up. */
-  reply: { hangUp(): void } | null = null
   /** What it took of its limits; null = it has none. */
   ticket: Ticket | null = null
   /** Of the model; null = none is known. */
   price: Price | null = null
   costNanoUsd: number | null = null
+  /** Told when the caller hangs up; may read the provider on for a while. */
+  reply: { hangUp(mayDrain?: boolean): void; whenOver(callback: () => void): void } | null = null
   /** Sends what the gateway itself answers, with the status that `res` has; null = nothing. */
   answer: (() => void) | null = null
-  /** Who waits for the answer to have left. */
+  /** Who waits for the answer to have left and the reply to be over. */
   onClosed: (() => void) | null = null
 
   constructor(id: string, req: IncomingMessage, res: ServerResponse, at: number, configGeneration: number) {
@@ -80,10 +83,12 @@ export class Call {
   #closed(): void {
     if (!this.res.writableFinished) {
       this.gone = true
-      if (wasCut(this.res)) this.problem ??= new Problem('gateway.stopped')
-      this.reply?.hangUp()
+      const cut = wasCut(this.res)
+      if (cut) this.problem ??= new Problem('gateway.stopped')
+      this.reply?.hangUp(!cut)
     }
-    this.onClosed?.()
+    if (this.reply === null) this.onClosed?.()
+    else this.reply.whenOver(() => this.onClosed?.())
   }
 
   /** The gateway's own share of the time up to the reply's head, ms: without the caller's upload and the provider's answer. */

@@ -1,5 +1,5 @@
 import type { ReplyHeaders, ReplySink } from '#core/exchange.ts'
-import type { Reply } from './forward.ts'
+import type { Reply } from './reply.ts'
 
 /** What is read of a refusal so that its connection can be used again; beyond it, the connection is ended. */
 const MAX_DROPPED_BYTES = 64 * 1024

@@ -1,48 +1,67 @@
-import type { Exchange, ProviderRequest, ReplyHeaders, ReplySink } from '#core/exchange.ts'
+import type { ProviderRequest, ReplySink } from '#core/exchange.ts'
 import { Problem } from '#core/problems.ts'
 import type { Secret } from '#core/secret.ts'
-import type { Grant } from '#policy/authorize.ts'
+import { applyEdits } from '#http/json-members.ts'
+import { askForUsage } from '#providers/ask-for-usage.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
+import { enforceOutput } from '#providers/enforce-output.ts'
 import { formats } from '#providers/formats.ts'
 import { requestHeaders } from '#providers/wire-format.ts'
 import type { Call } from './call.ts'
 import { FirstAnswer } from './first-answer.ts'
+import type { Hold } from './limit-call.ts'
 import type { Input } from './read-input.ts'
+import { Reply } from './reply.ts'
 import type { OperationRoute } from './routes.ts'
 
-/** Sends the call to its target; resolves when the reply's head is here. Rejects with `upstream.*` or `request.caller_hung_up`. */
-export function forward(call: Call, route: OperationRoute, grant: Grant<ModelTarget>, input: Input): Promise<Reply> {
+/**
+ * Sends the call to its target; resolves when the reply's head is here. Rejects with `upstream.*`, `request.max_output`,
+ * `request.invalid_body` or `request.caller_hung_up`.
+ */
+export async function forward(call: Call, route: OperationRoute, { grant, input }: Hold): Promise<Reply> {
   const { target } = grant
   call.target = target
-  return new Promise((resolve, reject) => {
-    if (call.gone) return reject(new Problem('request.caller_hung_up'))
-    const reply = new Reply(head => {
-      call.headAt = performance.now()
-      call.upstreamStatus = head.status
-      resolve(head)
-    }, reject)
-    const send = (credential: Secret | null, sink: ReplySink) => {
-      reply.exchange = target.provider.send(toRequest(call, route, target, input, credential), sink)
+  const { body, asksForUsage } = rewrite(route, target, input)
+  if (call.gone) throw new Problem('request.caller_hung_up')
+  const reply = new Reply(call, route, input, asksForUsage)
+  const send = (credential: Secret | null, sink: ReplySink) => {
+    reply.exchange = target.provider.send(toRequest(call, route, target, body, credential), sink)
+  }
+  const { credential, previousCredential: previous = null } = target.provider
+  call.sentAt = performance.now()
+  if (previous === null || previous.until <= call.at) send(credential, reply)
+  else {
+    const again = () => {
+      call.usedPreviousCredential = true
+      send(previous.secret, reply)
     }
-    const { credential, previousCredential: previous = null } = target.provider
-    call.sentAt = performance.now()
-    if (previous === null || previous.until <= call.at) send(credential, reply)
-    else {
-      const again = () => {
-        call.usedPreviousCredential = true
-        send(previous.secret, reply)
-      }
-      send(credential, new FirstAnswer(reply, again))
-    }
-    call.reply = reply
-  })
+    send(credential, new FirstAnswer(reply, again))
+  }
+  call.reply = reply
+  return reply.begun
+}
+
+/**
+ * The caller's bytes, with the model's name at the provider, the model's maximum and the question for the stream's use
+ * put in where they are needed: nothing is serialised again.
+ */
+function rewrite(route: OperationRoute, target: ModelTarget, input: Input): { body: Buffer; asksForUsage: boolean } {
+  const { body, json, modelRange } = input
+  const limit = enforceOutput(route.format, route.id, target, json, body)
+  const question = askForUsage(route.id, target.provider, json, body)
+  const name =
+    modelRange === null || input.model === target.providerModel
+      ? null
+      : { ...modelRange, text: JSON.stringify(target.providerModel) }
+  const edits = [question, limit, name].filter(edit => edit !== null)
+  return { body: applyEdits(body, edits), asksForUsage: question !== null }
 }
 
 function toRequest(
   call: Call,
   route: OperationRoute,
   target: ModelTarget,
-  input: Input,
+  body: Buffer,
   credential: Secret | null,
 ): ProviderRequest {
   const { provider, providerModel } = target
@@ -56,84 +75,11 @@ function toRequest(
     method: 'POST',
     path: provider.basePath + path + (streamsAsEvents(route) ? '?alt=sse' : ''),
     headers,
-    body: renameModel(input, providerModel),
+    body,
   }
 }
 
 /** Gemini streams an array unless asked for events; of the caller's query nothing else is passed on. */
 function streamsAsEvents(route: OperationRoute): boolean {
   return route.query !== '' && new URLSearchParams(route.query).get('alt') === 'sse'
-}
-
-/** The caller's bytes, with the value of `model` replaced where the provider knows it by another name: nothing is serialised again. */
-function renameModel(input: Input, providerModel: string): Buffer {
-  const { body, modelRange } = input
-  if (modelRange === null || input.model === providerModel) return body
-  const name = Buffer.from(JSON.stringify(providerModel))
-  return Buffer.concat([body.subarray(0, modelRange.start), name, body.subarray(modelRange.end)])
-}
-
-/** What a reply keeps until somebody reads it; then the provider is stopped. */
-const MAX_EARLY_BYTES = 64 * 1024
-
-/** A reply under way. */
-export class Reply implements ReplySink {
-  status = 0
-  headers: ReplyHeaders = {}
-  exchange: Exchange | null = null
-  readonly #resolve: (reply: Reply) => void
-  readonly #reject: (error: Error) => void
-  #reader: Omit<ReplySink, 'onHead'> | null = null
-  #early: Buffer | null = null
-  #ended = false
-  #error: Error | null = null
-
-  constructor(resolve: (reply: Reply) => void, reject: (error: Error) => void) {
-    this.#resolve = resolve
-    this.#reject = reject
-  }
-
-  onHead(status: number, headers: ReplyHeaders): void {
-    this.status = status
-    this.headers = headers
-    this.#resolve(this)
-  }
-
-  onData(chunk: Buffer): boolean {
-    if (this.#reader !== null) return this.#reader.onData(chunk)
-    this.#early = this.#early === null ? chunk : Buffer.concat([this.#early, chunk])
-    // A short reply is whole before anybody can read it: to stop the provider for it would cost more than it saves.
-    return this.#early.length < MAX_EARLY_BYTES
-  }
-
-  onEnd(): void {
-    this.#ended = true
-    this.#reader?.onEnd()
-  }
-
-  onError(error: Error): void {
-    if (this.status === 0) this.#reject(error)
-    this.#error = error
-    this.#reader?.onError(error)
-  }
-
-  /** The caller is gone: nobody wants the rest. */
-  hangUp(): void {
-    this.exchange?.abort()
-    this.#reject(new Problem('request.caller_hung_up'))
-  }
-
-  /** Hands over what is here already, then whatever comes. */
-  readBy(reader: Omit<ReplySink, 'onHead'>): void {
-    this.#reader = reader
-    if (this.#early !== null && reader.onData(this.#early) && !this.#ended) this.exchange?.resume()
-    this.#early = null
-    if (this.#error !== null) reader.onError(this.#error)
-    else if (this.#ended) reader.onEnd()
-  }
-
-  /** The whole body, if it is here already; null = more may come. */
-  whole(): Buffer | null {
-    return this.#ended && this.#error === null ? (this.#early ?? Buffer.alloc(0)) : null
-  }
 }

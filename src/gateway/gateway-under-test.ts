@@ -9,6 +9,8 @@ import { Problem } from '#core/problems.ts'
 import { Secret } from '#core/secret.ts'
 import { openListener } from '#http/listener.ts'
 import { createUpstream, type Upstream, type UpstreamOptions } from '#http/upstream.ts'
+import { createLimitsMemory } from '#limits/counter-memory.ts'
+import { createLimiter } from '#limits/limiter.ts'
 import { createCatalog, type ModelEntry } from '#providers/catalog.ts'
 import type { FormatName } from '#providers/wire-format.ts'
 import { createLifetime } from './lifetime.ts'
@@ -32,6 +34,8 @@ interface GatewayOptions {
   readonly stallMs?: number
   readonly timeoutMs?: number
   readonly overload?: Partial<Parameters<typeof createOverload>[0]>
+  /** Reads the provider on for so long when a caller hangs up, ms; default = it is stopped. */
+  readonly drainMs?: number
   /** Until when the provider may be asked with the credential `before`, ms since the epoch. */
   readonly previousUntil?: number
 }
@@ -91,9 +95,27 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     number: 3,
     authenticate: createAuthenticate([options.authenticator ?? byName]),
     catalog: createCatalog([provider, { ...provider, name: 'tagged', test: true }], models),
-    limits: { maxBodyBytes: 1_000_000, maxJsonDepth: 16, timeoutMs: options.stallMs ?? 60_000 },
+    limits: {
+      maxBodyBytes: 1_000_000,
+      maxJsonDepth: 16,
+      timeoutMs: options.stallMs ?? 60_000,
+      onHangUp: options.drainMs === undefined ? ('stop' as const) : ('drain' as const),
+      drainMs: options.drainMs ?? 0,
+    },
+    rulesOf: () => NO_RULES,
+    factsOf: () => ({ price: null, maxOutputTokens: null }),
     ...createLifetime(() => upstream[Symbol.asyncDispose]()),
   }
+  const limiter = createLimiter({
+    memory: createLimitsMemory({ workers: 2, slots: 1024 }),
+    worker: 2,
+    allowances: { take: noStore, settle: noStore, forget: noStore },
+    findSpent: noStore,
+    epoch: 'test',
+    clock: () => NOW,
+    onThreshold: () => {},
+    onOverrun: () => {},
+  })
   const overload = createOverload({
     maxDelayMs: 10_000,
     maxFailuresPerSecond: 1000,
@@ -109,6 +131,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     timeoutMs: options.timeoutMs ?? 5000,
     handle: createPipeline({
       overload,
+      limiter,
       current: () => generation,
       worker: 2,
       recorder: {
@@ -141,6 +164,12 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
       return events[0] as CallEvent
     },
   }
+}
+
+const NO_RULES = { admit: [], reserve: [] }
+
+function noStore(): never {
+  throw new Error('without a budget nobody asks the store')
 }
 
 /** A provider of HTTP. */

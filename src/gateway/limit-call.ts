@@ -1,10 +1,10 @@
-import type { OperationId } from '#core/operations.ts'
 import { networkOf } from '#core/network.ts'
+import type { OperationId } from '#core/operations.ts'
 import type { Limiter } from '#limits/limiter.ts'
 import type { CallFacts } from '#limits/rules.ts'
+import type { Grant } from '#policy/authorize.ts'
 import type { Admitted } from '#policy/check-address.ts'
 import type { Permitted } from '#policy/permit.ts'
-import type { Grant } from '#policy/authorize.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
 import { boundOutput, boundUsage } from '#providers/usage/bound.ts'
 import { boundCost, costOf } from '#usage/cost.ts'
@@ -22,7 +22,13 @@ export type Hold = { readonly grant: Grant<ModelTarget>; readonly input: Input }
 const USUAL_OUTPUT_TOKENS = 1024
 
 /** Takes of the rates of requests, and of calls at once. Throws `limits.*`. */
-export function takePace(call: Call, { rulesOf }: Generation, limiter: Limiter, caller: Permitted, id: OperationId): void {
+export function takePace(
+  call: Call,
+  { rulesOf }: Generation,
+  limiter: Limiter,
+  caller: Permitted,
+  id: OperationId,
+): void {
   const rules = rulesOf(caller)
   if (rules.admit.length === 0 && rules.reserve.length === 0) return
   call.ticket = limiter.open(rules, limitFacts(call, caller, id))
@@ -49,7 +55,7 @@ export async function reserve(
     const bound = boundUsage(route.format, route.id, json, body.length, maxOutputTokens)
     const unbounded = bound.unbounded ?? (bound.output === null ? 'the output: name a maximum of tokens' : null)
     const isBounded = unbounded === null && bound.output !== null
-    const stated = boundOutput(route.format, json)
+    const stated = boundOutput(route.format, route.id, json)
     const likely = Math.min(USUAL_OUTPUT_TOKENS, bound.output ?? USUAL_OUTPUT_TOKENS)
     const waiting = call.ticket.reserve({
       model,
@@ -69,6 +75,7 @@ export function settle(call: Call): void {
   const { ticket, usage, price } = call
   if (usage !== null && price !== null) call.costNanoUsd = costOf(usage, price)
   if (ticket === null) return
-  if (call.sentAt === 0 && call.problem !== null) return ticket.refund()
-  ticket.settle({ inputTokens: usage?.input ?? 0, outputTokens: usage?.output ?? 0, nanoUsd: call.costNanoUsd ?? 0 })
+  if (call.sentAt === 0 && call.problem !== null) ticket.refund()
+  else
+    ticket.settle({ inputTokens: usage?.input ?? 0, outputTokens: usage?.output ?? 0, nanoUsd: call.costNanoUsd ?? 0 })
 }

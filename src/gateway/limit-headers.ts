@@ -16,7 +16,12 @@ export function limitHeaders(
   if (ticket === null) return NONE
   const { rates } = ticket.standing()
   if (rates.length === 0) return NONE
-  const headers = ['ratelimit-policy', rates.map(policyOf).join(', '), 'ratelimit', rates.map(serviceLimitOf).join(', ')]
+  const headers = [
+    'ratelimit-policy',
+    rates.map(policyOf).join(', '),
+    'ratelimit',
+    rates.map(serviceLimitOf).join(', '),
+  ]
   if (format === 'openai') pushOpenai(headers, rates)
   if (format === 'anthropic') pushAnthropic(headers, rates, now)
   return headers
@@ -37,7 +42,8 @@ function tightest(rates: readonly RateStanding[], units: readonly string[]): Rat
   return rates
     .filter(({ unit }) => units.includes(unit))
     .reduce<RateStanding | undefined>(
-      (least, rate) => (least === undefined || rate.remaining / rate.limit < least.remaining / least.limit ? rate : least),
+      (least, rate) =>
+        least === undefined || rate.remaining / rate.limit < least.remaining / least.limit ? rate : least,
       undefined,
     )
 }
@@ -49,7 +55,12 @@ function pushOpenai(headers: string[], rates: readonly RateStanding[]): void {
   ] as const) {
     const rate = tightest(rates, units)
     if (rate === undefined) continue
-    headers.push(`x-ratelimit-limit-${name}`, String(rate.limit), `x-ratelimit-remaining-${name}`, String(rate.remaining))
+    headers.push(
+      `x-ratelimit-limit-${name}`,
+      String(rate.limit),
+      `x-ratelimit-remaining-${name}`,
+      String(rate.remaining),
+    )
     headers.push(`x-ratelimit-reset-${name}`, durationOf(rate.resetSeconds))
   }
 }

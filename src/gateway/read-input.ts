@@ -1,9 +1,8 @@
 import { readJsonBody } from '#http/bodies.ts'
-import { parseStrictJson, type StrictJson } from '#http/strict-json.ts'
+import { type JsonObject, parseStrictJson, type StrictJson } from '#http/strict-json.ts'
 import { formats } from '#providers/formats.ts'
 import { refuseStateful } from '#providers/stateful.ts'
 import type { Call } from './call.ts'
-
 import type { OperationRoute } from './routes.ts'
 
 declare const read: unique symbol
@@ -13,6 +12,10 @@ export interface InputLimits {
   readonly maxJsonDepth: number
   /** How long a caller may take to accept what is written to it, ms. */
   readonly timeoutMs: number
+  /** When a caller hangs up: stop the provider, or read on for its own count of what was used. */
+  readonly onHangUp: 'stop' | 'drain'
+  /** How long it is read on, ms. */
+  readonly drainMs: number
 }
 
 /** A body that was read strictly and fits its operation. Made here only. */
@@ -23,6 +26,10 @@ export type Input = {
   readonly model: string
   /** Where the body names the model; null = the path does. */
   readonly modelRange: StrictJson['model']
+  /** The body, parsed. */
+  readonly json: JsonObject
+  /** How long the provider is read on when the caller hangs up, ms; 0 = it is stopped. */
+  readonly drainMs: number
 } & { readonly [read]: true }
 
 /** Reads and checks the body. Throws the 400s, 413 and 415 of `request.*` and `route.stateful_operation`. */
@@ -36,5 +43,7 @@ export async function readInput(call: Call, route: OperationRoute, limits: Input
   call.model = model
   call.stream = route.operation.streams ?? json.value.stream === true
   refuseStateful(formats[route.format], json.value)
-  return { body, model, modelRange: route.model === null ? json.model : null } as Input
+  const modelRange = route.model === null ? json.model : null
+  const drainMs = limits.onHangUp === 'drain' ? limits.drainMs : 0
+  return { body, model, modelRange, json: json.value, drainMs } as Input
 }

@@ -1,8 +1,9 @@
 import { Problem } from '#core/problems.ts'
+import { withoutUsageChunk } from '#providers/usage/usage-chunk.ts'
 import type { Call } from './call.ts'
 import { EventHold } from './event-hold.ts'
-import type { Reply } from './forward.ts'
 import { renderStreamError } from './render-problem.ts'
+import type { Reply } from './reply.ts'
 import { replyHeaders } from './reply-headers.ts'
 
 /**
@@ -12,15 +13,13 @@ import { replyHeaders } from './reply-headers.ts'
  */
 export function relay(call: Call, reply: Reply, stallMs: number): Promise<void> {
   const { res } = call
-  // Events under a content encoding cannot be told apart: such a stream passes as bytes.
-  const events =
-    String(reply.headers['content-type'] ?? '').startsWith('text/event-stream') &&
-    reply.headers['content-encoding'] === undefined
+  const { events } = reply
   res.writeHead(reply.status, replyHeaders(call, reply, events))
   return new Promise(resolve => {
     call.onClosed = resolve
-    const whole = reply.whole()
-    if (whole !== null) {
+    const body = reply.whole()
+    if (body !== null) {
+      const whole = events && reply.dropsUsageChunk ? withoutUsageChunk(body) : body
       call.bytesOut = whole.length
       // The bytes as a string: with the head they leave in one write of one buffer.
       res.end(whole.toString('latin1'), 'latin1')
@@ -28,19 +27,21 @@ export function relay(call: Call, reply: Reply, stallMs: number): Promise<void> 
     }
     // The head leaves before the first event: a caller sees at once that it was accepted.
     if (events) res.flushHeaders()
-    new Relay(call, reply, events, stallMs)
+    new Relay(call, reply, stallMs)
   })
 }
 
 class Relay {
   readonly #call: Call
   readonly #hold: EventHold | null
+  readonly #drops: boolean
   readonly #stallMs: number
   #stalled: NodeJS.Timeout | undefined
 
-  constructor(call: Call, reply: Reply, events: boolean, stallMs: number) {
+  constructor(call: Call, reply: Reply, stallMs: number) {
     this.#call = call
-    this.#hold = events ? new EventHold() : null
+    this.#hold = reply.events ? new EventHold() : null
+    this.#drops = reply.events && reply.dropsUsageChunk
     this.#stallMs = stallMs
     call.res.on('drain', () => {
       clearTimeout(this.#stalled)
@@ -51,8 +52,9 @@ class Relay {
   }
 
   onData(chunk: Buffer): boolean {
-    const ready = this.#hold === null ? chunk : this.#hold.push(chunk)
-    if (ready === null) return true
+    const whole = this.#hold === null ? chunk : this.#hold.push(chunk)
+    const ready = whole !== null && this.#drops ? withoutUsageChunk(whole) : whole
+    if (ready === null || ready.length === 0) return true
     this.#call.bytesOut += ready.length
     if (this.#call.res.write(ready)) return true
     this.#expectReader()
@@ -66,7 +68,8 @@ class Relay {
   }
 
   onEnd(): void {
-    const rest = this.#hold?.rest() ?? null
+    const held = this.#hold?.rest() ?? null
+    const rest = held !== null && this.#drops ? withoutUsageChunk(held) : held
     this.#call.bytesOut += rest?.length ?? 0
     this.#call.res.end(rest)
     this.#expectReader()

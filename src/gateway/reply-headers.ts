@@ -1,6 +1,7 @@
 import type { Call } from './call.ts'
 import { expiryHeader } from './expiry-header.ts'
-import type { Reply } from './forward.ts'
+import { limitHeaders } from './limit-headers.ts'
+import type { Reply } from './reply.ts'
 
 // Of the hop (RFC 9110 §7.6.1), or of the operator's account and not of the caller, or dangerous on our origin.
 const KEPT_BACK = new Set([
@@ -54,6 +55,7 @@ export function replyHeaders(call: Call, reply: Reply, events: boolean): string[
   headers.push('x-request-id', call.id, 'x-ostiary-overhead-ms', call.overheadMs().toFixed(2))
   if (call.route?.format === 'anthropic') headers.push('request-id', call.id)
   headers.push(...expiryHeader(call))
+  if (call.route !== null) headers.push(...limitHeaders(call.route.format, call.ticket, call.at))
   if (reply.status >= 400) headers.push('x-ostiary-upstream-status', String(reply.status))
   return headers
 }

@@ -13,6 +13,7 @@ function find(request: string, headers: IncomingHttpHeaders = {}): Route {
 function shape(route: Route): string {
   if (route.serves === 'nothing') return `${route.problem.code} (${route.format})`
   if (route.serves === 'models') return `${route.id} ${route.model ?? '-'} (${route.format})`
+  if (route.serves === 'key') return `${route.id} (${route.format})`
   const { streams } = route.operation
   return `${route.id} ${route.model ?? '-'} (${route.format})${streams === null ? '' : streams ? ' stream' : ' whole'}`
 }
@@ -20,6 +21,10 @@ function shape(route: Route): string {
 const table: Readonly<Record<string, string>> = {
   'POST /v1/chat/completions': 'openai.chat - (openai)',
   'POST /v1/responses': 'openai.responses - (openai)',
+  'GET /ostiary/key': 'ostiary.key (problem+json)',
+  'GET /ostiary/key?model=gpt': 'ostiary.key (problem+json)',
+  'POST /ostiary/key': 'route.method_not_allowed (problem+json)',
+  'GET /ostiary/keys': 'route.not_found (problem+json)',
   'POST /v1/embeddings': 'openai.embeddings - (openai)',
   'GET /v1/models': 'openai.models - (openai)',
   'GET /v1/models/gpt-5': 'openai.model gpt-5 (openai)',

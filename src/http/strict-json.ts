@@ -44,12 +44,27 @@ export function parseStrictJson(body: Buffer, maxDepth: number): StrictJson {
 }
 
 // What the gateway reads of a body: some servers take another case for the same name, and would read another value.
-const READ_HERE = ['model', 'stream', 'messages', 'input', 'contents']
+const READ_HERE = new Set([
+  'model',
+  'stream',
+  'messages',
+  'input',
+  'contents',
+  'stream_options',
+  'max_tokens',
+  'max_completion_tokens',
+  'max_output_tokens',
+  'n',
+  'best_of',
+  'generationConfig',
+  'generation_config',
+])
+const IN_LOWER_CASE = new Set([...READ_HERE].map(name => name.toLowerCase()))
 
 function refuseOtherSpelling(value: object): void {
   for (const name in value) {
-    if (READ_HERE.includes(name)) continue
-    if (READ_HERE.includes(name.toUpperCase().toLowerCase())) throw new Problem('request.duplicate_member')
+    if (READ_HERE.has(name)) continue
+    if (IN_LOWER_CASE.has(name.toUpperCase().toLowerCase())) throw new Problem('request.duplicate_member')
   }
 }
 
@@ -88,7 +103,7 @@ const STRIDE = 64
  * Index of the closing quote of the string that opens at `open`; the end of the body where there is none. Names and
  * texts full of escaped quotes are walked, long runs are searched.
  */
-function endOfString(body: Buffer, open: number): number {
+export function endOfString(body: Buffer, open: number): number {
   const { length } = body
   let at = open + 1
   for (;;) {

@@ -60,7 +60,14 @@ export interface Desk {
   readonly notices: LimitNotices
 }
 
-const NOTHING: Reservation = { model: '', inputTokens: 0, outputTokens: 0, boundTokens: 0, boundNanoUsd: 0, unbounded: null }
+const NOTHING: Reservation = {
+  model: '',
+  inputTokens: 0,
+  outputTokens: 0,
+  boundTokens: 0,
+  boundNanoUsd: 0,
+  unbounded: null,
+}
 
 /** What one call has taken of its limits. Of `refund` and `settle` the first counts; one must come, whatever happens. */
 export class Ticket {

@@ -15,6 +15,10 @@ export interface Provider {
   readonly previousCredential?: { readonly secret: Secret; readonly until: number } | null
   /** Path below which the provider's API lies; empty or without a slash at its end. */
   readonly basePath: string
+  /** Of a chat stream that does not ask for its use: `ask` for it, the default, or `leave` it as it is. */
+  readonly streamUsage?: 'ask' | 'leave'
+  /** By which name a chat's maximum of output tokens is asked for; default `max_completion_tokens`. */
+  readonly maxTokensMember?: 'max_completion_tokens' | 'max_tokens'
   readonly send: Send
 }
 
@@ -29,6 +33,8 @@ export interface ModelTarget {
   readonly provider: Provider
   readonly test: boolean
   readonly sandbox: boolean
+  /** Most tokens that one answer may have, enforced on each request; null = what the provider allows. */
+  readonly maxOutputTokens: number | null
 }
 
 export interface ModelEntry {
@@ -37,6 +43,8 @@ export interface ModelEntry {
   /** Name at the provider; null = the same. */
   readonly model: string | null
   readonly provider: string
+  /** null = not bounded here, as where it is left out. */
+  readonly maxOutputTokens?: number | null
 }
 
 /** Models by public name: what `model` in a request may be. */
@@ -59,6 +67,7 @@ export function createCatalog(providers: readonly Provider[], models: readonly M
       provider,
       test: provider.test,
       sandbox: provider.format === null,
+      maxOutputTokens: entry.maxOutputTokens ?? null,
     }
   }
   const named = models.filter(entry => !entry.alias.endsWith('*')).map(entry => targetOf(entry, entry.alias))

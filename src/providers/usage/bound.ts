@@ -48,15 +48,21 @@ export function boundUsage(
     tools.filter(isPredefined).length * TOOLS
   return {
     input,
-    output: operation === 'openai.embeddings' ? 0 : boundOutput(format, body, modelMaxOutput),
+    output: boundOutput(format, operation, body, modelMaxOutput),
     estimateInput: estimateInput(format, body, bodyBytes),
     unbounded: media.elsewhere ?? unboundedFeature(format, body, tools),
   }
 }
 
 /** What a request lets the model write at most, over all its choices; null = as much as it likes. */
-export function boundOutput(format: FormatName, body: JsonObject, modelMaxOutput: number | null = null): number | null {
-  const limits = outputLimits(format, body).filter(value => value !== null && value !== undefined)
+export function boundOutput(
+  format: FormatName,
+  operation: OperationId,
+  body: JsonObject,
+  modelMaxOutput: number | null = null,
+): number | null {
+  if (operation === 'openai.embeddings') return 0
+  const limits = outputLimits(format, operation, body)
   if (!limits.every(isLimit)) return null
   // Two spellings may both be given: which one counts is the server's affair.
   const one = limits.length > 0 ? Math.max(...limits) : modelMaxOutput
@@ -66,11 +72,15 @@ export function boundOutput(format: FormatName, body: JsonObject, modelMaxOutput
   return total === null || total > Number.MAX_SAFE_INTEGER ? null : total
 }
 
-/** Every member of the body that bounds the output of one choice, as given. */
-export function outputLimits(format: FormatName, body: JsonObject): unknown[] {
+/** What the body says of the output of one choice at most, by whichever names the operation knows for it; as given. */
+export function outputLimits(format: FormatName, operation: OperationId, body: JsonObject): unknown[] {
+  return givenLimits(format, operation, body).filter(value => value !== null && value !== undefined)
+}
+
+function givenLimits(format: FormatName, operation: OperationId, body: JsonObject): unknown[] {
   switch (format) {
     case 'openai':
-      return [body.max_tokens, body.max_completion_tokens, body.max_output_tokens]
+      return operation === 'openai.responses' ? [body.max_output_tokens] : [body.max_tokens, body.max_completion_tokens]
     case 'anthropic':
       return [body.max_tokens]
     case 'gemini':

@@ -91,7 +91,7 @@ class Reader implements UsageReader {
     this.#status = status
     // Now, because the body need not live as long as the reply.
     this.#inputEstimate = estimateInput(format, body, inputBytes)
-    this.#maxOutput = operation === 'openai.embeddings' ? 0 : boundOutput(format, body)
+    this.#maxOutput = boundOutput(format, operation, body)
   }
 
   push(chunk: Uint8Array): void {
