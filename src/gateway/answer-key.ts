@@ -11,7 +11,8 @@ const NANO = 1e9
 
 /**
  * Prepares what callers may know of their own key: what it is, its limits and budgets as they stand. It asks for no scope
- * and takes of no limit. The query may name a `model` and an `operation`, whose limits are then told too.
+ * and takes of no limit. The query may name a `model` and an `operation`: then only their limits are told, also those
+ * that count each of them apart.
  */
 export async function answerKey(
   call: Call,
@@ -21,8 +22,8 @@ export async function answerKey(
   limiter: Limiter,
 ): Promise<void> {
   const query = new URLSearchParams(route.query)
-  const facts = limitFacts(call, caller, query.get('operation') ?? '')
-  const standing = await limiter.look(rulesOf(caller), facts, query.get('model') ?? '')
+  const who = limitFacts(call, caller, '')
+  const standing = await limiter.look(rulesOf(caller), who, query.get('operation'), query.get('model'))
   const { id, project, environment, expiresAt, ceilings } = caller
   const body = JSON.stringify({
     id,

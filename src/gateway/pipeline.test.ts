@@ -61,7 +61,18 @@ test('carries a call to the provider and back, and says in one event what happen
     upstreamStatus: 200,
     bytesIn: body.length,
     bytesOut: 11,
-    usage: null,
+    usage: {
+      input: 35,
+      cachedInput: 0,
+      cacheWrite: 0,
+      output: 13,
+      reasoning: 0,
+      audioInput: 0,
+      audioOutput: 0,
+      imageInput: 0,
+      imageOutput: 0,
+      source: 'estimate',
+    },
     costNanoUsd: null,
   })
   assert.equal(gateway.events.length, 1)

@@ -58,6 +58,8 @@ const geminiStatuses: Readonly<Record<number, string>> = {
 const openaiCodes: Partial<Record<ProblemCode, string>> = {
   'auth.invalid_credential': 'invalid_api_key',
   'model.not_found': 'model_not_found',
+  'limits.rate_exceeded': 'rate_limit_exceeded',
+  'budget.exhausted': 'insufficient_quota',
 }
 
 for (const code of codes) {

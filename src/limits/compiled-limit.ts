@@ -17,7 +17,9 @@ interface Limit {
   readonly amount: number
   readonly needsModel: boolean
   readonly counter: CounterName
-  applies(operation: string, model: string): boolean
+  readonly per: readonly Dimension[]
+  /** null = any. */
+  applies(operation: string | null, model: string | null): boolean
 }
 
 export interface RateLimit extends Limit {
@@ -100,6 +102,7 @@ function common(origin: Origin, rule: RateRule | ConcurrencyRule | BudgetRule, v
   return {
     name,
     amount,
+    per,
     needsModel: models !== null || per.includes('model'),
     counter: new CounterName(JSON.stringify([origin, name, unit, variant]), per),
   }
@@ -107,7 +110,9 @@ function common(origin: Origin, rule: RateRule | ConcurrencyRule | BudgetRule, v
 
 function filter(models: RateRule['models'], operations: ReadonlySet<string> | null): Limit['applies'] {
   if (models === null && operations === null) return () => true
-  return (operation, model) => (operations?.has(operation) ?? true) && (models?.(model) ?? true)
+  return (operation, model) =>
+    (operations === null || operation === null || operations.has(operation)) &&
+    (models === null || model === null || models(model))
 }
 
 function tokensOf(unit: RateRule['unit']): (claim: Claim) => number {

@@ -29,10 +29,15 @@ export interface Limiter extends AsyncDisposable {
   /** Nothing is taken yet. */
   open(rules: CompiledRules, facts: CallFacts): Ticket
   /**
-   * How the rates and budgets stand, for whoever asks; takes nothing. `model`: as the caller names it; empty = without the
-   * limits that are about particular models. Rejects with `store.unavailable`.
+   * How the rates and budgets stand, for whoever asks; takes nothing. An `operation` or `model` that is null is any: what is
+   * counted for each of them apart is then left out. Rejects with `store.unavailable`.
    */
-  look(rules: CompiledRules, facts: CallFacts, model: string): Promise<Standing>
+  look(
+    rules: CompiledRules,
+    caller: Omit<CallFacts, 'operation'>,
+    operation: string | null,
+    model: string | null,
+  ): Promise<Standing>
 }
 
 export function createLimiter(options: LimiterOptions): Limiter {
@@ -54,12 +59,15 @@ export function createLimiter(options: LimiterOptions): Limiter {
   }
   return {
     open: (rules, facts) => new Ticket(desk, rules, facts, clock()),
-    async look(rules, facts, model) {
+    async look(rules, caller, operation, model) {
+      const facts = { ...caller, operation: operation ?? '' }
       const at = clock()
       const places: Place[] = []
       for (const limit of [...rules.admit, ...rules.reserve]) {
-        if ((limit.needsModel && model === '') || !limit.applies(facts.operation, model)) continue
-        const place = desk.directory.find(limit, facts, model, at, now())
+        if (!limit.applies(operation, model)) continue
+        if (model === null && limit.per.includes('model')) continue
+        if (operation === null && limit.per.includes('operation')) continue
+        const place = desk.directory.find(limit, facts, model ?? '', at, now())
         if (limit.kind === 'budget' || limit.kind === 'durable-rate') await slices.take(limit, place, 0)
         places.push({ limit, place })
       }
