@@ -98,3 +98,12 @@ test('a message of syslog has its severity, time and type in the head, and the e
   assert.ok(syslogMessage(call).endsWith(`\ufeff${JSON.stringify(call)}`))
   assert.ok(!syslogMessage({ ...call, model: 'a\nb' }).includes('\n'))
 })
+
+test('what a call used and cost is in the record as it is in the event', () => {
+  const part = { cachedInput: 0, cacheWrite: 0, reasoning: 0 }
+  const media = { audioInput: 0, audioOutput: 0, imageInput: 0, imageOutput: 0 }
+  const usage = { source: 'estimate', input: 5, output: 7, ...part, ...media } as const
+  const event: CallEvent = { ...call, usage, costNanoUsd: 42 }
+  assert.deepEqual(ocsfRecord(event, '1').unmapped, event)
+  assert.match(syslogMessage(event), /"output":7.*"costNanoUsd":42/)
+})

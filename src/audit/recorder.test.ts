@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type ChainHead, decisionHash, EMPTY_CHAIN } from '#core/audit-chain.ts'
 import type { AdmittedEvent, CallEvent, OstiaryEvent, RefusalsEvent } from '#core/events.ts'
+import type { UsageDelta } from '#core/usage-delta.ts'
 import type { DecisionRow, EventWriter } from '#store/ports.ts'
 import { migrateSqlite, openSqliteStore, startDatabaseThread } from '#store/sqlite/open.ts'
 import { createRecorder, type Refusal } from './recorder.ts'
@@ -58,6 +59,9 @@ class Rows implements EventWriter {
   readonly rows: OstiaryEvent[] = []
   readonly batches: number[] = []
   readonly chain: DecisionRow[] = []
+  /** Calls and tokens that were added to the roll-ups. */
+  metered = 0
+  input = 0
   down = false
   /** Writes, but the answer gets lost. */
   deaf = false
@@ -67,12 +71,18 @@ class Rows implements EventWriter {
     return this.chain.at(-1) ?? EMPTY_CHAIN
   }
 
-  async append(row: DecisionRow): Promise<ChainHead> {
+  async append(row: DecisionRow, usage: readonly UsageDelta[]): Promise<ChainHead> {
     this.batches.push(row.count)
     await this.gate?.promise
     if (this.down) throw new Error('down')
     const head = await this.head()
-    if (row.seq === head.seq + 1 && row.previous === head.hash) this.write(row)
+    if (row.seq === head.seq + 1 && row.previous === head.hash) {
+      this.write(row)
+      for (const { requests, input } of usage) {
+        this.metered += requests
+        this.input += input
+      }
+    }
     if (this.deaf) throw new Error('answer lost')
     return this.chain[row.seq - 1]?.hash === row.hash ? row : this.head()
   }
@@ -458,4 +468,38 @@ test('with a real store: events come back as they were recorded', async () => {
     await thread[Symbol.asyncDispose]()
     rmSync(directory, { recursive: true })
   }
+})
+
+test('what calls used is written with their events, each once, however often writing fails', async t => {
+  const { rows, recorder } = setUp(t)
+  const usage = {
+    source: 'provider',
+    input: 3,
+    cachedInput: 0,
+    cacheWrite: 0,
+    output: 0,
+    reasoning: 0,
+    audioInput: 0,
+    audioOutput: 0,
+    imageInput: 0,
+    imageOutput: 0,
+  } as const
+  rows.down = true
+  const ids = names(250)
+  for (const id of ids) recorder.record(call(id, { usage, costNanoUsd: 5 }))
+  await tick(t, DELAY_MS)
+  rows.down = false
+  rows.deaf = true
+  await tick(t, 500)
+  await tick(t, 500)
+  rows.deaf = false
+  await tick(t, 500)
+  for (const id of names(30, 'later')) recorder.record(call(id, { usage, costNanoUsd: 5 }))
+  await tick(t, DELAY_MS)
+  assert.equal(rows.ids.length, 280)
+  assert.deepEqual([rows.metered, rows.input], [280, 840])
+  // Refused, counted as nobody's, not metered.
+  recorder.record(call('req_x', { principal: null, problem: 'auth.invalid_credential', outcome: 'refused' }))
+  await recorder[Symbol.asyncDispose]()
+  assert.equal(rows.metered, 280)
 })

@@ -4,10 +4,21 @@ import type { ModelNames } from './model-names.ts'
 
 type Counting = { -readonly [Name in keyof UsageDelta]: UsageDelta[Name] }
 
+/** A group, by the name of the model as it was sent. */
+interface Entry {
+  readonly hour: number
+  readonly project: string
+  readonly environment: string
+  readonly provider: string
+  readonly sent: string
+  readonly counting: Counting
+}
+
 /** What the calls of one batch add to the roll-ups, gathered call by call: it costs a call a look-up and some sums. */
 export class UsageTally {
   readonly #names: ModelNames
-  readonly #groups = new Map<string, Counting>()
+  /** By key: few keys have many groups. */
+  readonly #entries = new Map<string, Entry[]>()
 
   constructor(names: ModelNames) {
     this.#names = names
@@ -36,25 +47,42 @@ export class UsageTally {
     if (usage.source === 'estimate') into.estimated++
   }
 
-  /** One for each group, in the order of their keys: everybody who writes several takes them in one order. */
+  /** One for each group. */
   get deltas(): readonly UsageDelta[] {
-    return [...this.#groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, delta]) => delta)
+    return [...new Set([...this.#entries.values()].flatMap(entries => entries.map(({ counting }) => counting)))]
   }
 
-  #groupOf({ at, target, model }: CallEvent, principal: NonNullable<CallEvent['principal']>): Counting {
+  #groupOf({ at, target, model }: CallEvent, { id, project, environment }: Principal): Counting {
     const hour = at - (at % HOUR_MS)
     const provider = target?.provider ?? ''
-    const name = target === null ? '' : this.#names.take(hour, principal.project, model ?? '')
-    // The name of the model comes last: it alone may have a blank in it.
-    const id = `${hour} ${principal.project} ${principal.id} ${provider} ${principal.environment} ${name}`
-    const known = this.#groups.get(id)
-    if (known !== undefined) return known
-    const { project, id: key, environment } = principal
-    const made = emptyGroup({ hour, project, key, user: '', model: name, provider, environment })
-    this.#groups.set(id, made)
+    const sent = target === null ? '' : (model ?? '')
+    const entries = this.#entriesOf(id)
+    const isOwn = (entry: Entry) =>
+      entry.hour === hour &&
+      entry.provider === provider &&
+      entry.project === project &&
+      entry.environment === environment
+    for (const entry of entries) if (entry.sent === sent && isOwn(entry)) return entry.counting
+    const name = target === null ? '' : this.#names.take(hour, project, sent)
+    const same = entries.find(entry => entry.counting.model === name && isOwn(entry))
+    // Under the one name for what is beyond the bound there may be any number.
+    if (same !== undefined && name === '*') return same.counting
+    const counting =
+      same?.counting ?? emptyGroup({ hour, project, key: id, user: '', model: name, provider, environment })
+    entries.push({ hour, project, environment, provider, sent, counting })
+    return counting
+  }
+
+  #entriesOf(key: string): Entry[] {
+    const found = this.#entries.get(key)
+    if (found !== undefined) return found
+    const made: Entry[] = []
+    this.#entries.set(key, made)
     return made
   }
 }
+
+type Principal = NonNullable<CallEvent['principal']>
 
 /** Whatever is reported, what is written is an integer that all databases take. */
 function plus(sum: number, more: number): number {

@@ -27,6 +27,8 @@ for (const [name, start] of Object.entries(adapters)) {
         'audit_checkpoints',
         'operator_tokens',
         'idempotency_keys',
+        'usage_hours',
+        'allowances',
       ]) {
         await database.query(`drop table ${table}`)
       }

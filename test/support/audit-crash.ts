@@ -97,7 +97,7 @@ const FRAME_HEADER = 24
 
 /**
  * Copies the database while it is written to, cuts the copy's log at frames and between them, and opens what is left:
- * the chains verify, keys and their events agree, and a longer log never has less.
+ * the chains verify, keys and usage agree with their events, and a longer log never has less.
  */
 export async function cutLogs(
   deployment: Deployment,
@@ -159,6 +159,7 @@ async function cutOneCopy(deployment: Deployment, minted: readonly string[], wan
       assert.ok(events >= before, `cut at ${end}: ${events} events, but ${before} where less was left`)
       before = events
       const keys = checkKeys(join(cut, 'ostiary.db'))
+      checkUsage(join(cut, 'ostiary.db'))
       // What was answered before the copy was made was synced before it.
       if (end === ends.at(-1)) for (const id of minted) assert.ok(keys.has(id), `${id} was minted and is lost`)
       rmSync(cut, { recursive: true })
@@ -188,4 +189,21 @@ function checkKeys(file: string): ReadonlySet<string> {
   const ids = new Set(keys.map(({ id }) => String(id)))
   assert.deepEqual(new Set(created.map(({ data }) => JSON.parse(String(data)).subject)), ids)
   return ids
+}
+
+/** The roll-ups count each call whose event is there, once, and no other. */
+function checkUsage(file: string): void {
+  using database = new DatabaseSync(file)
+  const rows = database.prepare('select data from audit_decisions').all()
+  const events = rows.flatMap(({ data }) =>
+    String(data)
+      .split('\n')
+      .map(line => JSON.parse(line)),
+  )
+  const calls = events.filter(({ type, principal }) => type === 'call' && principal !== null)
+  const counted = database.prepare('select key_id, sum(requests) as requests from usage_hours group by key_id').all()
+  assert.deepEqual(
+    new Map(counted.map(({ key_id: key, requests }) => [key, requests])),
+    new Map([...Map.groupBy(calls, ({ principal }) => principal.id)].map(([key, group]) => [key, group.length])),
+  )
 }

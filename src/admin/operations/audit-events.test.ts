@@ -6,7 +6,8 @@ import { type TestContext, test } from 'node:test'
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import { fastify } from 'fastify'
 import { admitCaller } from '#admin/caller.ts'
-import type { ChangeEvent } from '#core/events.ts'
+import { viewEvent } from '#admin/event-view.ts'
+import type { CallEvent, ChangeEvent } from '#core/events.ts'
 import type { Operator } from '#core/operator.ts'
 import { migrateSqlite, openSqliteStore, startDatabaseThread } from '#store/sqlite/open.ts'
 import { auditEvents } from './audit-events.ts'
@@ -65,5 +66,16 @@ test('an operator of the whole gateway sees all events, in the form of the API',
     project: 'a',
     subject: 'key_of_a',
     detail: { someName: 1 },
+  })
+})
+
+test('a call’s event shows what it used and cost in the form of the API', () => {
+  const usage = { source: 'provider', input: 5, cachedInput: 2, output: 1 }
+  const view = viewEvent({ type: 'call', at: AT, usage, costNanoUsd: 42 } as unknown as CallEvent)
+  assert.deepEqual(view, {
+    type: 'call',
+    at: '2026-01-31T00:00:00.000Z',
+    usage: { source: 'provider', input: 5, cached_input: 2, output: 1 },
+    cost_nano_usd: 42,
   })
 })
