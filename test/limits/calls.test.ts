@@ -41,7 +41,10 @@ function open(options: { slots?: number; holds?: number; spent?: number; epoch?:
   const limiter = createLimiter({
     ...shared,
     worker: 1,
-    findSpent: async scope => (state.spentAsked.push(scope), spent),
+    findSpent: async scope => {
+      state.spentAsked.push(scope)
+      return spent
+    },
     onThreshold: ({ fraction, used }) => state.told.push([fraction, used]),
     onOverrun: ({ reserved, used }) => state.told.push({ reserved, used }),
   })
@@ -62,7 +65,9 @@ function open(options: { slots?: number; holds?: number; spent?: number; epoch?:
     limiter,
     keeper,
     rulesOf,
-    wait: (seconds: number) => void (state.now += seconds * 1e6),
+    wait: (seconds: number) => {
+      state.now += seconds * 1e6
+    },
     async [Symbol.asyncDispose]() {
       await limiter[Symbol.asyncDispose]()
       await keeper[Symbol.asyncDispose]()
@@ -344,7 +349,7 @@ describe('a call under budgets', () => {
     const ticket = it.limiter.admit(rules, facts)
     assert.equal((await refusal(() => ticket.reserve(call)))[0], 'budget.exhausted')
     const from = Date.parse('2026-11-30T00:00:00Z')
-    assert.deepEqual(it.state.spentAsked, [{ key: 'key', model: 'm', unit: 'usd', from }])
+    assert.deepEqual(it.state.spentAsked, [{ key: 'key-0', model: 'm', unit: 'usd', from }])
   })
 
   it('counts beyond 9 · 10^15', async () => {

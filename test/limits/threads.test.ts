@@ -12,15 +12,15 @@ describe('threads that call as fast as they can', () => {
   ] as const) {
     it(`are let through ${amount} times in ${windowSeconds} s, in any span, and no less`, async () => {
       const rule = rate({ amount, windowSeconds })
-      await using run = await hammer({ limits: [rule], budgets: [], threads: 3, durationMs: 1200 })
-      assertExact(run.times, 1, rule)
+      await using run = await hammer({ limits: [rule], budgets: [], threads: 3, durationMs: 1000 })
+      assertExact(run.timesOf(rule), 1, rule)
     })
   }
 
   it('use up tokens by estimate, in any span, and no less', async () => {
     const rule = rate({ unit: 'tokens', amount: 10_000, windowSeconds: 1 })
-    await using run = await hammer({ limits: [rule], budgets: [], tokens: 37, bound: 37, threads: 3, durationMs: 1500 })
-    assertExact(run.times, 37, rule)
+    await using run = await hammer({ limits: [rule], budgets: [], tokens: 37, bound: 37, threads: 3, durationMs: 900 })
+    assertExact(run.timesOf(rule), 37, rule)
   })
 
   it('come under several limits of all or none, with calls that are given back', async () => {
@@ -33,17 +33,31 @@ describe('threads that call as fast as they can', () => {
     await using run = await hammer({
       limits,
       budgets: [],
-      ...{ tokens: 3, bound: 3, refunded: 30, lasting: 20, threads: 3, durationMs: 2000 },
+      ...{ tokens: 3, bound: 3, refunded: 30, lasting: 20, threads: 3, durationMs: 1200 },
     })
     for (const rule of rules) {
       const units = rule.unit === 'tokens' ? 3 : 1
-      assert.ok(worstExcess(run.times, units, rule) <= 0, rule.name)
+      assert.ok(worstExcess(run.timesOf(rule), units, rule) <= 0, rule.name)
     }
     // Rule b is the tightest: what others refuse and what is given back costs nothing of it that time had not given back.
     const b = rules[1] as RateRule
-    assert.ok(run.times.length >= b.amount, `${run.times.length} of calls`)
+    assert.ok(run.timesOf(b).length >= b.amount)
     assert.ok(run.mostAtOnce <= 2)
     assert.equal(freeCalls(run, concurrency(2)), 2)
+  })
+
+  it('take slots from each other, and no key is let through by what another gave up', async () => {
+    const rule = rate({ amount: 2, windowSeconds: 0.002 })
+    await using run = await hammer({
+      limits: [rule],
+      budgets: [],
+      ...{ keys: 12, slots: 4, threads: 3, durationMs: 1000 },
+    })
+    for (let key = 0; key < 12; key++) {
+      const times = run.timesOf(rule, key)
+      assert.ok(times.length > 20, `key ${key} was let through ${times.length} times`)
+      assert.ok(worstExcess(times, 1, rule) <= 0, `key ${key}`)
+    }
   })
 
   it('are never more at once than allowed', async () => {
@@ -61,7 +75,7 @@ describe('threads that call as fast as they can', () => {
     await using run = await hammer({
       limits: [],
       budgets: [rule],
-      ...{ tokens: 1, bound: 9, refunded: 20, lasting: 5, threads: 3, durationMs: 1500 },
+      ...{ tokens: 1, bound: 9, refunded: 20, lasting: 5, threads: 3, durationMs: 1000 },
       watch: memory => {
         const { committed, spent } = atRest(memory)
         assert.ok(spent <= committed && committed <= rule.amount, `${spent}, ${committed}`)
@@ -82,14 +96,14 @@ describe('threads that are ended at any moment', () => {
     await using run = await hammer({
       limits: [rule, concurrency(3)],
       budgets: [purse],
-      ...{ tokens: 1, bound: 100, refunded: 20, lasting: 30, threads: 2, durationMs: 3000, killing: true },
+      ...{ tokens: 1, bound: 100, refunded: 20, lasting: 30, threads: 2, durationMs: 2500, killing: true },
       watch: memory => {
         const { committed } = atRest(memory)
         assert.ok(committed <= purse.amount)
       },
     })
     assert.ok(run.kills >= 4, `${run.kills} kills`)
-    assert.ok(worstExcess(run.times, 1, rule) <= 0)
+    assert.ok(worstExcess(run.timesOf(rule), 1, rule) <= 0)
     assert.equal(freeCalls(run, concurrency(3)), 3)
     const { committed, spent } = atRest(run.memory)
     assert.equal(committed, spent)

@@ -9,14 +9,16 @@ import { createLimitsMemory, createMonotonicClock } from '#limits/counter-memory
 import { createLimitsKeeper, type LimitsKeeper } from '#limits/keeper.ts'
 import type { RateRule } from '#limits/rules.ts'
 import { openAllowances } from './allowances.ts'
-import { ADMITTED, AT_ONCE, type HammerTask, MOST_AT_ONCE, PROMISED, SPENT, TIMES } from './limits-worker.ts'
+import { ADMITTED, AT_ONCE, type HammerTask, KEYS, MOST_AT_ONCE, PROMISED, SPENT, TIMES } from './limits-worker.ts'
 
 const CAPACITY = 500_000
 
 type HammerOptions = Pick<HammerTask, 'limits' | 'budgets'> &
-  Partial<Pick<HammerTask, 'tokens' | 'bound' | 'refunded' | 'lasting'>> & {
+  Partial<Pick<HammerTask, 'tokens' | 'bound' | 'refunded' | 'lasting' | 'keys'>> & {
     readonly threads: number
     readonly durationMs: number
+    /** Of the table of counters. */
+    readonly slots?: number
     /** Threads are ended at random moments, and replaced when what they held has been reclaimed. */
     readonly killing?: boolean
     /** Called often while the threads run. */
@@ -29,8 +31,8 @@ export interface Hammered extends AsyncDisposable {
   /** Database of the slices, and the run's name in it. */
   readonly file: string
   readonly epoch: string
-  /** When the calls that were settled had been let through, µs, in order. */
-  readonly times: readonly number[]
+  /** When the calls that were settled, of all keys or one, had been let through by a rate, µs, in order. */
+  readonly timesOf: (rule: RateRule, key?: number) => readonly number[]
   readonly mostAtOnce: number
   /** Of calls at once that were never ended, because their thread was. */
   readonly atOnce: number
@@ -45,15 +47,15 @@ export async function hammer(options: HammerOptions): Promise<Hammered> {
   const folder = mkdtempSync(join(tmpdir(), 'ostiary-limits-'))
   const file = join(folder, 'allowances.db')
   const epoch = `epoch-${Math.random()}`
-  const memory = createLimitsMemory({ workers: options.threads + 1, slots: 64 })
-  const tally = new SharedArrayBuffer(8 * (TIMES + CAPACITY))
+  const memory = createLimitsMemory({ workers: options.threads + 1, slots: options.slots ?? 64 })
+  const tally = new SharedArrayBuffer(8 * (TIMES + 2 * CAPACITY))
   const allowances = openAllowances(file)
   const keeper = createLimitsKeeper({ memory, allowances, epoch, clock: Date.now, onTrouble: assert.ifError })
   const clock = createMonotonicClock()
-  const { limits, budgets, tokens = 1, bound = 1, refunded = 0, lasting = 0 } = options
+  const { limits, budgets, tokens = 1, bound = 1, refunded = 0, lasting = 0, keys = 1 } = options
   const began = clock()
   const endsAt = began + options.durationMs * 1000
-  const task = { memory, file, epoch, limits, budgets, tokens, bound, refunded, lasting, tally, endsAt }
+  const task = { memory, file, epoch, limits, budgets, tokens, bound, refunded, lasting, keys, tally, endsAt }
   let kills = 0
   const runThread = async (worker: number) => {
     while (clock() < endsAt) {
@@ -74,14 +76,19 @@ export async function hammer(options: HammerOptions): Promise<Hammered> {
   clearInterval(watching)
   const counts = new Int32Array(tally)
   const sums = new BigInt64Array(tally)
-  const times = [...new Float64Array(tally).subarray(TIMES, TIMES + (counts[ADMITTED] as number))]
+  const noted = [...new Float64Array(tally).subarray(TIMES, TIMES + 2 * (counts[ADMITTED] as number))]
+  const timesOf = (rule: RateRule, key?: number) =>
+    noted
+      // A thread that was ended between counting and noting left a 0.
+      .filter((note, i) => i % 2 === stageOf(rule) && note > 0 && (key === undefined || note % KEYS === key))
+      .map(note => Math.floor(note / KEYS))
+      .sort((a, b) => a - b)
   return {
     memory,
     keeper,
     file,
     epoch,
-    // A thread that was ended between counting and noting left a 0.
-    times: times.filter(time => time > 0).sort((a, b) => a - b),
+    timesOf,
     mostAtOnce: counts[MOST_AT_ONCE] as number,
     atOnce: counts[AT_ONCE] as number,
     spent: Number(sums[SPENT]),
@@ -94,6 +101,11 @@ export async function hammer(options: HammerOptions): Promise<Hammered> {
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
+}
+
+/** Whether a rate of these tests is decided when the model is known. */
+function stageOf({ unit, per }: RateRule): 0 | 1 {
+  return unit === 'requests' && !per.includes('model') ? 0 : 1
 }
 
 /** The most units that any span has beyond what the rate allows in it; 0 or less = it holds. */

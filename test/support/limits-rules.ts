@@ -4,7 +4,7 @@ import { createLimiter } from '#limits/limiter.ts'
 import type { BudgetRule, ConcurrencyRule, RateRule } from '#limits/rules.ts'
 import type { Hammered } from './limits-hammer.ts'
 
-export const facts = { project: 'proj', key: 'key', network: '192.0.2.1', operation: 'openai.chat' }
+export const facts = { project: 'proj', key: 'key-0', network: '192.0.2.1', operation: 'openai.chat' }
 
 export function rate(rule: Partial<RateRule>): RateRule {
   const base = { name: 'rate', unit: 'requests', amount: 1, windowSeconds: 1, per: ['key'] } as const
