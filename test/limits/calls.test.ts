@@ -294,6 +294,10 @@ describe('a call under budgets', () => {
     ticket.refund()
     it.state.fails = false
     await it.limiter.admit(rules, facts).reserve(call)
+    it.state.fails = true
+    const beyondSlice = it.limiter.admit(it.rulesOf(budget({ amount: 100 })), facts)
+    assert.equal((await refusal(() => beyondSlice.reserve(call)))[0], 'store.unavailable')
+    it.state.fails = false
     assert.deepEqual(atRest(it.memory), { committed: 10, spent: 0 })
   })
 
