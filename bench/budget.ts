@@ -11,7 +11,8 @@ export interface BudgetLine {
 
 /** What the product promises, beside what this run measured. */
 export function judge(results: Results): BudgetLine[] {
-  const { soak, audit, startUpMs, mintedPerSecond } = results
+  const { soak, audit, limits, startUpMs, mintedPerSecond } = results
+  const decision = limits?.find(({ limits, threads }) => limits === 1 && threads === 1)?.microsPerDecision
   return [
     atMost('2 KB call ≤ 3.5 × HAProxy CPU', ratio(results, '2 KB', 'ostiary', 'haproxy'), 3.5),
     atLeast('2 KB call ≥ 8 × less CPU than Portkey', ratio(results, '2 KB', 'portkey', 'ostiary'), 8),
@@ -25,6 +26,11 @@ export function judge(results: Results): BudgetLine[] {
       budget: 'audit verify ≥ 200,000 events/s',
       measured: audit === undefined ? '–' : `${audit.verifiedPerSecond.toFixed(0)} events/s`,
       met: audit === undefined ? null : audit.verifiedPerSecond >= 200_000,
+    },
+    {
+      budget: 'decision of a request rate ≤ 1 µs',
+      measured: decision === undefined ? '–' : `${decision.toFixed(2)} µs`,
+      met: decision === undefined ? null : decision <= 1,
     },
     {
       budget: 'start to first answer ≤ 1.5 s',

@@ -1,6 +1,7 @@
 import { cpus } from 'node:os'
 import type { AuditFigures } from './audit.ts'
 import type { BudgetLine } from './budget.ts'
+import type { LimitFigures } from './limits.ts'
 import { cpuRatio, type Duration, type Figures, findRow, median, type Row } from './measure.ts'
 import type { SoakResult } from './soak.ts'
 
@@ -12,6 +13,7 @@ export interface Results {
   readonly rows: readonly Row[]
   readonly soak: SoakResult | undefined
   readonly audit: AuditFigures | undefined
+  readonly limits: readonly LimitFigures[] | undefined
   readonly startUpMs: readonly number[] | undefined
   /** Keys minted a second, each round. */
   readonly mintedPerSecond: readonly number[] | undefined
@@ -85,7 +87,7 @@ function ratioTo(row: Row, other: Row | undefined): string {
   return other === undefined ? '–' : cpuRatio(row, other).toFixed(2)
 }
 
-function memoryAndStart({ soak, audit, startUpMs, mintedPerSecond }: Results): string[] {
+function memoryAndStart({ soak, audit, limits, startUpMs, mintedPerSecond }: Results): string[] {
   const parts: string[] = audit === undefined ? [] : auditTables(audit)
   if (soak !== undefined) {
     const { start, median, end, max } = soak
@@ -93,6 +95,20 @@ function memoryAndStart({ soak, audit, startUpMs, mintedPerSecond }: Results): s
     parts.push(
       `## Memory of two workers under ${soak.minutes} min of load (2 KB)`,
       table(['RSS MB', 'start', 'median', 'end', 'max', ''], [['ostiary', ...figures, soak.flat ? 'flat' : 'growing']]),
+    )
+  }
+  if (limits !== undefined) {
+    parts.push(
+      '## Limits',
+      'To admit a call by so many request rates, and to settle it; threads decide about the same key:',
+      table(
+        ['limits', 'threads', 'µs'],
+        limits.map(({ limits, threads, microsPerDecision }) => [
+          String(limits),
+          String(threads),
+          microsPerDecision.toFixed(2),
+        ]),
+      ),
     )
   }
   if (startUpMs !== undefined) {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { measureAudit } from './audit.ts'
 import { judge } from './budget.ts'
 import { measureFloods } from './floods.ts'
+import { measureLimits } from './limits.ts'
 import { measureMinting } from './minting.ts'
 import { type Options, readOptions } from './options.ts'
 import { ostiary, type Peer, peers } from './peers.ts'
@@ -36,6 +37,7 @@ async function measureAll(options: Options): Promise<Results> {
     skipped: wanted.filter(peer => !present.includes(peer)).map(({ name }) => name),
     rows,
     soak: whole && options.soakMinutes > 0 ? await soak(upstreamPort, options.soakMinutes) : undefined,
+    limits: whole ? await measureLimits() : undefined,
     audit: whole ? await measureAudit(upstreamPort, options) : undefined,
     startUpMs: whole ? await measureStartUp(upstreamPort) : undefined,
     mintedPerSecond: whole ? await measureMinting(upstreamPort, options) : undefined,

@@ -54,7 +54,7 @@ type Origin = 'config' | 'key'
 
 export function compileRate(origin: Origin, rule: RateRule): RateLimit {
   const { amount, windowSeconds, unit } = rule
-  const span = windowSeconds * MICROS
+  const span = Math.ceil(windowSeconds * MICROS)
   const perRequest = Math.ceil(span / amount)
   const durable = windowSeconds > LONGEST_VOLATILE_SECONDS
   const unitsOf = tokensOf(unit)
@@ -128,12 +128,12 @@ function tokensOf(unit: RateRule['unit']): (claim: Claim) => number {
   }
 }
 
-/** ⌈n · span ÷ amount⌉, never less than that. */
+/** ⌈n · span ÷ amount⌉; rounded where that is beyond 2^53, which is beyond any window. */
 function divideUp(n: number, span: number, amount: number): number {
   const product = n * span
+  // Beyond 2^53 a product is rounded.
+  if (product > Number.MAX_SAFE_INTEGER) return Number((BigInt(n) * BigInt(span) + BigInt(amount - 1)) / BigInt(amount))
   const quotient = Math.floor(product / amount)
-  // Beyond 2^53 a product is rounded, and so may be what is compared.
-  if (product > Number.MAX_SAFE_INTEGER) return quotient + 2
   return quotient * amount < product ? quotient + 1 : quotient
 }
 

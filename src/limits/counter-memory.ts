@@ -27,7 +27,7 @@ export const VALUE = 14
 /** Of a rate: how much has ever been undone. Of a budget: what is spent. */
 export const SECOND = 16
 /** Durable: what may be in use according to the store. */
-export const HIGH = 18
+const HIGH = 18
 export const PERIOD_END = 20
 /** Highest share of a budget that was reported, in millionths. */
 export const REPORTED = 22
