@@ -5,6 +5,7 @@ import { compileRules } from '#limits/compile-rules.ts'
 import { createLimitsMemory } from '#limits/counter-memory.ts'
 import { createLimiter } from '#limits/limiter.ts'
 import type { RateRule } from '#limits/rules.ts'
+import { median } from './measure.ts'
 
 /** What the decision about one call costs, µs: admitted by so many rates, and settled. */
 export interface LimitFigures {
@@ -20,8 +21,8 @@ interface Task {
   readonly limits: number
 }
 
-const DECISIONS = 300_000
-const WARM_UP = 100_000
+const DECISIONS = 50_000
+const ROUNDS = 9
 const facts = { project: 'proj_bench', key: 'key_bench', network: '192.0.2.1', operation: 'openai.chat' }
 
 /** One request rate and four limits, alone and with two threads on the same counters. */
@@ -77,8 +78,8 @@ function decide({ memory, worker, limits }: Task): number {
     }
     return ((performance.now() - began) / times) * 1000
   }
-  run(WARM_UP)
-  return run(DECISIONS)
+  run(2 * DECISIONS)
+  return median(Array.from({ length: ROUNDS }, () => run(DECISIONS)))
 }
 
 function fail(): never {

@@ -26,7 +26,7 @@ export interface AllowanceStore {
       readonly closed: boolean
     }[],
   ): Promise<void>
-  /** Removes rows whose period ended before. Resolves to how many. */
+  /** Removes rows whose period began before; those without a period stay. Resolves to how many. */
   forget(before: number): Promise<number>
 }
 

@@ -29,8 +29,8 @@ const ROWS_AT_ONCE = 500
 /** A durable counter that nobody used for so long is closed; one whose period is over, after a minute. */
 const IDLE_MICROS = 600e6
 const OVER_MICROS = 60e6
-/** Calls that began in a period may last beyond it. */
-const FORGET_AFTER_MS = 2 * 86_400_000
+/** From the beginning of a period: a month at most, and calls that began in it may last beyond it. */
+const FORGET_AFTER_MS = 33 * 86_400_000
 const FORGET_EVERY_MS = 3_600_000
 
 interface KeeperOptions {

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { AllowanceStore } from '#limits/allowances.ts'
-import { compileRules } from '#limits/compile-rules.ts'
+import { type CompiledRules, compileRules } from '#limits/compile-rules.ts'
 import { CounterMemory, createLimitsMemory } from '#limits/counter-memory.ts'
 import { lockTable } from '#limits/counter-table.ts'
 import { createLimitsKeeper } from '#limits/keeper.ts'
-import { createLimiter } from '#limits/limiter.ts'
+import { createLimiter, type Limiter } from '#limits/limiter.ts'
 import { openAllowances } from '../support/allowances.ts'
 import { admit, atRest, budget, concurrency, facts, rate } from '../support/limits-rules.ts'
 
@@ -19,14 +19,14 @@ const used = { inputTokens: 1, outputTokens: 0, nanoUsd: 4 }
 function open() {
   const folder = mkdtempSync(join(tmpdir(), 'ostiary-limits-'))
   const store = openAllowances(join(folder, 'allowances.db'))
-  const state = { now: 1e9, gate: Promise.resolve() }
+  const state = { now: 1e9, at: Date.UTC(2026, 0), gate: Promise.resolve() }
   const allowances: AllowanceStore = {
     take: allowance => state.gate.then(() => store.take(allowance)),
     settle: rows => state.gate.then(() => store.settle(rows)),
     forget: store.forget,
   }
   const memory = createLimitsMemory({ workers: 2, slots: 8, holds: 16 })
-  const shared = { memory, allowances, epoch: 'epoch', clock: Date.now, monotonic: () => state.now }
+  const shared = { memory, allowances, epoch: 'epoch', clock: () => state.at, monotonic: () => state.now }
   const startWorker = (worker: number) =>
     createLimiter({ ...shared, worker, findSpent: async () => 0, onThreshold() {}, onOverrun() {} })
   const keeper = createLimitsKeeper({ ...shared, onTrouble: assert.ifError })
@@ -35,6 +35,7 @@ function open() {
     memory,
     keeper,
     startWorker,
+    rows: () => store.rows(),
     /** The store answers nothing until what is returned is called. */
     stall() {
       const { promise, resolve } = Promise.withResolvers<void>()
@@ -54,6 +55,13 @@ function open() {
 
 const rulesOf = (amount: number) =>
   compileRules({ limits: [concurrency(2)], budgets: [budget({ amount })] }, null, null)
+
+async function spend(limiter: Limiter, rules: CompiledRules): Promise<number | undefined> {
+  const ticket = limiter.admit(rules, facts)
+  await ticket.reserve(call)
+  ticket.settle(used)
+  return ticket.standing().budgets[0]?.remaining
+}
 
 describe('the keeper of limits', () => {
   it('spends what a dead worker had reserved, and gives its calls at once to others', async () => {
@@ -128,6 +136,20 @@ describe('the keeper of limits', () => {
     assert.ok(reserving !== undefined, 'nothing of the old slice is taken')
     await Promise.all([closing, reserving])
     assert.deepEqual(atRest(it.memory), { committed: 14, spent: 4 })
+  })
+
+  it('forgets no budget whose month may still run', async () => {
+    await using it = open()
+    const month = compileRules({ limits: [], budgets: [budget({ amount: 6400, period: 'month' })] }, null, null)
+    const limiter = it.startWorker(1)
+    const began = await spend(limiter, month)
+    it.state.at += Date.UTC(1970, 0, 31)
+    await it.keeper.settle()
+    assert.equal(began, 6396)
+    assert.equal(it.rows(), 1)
+    it.state.at += Date.UTC(1970, 0, 5)
+    await it.keeper.settle()
+    assert.equal(it.rows(), 0)
   })
 
   it('closes budgets whose period is over and rates whose time has come, and neither before', async () => {

@@ -9,7 +9,7 @@ interface Row {
 }
 
 /** An allowance store in a file of its own, which outlives the process and which several threads open at once. */
-export function openAllowances(file: string): AllowanceStore & Disposable {
+export function openAllowances(file: string): AllowanceStore & Disposable & { readonly rows: () => number } {
   const db = new DatabaseSync(file, { timeout: 10_000 })
   db.exec(`
     pragma journal_mode = wal; pragma synchronous = off;
@@ -52,6 +52,7 @@ export function openAllowances(file: string): AllowanceStore & Disposable {
         }
       }),
     forget: async before => Number(forget.run(before).changes),
+    rows: () => (db.prepare('select count(*) as rows from allowances').get() as { rows: number }).rows,
     [Symbol.dispose]: () => db.close(),
   }
 }
