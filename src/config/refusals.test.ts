@@ -51,7 +51,7 @@ const refusals: [yaml: string, ...lines: string[]][] = [
   ['drainTimeoutMs: .inf', 'ostiary.yaml:1:1: drainTimeoutMs: must be an integer from 0 to 3600000'],
   [
     'requests: { onHangUp: drain, drainMs: 40000 }',
-    'ostiary.yaml:1:13: requests.drainMs: must not exceed drainTimeoutMs, which is 30000: a stop waits no longer',
+    'ostiary.yaml:1:30: requests.drainMs: must not exceed drainTimeoutMs, which is 30000: a stop waits no longer',
   ],
   [
     'requests: { onHangUp: dran }',
@@ -59,7 +59,7 @@ const refusals: [yaml: string, ...lines: string[]][] = [
   ],
   [
     'providers: { a: { format: gemini, streamUsage: ask } }',
-    'ostiary.yaml:1:19: providers.a.streamUsage: unknown member',
+    'ostiary.yaml:1:35: providers.a.streamUsage: unknown member',
   ],
   ['sandbox: yes', 'ostiary.yaml:1:1: sandbox: must be true or false'],
   [
