@@ -18,7 +18,10 @@ interface Told {
 
 const formatOf = (operation: OperationId) => operation.split('.')[0] as FormatName
 
-function open(operation: OperationId, { events = false, status = 200, encoded = false, body = {}, ...told }: Told = {}) {
+function open(
+  operation: OperationId,
+  { events = false, status = 200, encoded = false, body = {}, ...told }: Told = {},
+) {
   const inputBytes = told.inputBytes ?? 100
   return createUsageReader({ format: formatOf(operation), operation, events, encoded, status, inputBytes, body })
 }
@@ -68,10 +71,22 @@ const answers: readonly (readonly [what: string, OperationId, answer: object, ex
   [
     'chat whose total has reasoning that its completion lacks',
     'openai.chat',
-    { usage: { prompt_tokens: 10, completion_tokens: 5, total_tokens: 40, completion_tokens_details: { reasoning_tokens: 25 } } },
+    {
+      usage: {
+        prompt_tokens: 10,
+        completion_tokens: 5,
+        total_tokens: 40,
+        completion_tokens_details: { reasoning_tokens: 25 },
+      },
+    },
     { input: 10, output: 30, reasoning: 25 },
   ],
-  ['chat of Groq', 'openai.chat', { x_groq: { usage: { prompt_tokens: 3, completion_tokens: 4 } } }, { input: 3, output: 4 }],
+  [
+    'chat of Groq',
+    'openai.chat',
+    { x_groq: { usage: { prompt_tokens: 3, completion_tokens: 4 } } },
+    { input: 3, output: 4 },
+  ],
   [
     'numbers as text and fractions',
     'openai.chat',
@@ -179,7 +194,11 @@ for (const [what, operation, answer, expected] of answers) {
   })
 }
 
-const chunk = (delta: object, more: object = {}) => ({ choices: [{ delta, finish_reason: null }], usage: null, ...more })
+const chunk = (delta: object, more: object = {}) => ({
+  choices: [{ delta, finish_reason: null }],
+  usage: null,
+  ...more,
+})
 const usageChunk = { choices: [], usage: { prompt_tokens: 12, completion_tokens: 3 } }
 const DONE = 'data: [DONE]\n\n'
 
@@ -192,7 +211,12 @@ const messageDelta = (usage: object) => ({ type: 'message_delta', delta: { stop_
 const messageStop = { type: 'message_stop' }
 
 const streams: readonly (readonly [what: string, OperationId, stream: string, expected: Partial<TokenUsage>])[] = [
-  ['the extra chunk of a chat', 'openai.chat', sse(chunk({ content: 'hi' }), usageChunk) + DONE, { input: 12, output: 3 }],
+  [
+    'the extra chunk of a chat',
+    'openai.chat',
+    sse(chunk({ content: 'hi' }), usageChunk) + DONE,
+    { input: 12, output: 3 },
+  ],
   [
     'the last of a chat that repeats it, x_groq beside',
     'openai.chat',
@@ -235,8 +259,14 @@ const streams: readonly (readonly [what: string, OperationId, stream: string, ex
     'the last usageMetadata with counts',
     'gemini.stream',
     sse(
-      { candidates: [{ content: { parts: [{ text: 'a' }] } }], usageMetadata: { promptTokenCount: 6, candidatesTokenCount: 1 } },
-      { candidates: [{ content: {}, finishReason: 'STOP' }], usageMetadata: { promptTokenCount: 6, candidatesTokenCount: 8 } },
+      {
+        candidates: [{ content: { parts: [{ text: 'a' }] } }],
+        usageMetadata: { promptTokenCount: 6, candidatesTokenCount: 1 },
+      },
+      {
+        candidates: [{ content: {}, finishReason: 'STOP' }],
+        usageMetadata: { promptTokenCount: 6, candidatesTokenCount: 8 },
+      },
       { usageMetadata: { trafficType: 'ON_DEMAND' } },
     ),
     { input: 6, output: 8 },
@@ -270,25 +300,40 @@ for (const [what, operation, stream, expected] of streams) {
 test('any cutting of a stream gives the same use, of the whole and of each beginning', () => {
   const text = 'Größe 😀 \\" \\\\ \u2028 } ] "usage": { 模型'
   const all = [
-    ['openai.chat', sse(chunk({ role: 'assistant', content: '' }), chunk({ content: text }), chunk({ reasoning: text })) + sse(usageChunk) + DONE],
+    [
+      'openai.chat',
+      sse(chunk({ role: 'assistant', content: '' }), chunk({ content: text }), chunk({ reasoning: text })) +
+        sse(usageChunk) +
+        DONE,
+    ],
     ['anthropic.messages', sse(messageStart, textDelta(text), messageDelta({ output_tokens: 9 }), messageStop)],
-    ['gemini.stream', sse({ candidates: [{ content: { parts: [{ text }, { functionCall: { name: 'f', args: { text, n: [1] } } }] } }] })],
+    [
+      'gemini.stream',
+      sse({
+        candidates: [{ content: { parts: [{ text }, { functionCall: { name: 'f', args: { text, n: [1] } } }] } }],
+      }),
+    ],
     ['openai.responses', sse({ type: 'response.output_text.delta', delta: text })],
   ] as const
   fc.assert(
-    fc.property(fc.constantFrom(...all), fc.nat(), fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }), ([operation, stream], upTo, lengths) => {
-      const bytes = Buffer.from(stream)
-      const beginning = bytes.subarray(0, upTo % (bytes.length + 1))
-      const once = open(operation, { events: true })
-      once.push(beginning)
-      const piecewise = open(operation, { events: true })
-      for (let at = 0, n = 0; at < beginning.length; n++) {
-        const length = lengths[n % lengths.length] as number
-        piecewise.push(new Uint8Array(beginning.subarray(at, at + length)))
-        at += length
-      }
-      assert.deepEqual(piecewise.end(false), once.end(false))
-    }),
+    fc.property(
+      fc.constantFrom(...all),
+      fc.nat(),
+      fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }),
+      ([operation, stream], upTo, lengths) => {
+        const bytes = Buffer.from(stream)
+        const beginning = bytes.subarray(0, upTo % (bytes.length + 1))
+        const once = open(operation, { events: true })
+        once.push(beginning)
+        const piecewise = open(operation, { events: true })
+        for (let at = 0, n = 0; at < beginning.length; n++) {
+          const length = lengths[n % lengths.length] as number
+          piecewise.push(new Uint8Array(beginning.subarray(at, at + length)))
+          at += length
+        }
+        assert.deepEqual(piecewise.end(false), once.end(false))
+      },
+    ),
     { numRuns: 2000 },
   )
 })
@@ -296,18 +341,36 @@ test('any cutting of a stream gives the same use, of the whole and of each begin
 test('junk never throws and never counts below zero', () => {
   const pieces = fc.oneof(
     fc.uint8Array({ maxLength: 40 }),
-    fc.constantFrom(...'{ } [ ] : , " \\ \n \r\n \n\n data: "usage" "usage":{ "usageMetadata":{"promptTokenCount": "input_tokens":-1 1e999 null "x_groq" [DONE]'.split(' ')).map(text => Buffer.from(text)),
+    fc
+      .constantFrom(
+        ...'{ } [ ] : , " \\ \n \r\n \n\n data: "usage" "usage":{ "usageMetadata":{"promptTokenCount": "input_tokens":-1 1e999 null "x_groq" [DONE]'.split(
+          ' ',
+        ),
+      )
+      .map(text => Buffer.from(text)),
   )
-  const operations = fc.constantFrom<OperationId>('openai.chat', 'openai.responses', 'openai.embeddings', 'anthropic.messages', 'gemini.stream')
+  const operations = fc.constantFrom<OperationId>(
+    'openai.chat',
+    'openai.responses',
+    'openai.embeddings',
+    'anthropic.messages',
+    'gemini.stream',
+  )
   fc.assert(
-    fc.property(operations, fc.boolean(), fc.boolean(), fc.array(pieces, { maxLength: 60 }), (operation, events, whole, chunks) => {
-      const reader = open(operation, { events })
-      for (const piece of chunks) reader.push(piece)
-      const { source, ...counts } = reader.end(whole)
-      assert.match(source, /^(?:provider|estimate)$/)
-      for (const value of Object.values(counts)) assert.ok(Number.isSafeInteger(value) && value >= 0)
-      assert.ok(counts.cachedInput + counts.cacheWrite <= counts.input && counts.reasoning <= counts.output)
-    }),
+    fc.property(
+      operations,
+      fc.boolean(),
+      fc.boolean(),
+      fc.array(pieces, { maxLength: 60 }),
+      (operation, events, whole, chunks) => {
+        const reader = open(operation, { events })
+        for (const piece of chunks) reader.push(piece)
+        const { source, ...counts } = reader.end(whole)
+        assert.match(source, /^(?:provider|estimate)$/)
+        for (const value of Object.values(counts)) assert.ok(Number.isSafeInteger(value) && value >= 0)
+        assert.ok(counts.cachedInput + counts.cacheWrite <= counts.input && counts.reasoning <= counts.output)
+      },
+    ),
     { numRuns: 3000 },
   )
 })
