@@ -298,8 +298,11 @@ test('drained no longer than the bound: then the provider is stopped, and what w
   await once(res, 'data')
   const closed = once(await provider.reached, 'close')
   res.destroy()
+  const at = performance.now()
   assert.deepEqual(counts((await stages.call()).usage), ['estimate', 18, 18])
   await closed
+  // Earlier than the provider’s silence would end it.
+  assert.ok(performance.now() - at < 1500)
 })
 
 test('drained, a provider that breaks is over at once', async t => {

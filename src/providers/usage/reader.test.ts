@@ -143,6 +143,16 @@ const answers: readonly (readonly [what: string, OperationId, answer: object, ex
     { input: 100, cachedInput: 70, cacheWrite: 20, output: 5 },
   ],
   [
+    'a message, named again in arguments that follow',
+    'anthropic.messages',
+    {
+      usage: { input_tokens: 10, output_tokens: 5 },
+      content: [{ type: 'tool_use', name: 'x', input: { usage: { input_tokens: 999, output_tokens: 999 } } }],
+      message: [{ usage: { input_tokens: 999, output_tokens: 999 } }],
+    },
+    { input: 10, output: 5 },
+  ],
+  [
     'a message of several samplings',
     'anthropic.messages',
     {
@@ -412,6 +422,23 @@ test('Gemini’s growing count is what was used at least', () => {
   })
   const usage = read('gemini.stream', events, { events: true, whole: false })
   assert.deepEqual([usage.source, usage.input, usage.output, usage.reasoning], ['estimate', 6, 501, 500])
+})
+
+test('Gemini’s stream as a list ends with its list', () => {
+  const part = (text: string, candidatesTokenCount: number) => ({
+    candidates: [{ content: { parts: [{ text }] } }],
+    usageMetadata: { promptTokenCount: 6, candidatesTokenCount },
+  })
+  const list = `${JSON.stringify(part('a', 1))},\r\n${JSON.stringify(part('b', 40))}`
+  assert.deepEqual(read('gemini.stream', `[${list}]`), told({ input: 6, output: 40 }))
+  const cut = read('gemini.stream', `[${list}`, { whole: false })
+  assert.deepEqual([cut.source, cut.input, cut.output], ['estimate', 6, 40])
+})
+
+test('thoughts that passed are reasoning, also in an estimate', () => {
+  const events = sse(chunk({ reasoning_content: 'x'.repeat(25) }), chunk({ content: 'y'.repeat(25) }))
+  const usage = read('openai.chat', events, { events: true, whole: false })
+  assert.deepEqual([usage.output, usage.reasoning], [28, 10])
 })
 
 test('each piece of a stream is at least a token', () => {
