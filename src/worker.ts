@@ -4,6 +4,7 @@ import { createRecorder } from '#audit/recorder.ts'
 import type { Config } from '#config/schema.ts'
 import { SecretValues } from '#config/secrets.ts'
 import { systemClock } from '#core/clock.ts'
+import { stopDrains } from '#gateway/drains.ts'
 import { createPipeline } from '#gateway/pipeline.ts'
 import { type Listener, openListener } from '#http/listener.ts'
 import { createKeyFormat } from '#keys/format.ts'
@@ -147,6 +148,7 @@ async function run(seed: WorkerSeed): Promise<void> {
  */
 async function drain(listener: Listener, timeoutMs: number, open: readonly AsyncDisposable[]): Promise<void> {
   await listener.drain(timeoutMs)
+  stopDrains()
   for (const resource of open) await resource[Symbol.asyncDispose]()
   tell({ type: 'drained' })
   parentPort?.close()
