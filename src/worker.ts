@@ -6,6 +6,7 @@ import { SecretValues } from '#config/secrets.ts'
 import { systemClock } from '#core/clock.ts'
 import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
+import { stopDrains } from '#gateway/drains.ts'
 import { createLeakIntake, isLeakReport } from '#gateway/leak-intake.ts'
 import { createOverload } from '#gateway/overload.ts'
 import { createPipeline } from '#gateway/pipeline.ts'
@@ -216,6 +217,7 @@ async function run(seed: WorkerSeed): Promise<void> {
  */
 async function drain(listener: Listener, timeoutMs: number, open: readonly AsyncDisposable[]): Promise<void> {
   await listener.drain(timeoutMs)
+  stopDrains()
   for (const resource of open) await resource[Symbol.asyncDispose]()
   tell({ type: 'drained' })
   parentPort?.close()

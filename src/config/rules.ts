@@ -20,7 +20,6 @@ export function checkRules(draft: Draft, providerNames: readonly string[], open:
   checkPorts(draft, faults)
   checkLifetimes(draft, faults)
   checkAnchors(draft, faults)
-  checkDrain(draft, faults)
   for (const [name, provider] of Object.entries(draft.providers ?? {})) {
     if (provider?.format === 'sandbox' && provider.tags !== undefined && !provider.tags.includes('test')) {
       faults.add(['providers', name, 'tags'], 'must contain "test": a sandbox serves test keys')
@@ -53,16 +52,6 @@ function checkPorts(draft: Draft, faults: Faults): void {
   if (gateway?.port !== undefined && gateway.port !== 0 && gateway.port === admin?.port) {
     faults.add(['listeners', 'admin', 'port'], 'must differ from listeners.public.port')
   }
-}
-
-function checkDrain(draft: Draft, faults: Faults): void {
-  const { onHangUp, drainMs } = draft.requests ?? {}
-  const { drainTimeoutMs } = draft
-  if (onHangUp !== 'drain' || drainMs === undefined || drainTimeoutMs === undefined || drainMs <= drainTimeoutMs) return
-  faults.add(
-    ['requests', 'drainMs'],
-    `must not exceed drainTimeoutMs, which is ${drainTimeoutMs}: a stop waits no longer`,
-  )
 }
 
 function checkAnchors(draft: Draft, faults: Faults): void {

@@ -3,6 +3,7 @@ import { Problem } from '#core/problems.ts'
 import type { MeteredUsage } from '#core/usage.ts'
 import { createUsageReader, type UsageReader, usageWithoutReply } from '#providers/usage/reader.ts'
 import type { Call } from './call.ts'
+import { endDrain, startDrain } from './drains.ts'
 import type { Input } from './read-input.ts'
 import type { OperationRoute } from './routes.ts'
 
@@ -37,7 +38,8 @@ export class Reply implements ReplySink {
   #ended = false
   #error: Error | null = null
   #over = false
-  #drain: NodeJS.Timeout | null = null
+  /** What stops the provider that is read on; null = it is not. */
+  #drain: (() => void) | null = null
   #onOver: (() => void) | null = null
 
   constructor(call: Call, route: OperationRoute, input: Input, dropsUsageChunk: boolean) {
@@ -99,11 +101,12 @@ export class Reply implements ReplySink {
   /** The caller is gone, and nobody wants the rest: stops the provider, or reads on for its count if that may be. */
   hangUp(mayDrain = false): void {
     if (this.#over || this.#drain !== null) return
-    if (!mayDrain || this.#drainMs === 0) {
-      this.#stop()
+    const stop = () => this.#stop()
+    if (!mayDrain || this.#drainMs === 0 || !startDrain(stop, this.#drainMs)) {
+      stop()
       return
     }
-    this.#drain = setTimeout(() => this.#stop(), this.#drainMs)
+    this.#drain = stop
     this.#reader = NOBODY
     this.#early = null
     this.exchange?.resume()
@@ -137,7 +140,7 @@ export class Reply implements ReplySink {
   #finish(whole: boolean): void {
     if (this.#over) return
     this.#over = true
-    if (this.#drain !== null) clearTimeout(this.#drain)
+    if (this.#drain !== null) endDrain(this.#drain)
     if (this.#meter !== null) this.#call.usage = this.#meter.end(whole)
     else if (wasSent(this.#error)) this.#call.usage = this.#usageWithoutReply?.() ?? null
     this.#meter = null

@@ -4,7 +4,7 @@ import type { OperationId } from '#core/operations.ts'
 import type { FormatName } from '#providers/wire-format.ts'
 
 /** Recorded exchanges with real providers; public data that is not part of this repository. */
-export const recordedFolder = join(import.meta.dirname, '../../../shared/data/provider-streams')
+const recordedFolder = join(import.meta.dirname, '../../../shared/data/provider-streams')
 
 /** Why tests over them are left out; false = they are there. */
 export const withoutRecordings = existsSync(recordedFolder) ? false : `no recorded exchanges in ${recordedFolder}`

@@ -36,13 +36,18 @@ export interface Written {
   readonly pieces: number
 }
 
+/** Tokens of so many bytes of text alone. */
+export function tokensOfText(bytes: number): number {
+  return Math.ceil(bytes / BYTES_PER_TOKEN)
+}
+
 /**
  * Tokens of what the model wrote, at least one for each piece it came in: most providers send a token at a time. Not in
  * it: reasoning that was billed and never sent.
  */
 export function estimateOutput({ textBytes, calls, pieces }: Written): number {
   if (textBytes === 0) return 0
-  return Math.max(Math.ceil(textBytes / BYTES_PER_TOKEN), pieces) + TOKENS_PER_ANSWER + calls * TOKENS_PER_CALL
+  return Math.max(tokensOfText(textBytes), pieces) + TOKENS_PER_ANSWER + calls * TOKENS_PER_CALL
 }
 
 /**
@@ -51,11 +56,9 @@ export function estimateOutput({ textBytes, calls, pieces }: Written): number {
  */
 export function estimateInput(format: FormatName, body: JsonObject, bodyBytes: number): number {
   const tools = format === 'anthropic' && Array.isArray(body.tools) && body.tools.length > 0 ? TOKENS_OF_TOOLS : 0
-  if (bodyBytes < MIN_MEDIA_BYTES) return Math.ceil(bodyBytes / BYTES_PER_TOKEN) + tools
+  if (bodyBytes < MIN_MEDIA_BYTES) return tokensOfText(bodyBytes) + tools
   const { images, imageBytes, audioBytes, documentBytes } = inlineMedia(body)
   const coded = audioBytes + documentBytes
   const text = Math.max(0, bodyBytes - imageBytes - coded)
-  return (
-    Math.ceil(text / BYTES_PER_TOKEN) + tools + images * TOKENS_PER_IMAGE + Math.ceil(coded / CODED_BYTES_PER_TOKEN)
-  )
+  return tokensOfText(text) + tools + images * TOKENS_PER_IMAGE + Math.ceil(coded / CODED_BYTES_PER_TOKEN)
 }

@@ -6,7 +6,7 @@ import { anthropicMessages } from './anthropic-messages.ts'
 import { boundOutput } from './bound.ts'
 import { fitParts, NO_USAGE } from './counts.ts'
 import type { Reported, UsageDialect } from './dialect.ts'
-import { estimateInput, estimateOutput } from './estimate.ts'
+import { estimateInput, estimateOutput, tokensOfText } from './estimate.ts'
 import { gemini } from './gemini.ts'
 import { JsonScan } from './json-scan.ts'
 import { openaiChat } from './openai-chat.ts'
@@ -110,7 +110,9 @@ class Reader implements UsageReader {
     }
     if (this.#status >= 400 && reported.input === null) return { ...NO_USAGE, source: 'provider' }
     const input = reported.input ?? this.#inputEstimate
-    return metered(reported, input, Math.max(reported.output ?? 0, this.#estimateOutput(whole)), 'estimate')
+    const output = Math.max(reported.output ?? 0, this.#estimateOutput(whole))
+    const reasoning = Math.max(reported.reasoning, tokensOfText(this.#scan.reasoningBytes))
+    return metered({ ...reported, reasoning }, input, output, 'estimate')
   }
 
   #endEvent(): void {
