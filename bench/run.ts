@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { measureAudit } from './audit.ts'
 import { judge } from './budget.ts'
+import { measureFloodLatency } from './flood-latency.ts'
 import { measureFloods } from './floods.ts'
 import { measureMinting } from './minting.ts'
 import { type Options, readOptions } from './options.ts'
@@ -35,6 +36,7 @@ async function measureAll(options: Options): Promise<Results> {
     versions,
     skipped: wanted.filter(peer => !present.includes(peer)).map(({ name }) => name),
     rows,
+    floodLatency: whole ? await measureFloodLatency(upstreamPort, options) : undefined,
     soak: whole && options.soakMinutes > 0 ? await soak(upstreamPort, options.soakMinutes) : undefined,
     audit: whole ? await measureAudit(upstreamPort, options) : undefined,
     startUpMs: whole ? await measureStartUp(upstreamPort) : undefined,

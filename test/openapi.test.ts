@@ -90,7 +90,8 @@ function requireExamples(operation: OpenApiOperation): void {
 function requireProblems({ responses, ...operation }: OpenApiOperation): void {
   const statuses = Object.keys(responses)
   assert.ok(statuses.some(status => status.startsWith('2')))
-  const always = operation['x-ostiary-scope'] !== null ? ['400', '401', '421', '429', '500', '503'] : ['400', '421', '500']
+  const always =
+    operation['x-ostiary-scope'] !== null ? ['400', '401', '421', '429', '500', '503'] : ['400', '421', '500']
   if (operation['x-ostiary-scope'] !== null && operation['x-ostiary-scope'] !== 'any') always.push('403')
   if (operation.requestBody !== undefined) always.push('413', '415')
   assert.deepEqual(
