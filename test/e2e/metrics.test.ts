@@ -175,6 +175,6 @@ test('holds no key, id of a key or project', async () => {
   const { principal } = (await gateway.events())[0] ?? assert.fail()
   const { text } = await scrape(gateway, bootstrapToken(gateway.dataDirectory))
   for (const secret of [gateway.testKey, principal?.id, principal?.project, gateway.testKey.slice(-6)]) {
-    assert.ok(!text.includes(String(secret)), secret)
+    assert.ok(!text.includes(String(secret)), String(secret))
   }
 })
