@@ -38,7 +38,7 @@ export const connectionCapMembers = {
     default: ['127.0.0.1', '::1'] as unknown,
     description:
       'Addresses and blocks to which neither applies, because they speak for many, such as the proxy in front.',
-    examples: [['10.1.2.3', '2001:db8::/64']],
+    examples: [['10.1.2.3']],
   },
 } as const
 
