@@ -16,6 +16,7 @@ export function judge(results: Results): BudgetLine[] {
   return [
     atMost('2 KB call ≤ 3.5 × HAProxy CPU', ratio(results, '2 KB', 'ostiary', 'haproxy'), 3.5),
     atLeast('2 KB call ≥ 8 × less CPU than Portkey', ratio(results, '2 KB', 'portkey', 'ostiary'), 8),
+    atMost('p99 of good keys in a flood of bad ones ≤ 2 × without', floodRatio(results), 2),
     atMost('made-up key ≤ 1.3 × bare node:http answer', ratio(results, floods.madeUp, 'ostiary', 'bare-node'), 1.3),
     {
       budget: 'RSS ≤ 250 MB with two workers, flat',
@@ -49,6 +50,14 @@ function ratio({ rows }: Results, load: string, peer: string, to: string): numbe
   const row = findRow(rows, load, peer)
   const other = findRow(rows, load, to)
   return row && other && cpuRatio(row, other)
+}
+
+function floodRatio({ floodLatency }: Results): number | undefined {
+  if (floodLatency === undefined) return undefined
+  const { rounds } = floodLatency
+  // A call that failed took for ever.
+  if (rounds.some(({ flooded }) => flooded.failures > 0)) return Number.POSITIVE_INFINITY
+  return median(rounds.map(({ quiet, flooded }) => flooded.p99Ms / quiet.p99Ms))
 }
 
 function atMost(budget: string, measured: number | undefined, bound: number): BudgetLine {

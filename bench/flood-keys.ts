@@ -6,6 +6,9 @@ import type { Ostiary } from './ostiary.ts'
 
 const count = 10_000
 
+/** So many that no answer is held back: what is measured is the refusal. */
+export const UNHINDERED = 1_000_000
+
 /** Keys that nobody was given, made by the product's own code: under a foreign deployment secret, or under the gateway's. */
 export function makeFloodKeys(flood: 'madeUp' | 'unknown', { dataDirectory, key }: Ostiary): string[] {
   const own = createKeyFormat('sk', readDeploymentSecret(dataDirectory))

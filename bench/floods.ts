@@ -1,6 +1,6 @@
 import { chatBody } from './bodies.ts'
 import { call } from './call.ts'
-import { makeFloodKeys } from './flood-keys.ts'
+import { makeFloodKeys, UNHINDERED } from './flood-keys.ts'
 import { type Contender, type Duration, measureSideBySide, type Row, warmUp } from './measure.ts'
 import { startOstiary } from './ostiary.ts'
 import { bareNode } from './peers.ts'
@@ -18,7 +18,13 @@ export type Flood = keyof typeof floods
 /** Refusals by the gateway (one worker) beside the cheapest answer Node can give to the same requests. */
 export async function measureFloods(upstreamPort: number, duration: Duration): Promise<Row[]> {
   const port = await freePort()
-  const ostiary = await startOstiary({ cores: measuredCore, workers: 1, port, upstreamPort })
+  const ostiary = await startOstiary({
+    cores: measuredCore,
+    workers: 1,
+    port,
+    upstreamPort,
+    maxFailuresPerSecond: UNHINDERED,
+  })
   const bare = await bareNode.start(await freePort(), upstreamPort)
   await waitFor(bare.server, () => call(bare.url, bare.headers))
   const rows: Row[] = []

@@ -15,6 +15,8 @@ export interface OstiaryOptions {
   /** Options of Node itself. */
   readonly nodeOptions?: readonly string[]
   readonly auditMode?: 'batched' | 'durable'
+  /** Refusals that a source gets at once (the default); beyond that the gateway holds a flood back instead of answering it. */
+  readonly maxFailuresPerSecond?: number
 }
 
 export interface Ostiary {
@@ -49,6 +51,9 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       OSTIARY_LISTENERS_PUBLIC_PORT: String(options.port),
       OSTIARY_LISTENERS_ADMIN_PORT: '0',
       OSTIARY_AUDIT_MODE: options.auditMode ?? 'batched',
+      ...(options.maxFailuresPerSecond !== undefined && {
+        OSTIARY_OVERLOAD_MAX_FAILURES_PER_SECOND: String(options.maxFailuresPerSecond),
+      }),
       BENCH_UPSTREAM_KEY: 'upstream-credential-of-the-bench',
     },
   })

@@ -3,7 +3,7 @@
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { type BodySizeKb, bodySizesKb, chatBody } from './bodies.ts'
-import { makeFloodKeys } from './flood-keys.ts'
+import { makeFloodKeys, UNHINDERED } from './flood-keys.ts'
 import { type Flood, floods } from './floods.ts'
 import { runLoad } from './load.ts'
 import { startOstiary } from './ostiary.ts'
@@ -30,6 +30,7 @@ async function profile(what: BodySizeKb | Flood, seconds: number): Promise<void>
     workers: 1,
     port: await freePort(),
     upstreamPort: await startUpstream(),
+    maxFailuresPerSecond: UNHINDERED,
     nodeOptions: ['--cpu-prof', `--cpu-prof-dir=${directory}`],
   })
   const { server, url, headers } = ostiary

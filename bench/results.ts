@@ -1,6 +1,7 @@
 import { cpus } from 'node:os'
 import type { AuditFigures } from './audit.ts'
 import type { BudgetLine } from './budget.ts'
+import type { FloodLatency } from './flood-latency.ts'
 import type { LimitFigures } from './limits.ts'
 import { cpuRatio, type Duration, type Figures, findRow, median, type Row } from './measure.ts'
 import type { SoakResult } from './soak.ts'
@@ -11,6 +12,7 @@ export interface Results {
   /** Names of those that are not installed, and of parts left out. */
   readonly skipped: readonly string[]
   readonly rows: readonly Row[]
+  readonly floodLatency: FloodLatency | undefined
   readonly soak: SoakResult | undefined
   readonly audit: AuditFigures | undefined
   readonly limits: readonly LimitFigures[] | undefined
@@ -87,8 +89,9 @@ function ratioTo(row: Row, other: Row | undefined): string {
   return other === undefined ? '–' : cpuRatio(row, other).toFixed(2)
 }
 
-function memoryAndStart({ soak, audit, limits, startUpMs, mintedPerSecond }: Results): string[] {
-  const parts: string[] = audit === undefined ? [] : auditTables(audit)
+function memoryAndStart({ floodLatency, soak, audit, limits, startUpMs, mintedPerSecond }: Results): string[] {
+  const parts: string[] = floodLatency === undefined ? [] : floodLatencyTable(floodLatency)
+  if (audit !== undefined) parts.push(...auditTables(audit))
   if (soak !== undefined) {
     const { start, median, end, max } = soak
     const figures = [start, median, end, max].map(each => each.toFixed(0))
@@ -126,6 +129,20 @@ function memoryAndStart({ soak, audit, limits, startUpMs, mintedPerSecond }: Res
     )
   }
   return parts
+}
+
+function floodLatencyTable({ rounds }: FloodLatency): string[] {
+  const lines = rounds.map(({ quiet, flooded, flood }, i) => [
+    String(i + 1),
+    ...[quiet.p50Ms, flooded.p50Ms, quiet.p99Ms, flooded.p99Ms].map(ms => ms.toFixed(2)),
+    String(quiet.failures + flooded.failures),
+    String(flood.answers),
+  ])
+  return [
+    '## Good keys in a flood of made-up ones',
+    'Calls at a fixed rate, timed from when they were due, one worker; the flood comes from another address at full speed:',
+    table(['round', 'p50 ms', 'within flood', 'p99 ms', 'within flood', 'failed', 'refusals sent'], lines),
+  ]
 }
 
 function auditTables({ verifiedPerSecond, latencies }: AuditFigures): string[] {

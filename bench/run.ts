@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { measureAudit } from './audit.ts'
 import { judge } from './budget.ts'
+import { measureFloodLatency } from './flood-latency.ts'
 import { measureFloods } from './floods.ts'
 import { measureLimits } from './limits.ts'
 import { measureMinting } from './minting.ts'
@@ -36,6 +37,7 @@ async function measureAll(options: Options): Promise<Results> {
     versions,
     skipped: wanted.filter(peer => !present.includes(peer)).map(({ name }) => name),
     rows,
+    floodLatency: whole ? await measureFloodLatency(upstreamPort, options) : undefined,
     soak: whole && options.soakMinutes > 0 ? await soak(upstreamPort, options.soakMinutes) : undefined,
     limits: whole ? await measureLimits() : undefined,
     audit: whole ? await measureAudit(upstreamPort, options) : undefined,

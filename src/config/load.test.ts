@@ -33,7 +33,11 @@ const defaults = {
     onHangUp: 'stop',
     drainMs: 10_000,
     maxConnections: 10_000,
+    maxConnectionsPerAddress: 1000,
+    maxNewConnectionsPerAddress: 500,
+    uncappedAddresses: ['127.0.0.1', '::1'],
   },
+  overload: { maxDelayMs: 200, maxFailuresPerSecond: 100 },
   providers: {
     sandbox: { format: 'sandbox', tags: ['test'], latencyMs: 0, chunks: 8, chunkDelayMs: 20, failure: 'none' },
   },

@@ -26,6 +26,8 @@ export const connectionCapMembers = {
     items: {
       type: 'string',
       maxLength: 64,
+      pattern: '^[0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})?$',
+      patternErrorMessage: 'must be an address or block such as 10.0.0.0/8 or 2001:db8::/32',
       check: (text: string) => {
         const read = parseCidr(text)
         return typeof read === 'string' ? read : undefined
@@ -36,7 +38,7 @@ export const connectionCapMembers = {
     default: ['127.0.0.1', '::1'] as unknown,
     description:
       'Addresses and blocks to which neither applies, because they speak for many, such as the proxy in front.',
-    examples: [['10.1.2.3', '2001:db8::/64']],
+    examples: [['10.1.2.3']],
   },
 } as const
 

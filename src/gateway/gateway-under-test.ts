@@ -158,6 +158,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     /** What the gateway itself failed by. */
     failures,
     generation,
+    overload,
     /** The event of the only call. */
     async event(): Promise<CallEvent> {
       if (events.length === 0) await new Promise<void>(resolve => waiting.push(resolve))

@@ -7,12 +7,12 @@ import { gzipSync } from 'node:zlib'
 import { Problem } from '#core/problems.ts'
 import type { MeteredUsage } from '#core/usage.ts'
 import { createUpstream } from '#http/upstream.ts'
-import type { Grant } from '#policy/authorize.ts'
 import { createCatalog, type ModelTarget, type Provider } from '#providers/catalog.ts'
 import type { FormatName } from '#providers/wire-format.ts'
 import { Call } from './call.ts'
 import { forward } from './forward.ts'
 import { type Asked, ask, dial, openProvider, openRawProvider, readAll } from './gateway-under-test.ts'
+import type { Hold } from './limit-call.ts'
 import { readInput } from './read-input.ts'
 import { refuse } from './refuse.ts'
 import { relay } from './relay.ts'
@@ -50,7 +50,7 @@ async function openStages(t: TestContext, options: Options) {
       const route = call.routed(findRoute(req)) as OperationRoute
       const input = await readInput(call, route, limits)
       const target = catalog.find(input.model, route.format)
-      const reply = await forward(call, route, { target } as unknown as Grant<ModelTarget>, input)
+      const reply = await forward(call, route, { grant: { target }, input } as unknown as Hold)
       await relay(call, reply, limits.timeoutMs)
     } catch (error) {
       assert.ok(error instanceof Problem, String(error))

@@ -33,6 +33,8 @@ export interface Listener {
 }
 
 export const MAX_HEAD_BYTES = 16 * 1024
+/** What a caller has to take note of the refusal of its bytes. */
+const LINGER_MS = 2000
 
 /** Opens a plaintext HTTP/1.1 listener, on both address families where the host is `localhost`. */
 export async function openListener(options: ListenerOptions): Promise<Listener> {
@@ -183,6 +185,9 @@ function refuseBytes(socket: Socket, problem: Problem, onMalformed: ListenerOpti
     return
   }
   const body = JSON.stringify(toProblemJson(problem, id))
+  // One that neither reads nor closes would hold its connection, and a place among those of its address, for ever.
+  const linger = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once('close', () => clearTimeout(linger))
   socket.end(
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: application/problem+json\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${id}\r\nConnection: close\r\n\r\n${body}`,

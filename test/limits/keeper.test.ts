@@ -57,7 +57,7 @@ const rulesOf = (amount: number) =>
   compileRules({ limits: [concurrency(2)], budgets: [budget({ amount })] }, null, null)
 
 async function spend(limiter: Limiter, rules: CompiledRules): Promise<number | undefined> {
-  const ticket = limiter.admit(rules, facts)
+  const ticket = admit(limiter, rules, facts)
   await ticket.reserve(call)
   ticket.settle(used)
   return ticket.standing().budgets[0]?.remaining

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createSourceBudgets } from './source-budgets.ts'
+
+const count = (take: () => boolean, times: number) => Array.from({ length: times }, take).filter(Boolean).length
+
+test('a source has its amount at once, and as much again within the time', () => {
+  const take = createSourceBudgets({ amount: 10, refillMs: 1000, maxSources: 8 })
+  assert.equal(
+    count(() => take('10.0.0.1', 0), 30),
+    10,
+  )
+  assert.equal(
+    count(() => take('10.0.0.1', 500), 30),
+    5,
+  )
+  assert.equal(
+    count(() => take('10.0.0.2', 500), 30),
+    10,
+  )
+  assert.equal(
+    count(() => take('10.0.0.1', 90_000), 30),
+    10,
+  )
+})
+
+test('an IPv6 /64 is one source', () => {
+  const take = createSourceBudgets({ amount: 10, refillMs: 1000, maxSources: 8 })
+  let n = 0
+  assert.equal(
+    count(() => take(`2001:db8::${(n++).toString(16)}`, 0), 30),
+    10,
+  )
+})
+
+test('sources beyond the bound share one budget; those with a full one make room', () => {
+  const take = createSourceBudgets({ amount: 10, refillMs: 1000, maxSources: 8 })
+  for (let n = 0; n < 8; n++) assert.ok(take(`10.0.0.${n}`, 0))
+  let n = 100
+  assert.equal(
+    count(() => take(`10.0.1.${n++ % 256}`, 1), 300),
+    10,
+  )
+  assert.equal(
+    count(() => take('10.0.0.1', 1), 30),
+    9,
+    'who was known keeps what is theirs',
+  )
+  for (let n = 0; n < 8; n++)
+    assert.equal(
+      count(() => take(`10.0.2.${n}`, 5000), 30),
+      10,
+    )
+})
