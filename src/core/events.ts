@@ -132,7 +132,6 @@ export type ChangeType =
   | 'secret.rewrapped'
   | 'secret.deleted'
   | 'audit.pruned'
-  | 'audit.exported'
 
 export interface GatewayEvent {
   readonly type: 'gateway.started' | 'gateway.stopped' | 'config.reloaded' | 'config.reload_refused' | 'worker.replaced'
