@@ -15,6 +15,8 @@ export interface OstiaryOptions {
   /** Options of Node itself. */
   readonly nodeOptions?: readonly string[]
   readonly auditMode?: 'batched' | 'durable'
+  /** Further variables of the gateway. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export interface Ostiary {
@@ -50,6 +52,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       OSTIARY_LISTENERS_ADMIN_PORT: '0',
       OSTIARY_AUDIT_MODE: options.auditMode ?? 'batched',
       BENCH_UPSTREAM_KEY: 'upstream-credential-of-the-bench',
+      ...options.env,
     },
   })
   const key = await waitFor(server, () => /\bsk_test_[0-9A-Za-z]+(?=\s)/.exec(server.output())?.[0])
