@@ -55,7 +55,8 @@ async function fill(file: string): Promise<void> {
   }
 }
 
-function callEvent(n: number, at: number): object {
+/** As the gateway emits it. */
+export function callEvent(n: number, at: number): object {
   const id = String(n).padStart(26, '0')
   return {
     type: 'call',

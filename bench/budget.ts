@@ -1,6 +1,7 @@
 import { floods } from './floods.ts'
 import { cpuRatio, findRow, median } from './measure.ts'
 import type { Results } from './results.ts'
+import { storedKeys } from './stored-keys.ts'
 
 export interface BudgetLine {
   readonly budget: string
@@ -11,7 +12,7 @@ export interface BudgetLine {
 
 /** What the product promises, beside what this run measured. */
 export function judge(results: Results): BudgetLine[] {
-  const { soak, audit, limits, startUpMs, mintedPerSecond } = results
+  const { soak, audit, limits, recordingMicros, startUpMs, mintedPerSecond } = results
   const decision = limits?.find(({ limits, threads }) => limits === 1 && threads === 1)?.microsPerDecision
   return [
     atMost('2 KB call ≤ 3.5 × HAProxy CPU', ratio(results, '2 KB', 'ostiary', 'haproxy'), 3.5),
@@ -22,6 +23,16 @@ export function judge(results: Results): BudgetLine[] {
       budget: 'RSS ≤ 250 MB with two workers, flat',
       measured: soak === undefined ? '–' : `at most ${soak.max.toFixed(0)} MB, ${soak.flat ? 'flat' : 'growing'}`,
       met: soak === undefined ? null : soak.max <= 250 && soak.flat,
+    },
+    atMost(
+      'call with 10,000 active keys of 1,000,000 ≤ 1.1 × CPU with 10',
+      ratio(results, storedKeys.load, storedKeys.many, storedKeys.few),
+      1.1,
+    ),
+    {
+      budget: 'audit in batches ≤ 8 µs CPU a call',
+      measured: recordingMicros === undefined ? '–' : `${median(recordingMicros).toFixed(1)} µs`,
+      met: recordingMicros === undefined ? null : median(recordingMicros) <= 8,
     },
     {
       budget: 'audit verify ≥ 200,000 events/s',

@@ -17,6 +17,8 @@ export interface OstiaryOptions {
   readonly auditMode?: 'batched' | 'durable'
   /** Refusals that a source gets at once (the default); beyond that the gateway holds a flood back instead of answering it. */
   readonly maxFailuresPerSecond?: number
+  /** Further variables of the gateway. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export interface Ostiary {
@@ -55,6 +57,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
         OSTIARY_OVERLOAD_MAX_FAILURES_PER_SECOND: String(options.maxFailuresPerSecond),
       }),
       BENCH_UPSTREAM_KEY: 'upstream-credential-of-the-bench',
+      ...options.env,
     },
   })
   const key = await waitFor(server, () => /\bsk_test_[0-9A-Za-z]+(?=\s)/.exec(server.output())?.[0])

@@ -16,6 +16,8 @@ export interface Results {
   readonly soak: SoakResult | undefined
   readonly audit: AuditFigures | undefined
   readonly limits: readonly LimitFigures[] | undefined
+  /** CPU time of recording an event in batches, µs, each round. */
+  readonly recordingMicros: readonly number[] | undefined
   readonly startUpMs: readonly number[] | undefined
   /** Keys minted a second, each round. */
   readonly mintedPerSecond: readonly number[] | undefined

@@ -13,9 +13,11 @@ import { type Options, readOptions } from './options.ts'
 import { ostiary, type Peer, peers } from './peers.ts'
 import { cleanUp, cleanUpOnSignals, loadCore } from './processes.ts'
 import { measureProxiedCalls } from './proxied-calls.ts'
+import { measureRecording } from './recording.ts'
 import { type Results, renderResults } from './results.ts'
 import { soak } from './soak.ts'
 import { measureStartUp } from './start-up.ts'
+import { measureStoredKeys } from './stored-keys.ts'
 import { startUpstream } from './upstream.ts'
 
 async function measureAll(options: Options): Promise<Results> {
@@ -31,7 +33,10 @@ async function measureAll(options: Options): Promise<Results> {
   const upstreamPort = await startUpstream()
   const rows = await measureProxiedCalls(present, upstreamPort, options)
   const whole = options.peers === undefined && present.includes(ostiary)
-  if (whole) rows.push(...(await measureFloods(upstreamPort, options)))
+  if (whole) {
+    rows.push(...(await measureFloods(upstreamPort, options)))
+    rows.push(...(await measureStoredKeys(upstreamPort, options)))
+  }
   return {
     duration: options,
     versions,
@@ -41,6 +46,7 @@ async function measureAll(options: Options): Promise<Results> {
     soak: whole && options.soakMinutes > 0 ? await soak(upstreamPort, options.soakMinutes) : undefined,
     limits: whole ? await measureLimits() : undefined,
     audit: whole ? await measureAudit(upstreamPort, options) : undefined,
+    recordingMicros: whole ? await measureRecording(options) : undefined,
     startUpMs: whole ? await measureStartUp(upstreamPort) : undefined,
     mintedPerSecond: whole ? await measureMinting(upstreamPort, options) : undefined,
   }

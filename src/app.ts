@@ -21,6 +21,7 @@ import { createOperatorTokens } from '#keys/operator-tokens.ts'
 import { createProjects, type Projects } from '#keys/projects.ts'
 import { createMetricsMemory, Meter } from '#metrics/meter.ts'
 import { table } from '#metrics/table.ts'
+import { isServed } from '#policy/served-models.ts'
 import { type DataDirectory, findDataDirectory, makeDataDirectory, openDataDirectory } from '#secrets/data-directory.ts'
 import { findSealed, findStored } from '#secrets/find.ts'
 import { openKeyRing } from '#secrets/key-ring.ts'
@@ -97,7 +98,8 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const fetch = (config: LoadedConfig) => resolvePending(config, 'secret', findStored(vault))
   const loaded = await fetch(unsealed)
   opened.use(await keepAudit({ config: config.audit, secrets: loaded.secrets, folder, store, log }))
-  const rooms = openKeys(config, dataDirectory, store)
+  let inEffect = config
+  const rooms = openKeys(config, dataDirectory, store, pattern => unservedModel(pattern, inEffect))
   const { keys } = rooms
   const leakedKeys = opened.use(await openLeakedKeys({ config: config.keys.leakReports, leaks: rooms.leaks, log }))
   const pepperId = await store.keys.newestPepperId()
@@ -145,6 +147,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     async apply(seed) {
       await supervisor.apply(seed)
       generation = seed.number
+      inEffect = seed.config
     },
     emit,
   })
@@ -213,7 +216,20 @@ interface KeyRooms {
   readonly leaks: LeakReports
 }
 
-function openKeys(config: LoadedConfig['config'], directory: DataDirectory, store: Store): KeyRooms {
+/** What stands against a key's pattern of models; null = it fits a model that callers may name. */
+function unservedModel(pattern: string, { models, passthrough }: LoadedConfig['config']): string | null {
+  const names = Object.keys(models)
+  if (passthrough.length > 0 || isServed(pattern, names)) return null
+  const shown = names.length > 10 ? [...names.slice(0, 10), `${names.length - 10} more`] : names
+  return `fits no model that is configured; there are: ${shown.join(', ') || 'none'}`
+}
+
+function openKeys(
+  config: LoadedConfig['config'],
+  directory: DataDirectory,
+  store: Store,
+  modelFault: (pattern: string) => string | null,
+): KeyRooms {
   const format = createKeyFormat(config.keys.prefix, directory.deploymentSecret)
   const { pepper, pepperId } = directory
   const keys = createKeys({
@@ -223,6 +239,7 @@ function openKeys(config: LoadedConfig['config'], directory: DataDirectory, stor
     store: store.keys,
     projects: store.projects,
     clock: systemClock,
+    modelFault,
     defaultLifetimeDays: config.keys.defaultLifetimeDays,
     maxLifetimeDays: config.keys.maxLifetimeDays,
   })
@@ -276,6 +293,7 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
     usage: store.usage,
     tokens: createOperatorTokens({
       store: store.tokens,
+      projects: store.projects,
       clock: systemClock,
       maxLifetimeDays: config.admin.tokens.maxLifetimeDays,
       onBootstrapEnded: () => rmSync(bootstrapTokenFile, { force: true }),

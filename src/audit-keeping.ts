@@ -5,10 +5,11 @@ import { startRetention } from '#audit/retention.ts'
 import type { Config } from '#config/schema.ts'
 import type { SecretValues } from '#config/secrets.ts'
 import { systemClock } from '#core/clock.ts'
+import type { Send } from '#core/exchange.ts'
 import { openAuditKey } from '#secrets/audit-key.ts'
 import type { Store } from '#store/ports.ts'
 
-const WEBHOOK_TIMEOUT_MS = 10_000
+const TIMEOUT_MS = 10_000
 
 interface KeepingOptions {
   readonly config: Config['audit']
@@ -27,21 +28,23 @@ export async function keepAudit({ config, secrets, folder, store, log }: Keeping
     else log.error({ err: error }, message)
   }
   const anchors: Anchor[] = []
-  const { file, webhook, webhookSecret, allowPrivateNetwork } = config.anchors
+  const { file, webhook, webhookSecret, s3, s3Region, s3AccessKeyId, s3SecretAccessKey } = config.anchors
+  const secretOf = (reference: string | undefined) => secrets.get(reference ?? '')
   if (file !== undefined) anchors.push(opened.use(fileAnchor(file, tell('a checkpoint was not written to the file'))))
-  if (webhook !== undefined && webhookSecret !== undefined) {
-    // Loaded where it is used: few gateways post.
-    const { createUpstream } = await import('#http/upstream.ts')
+  if (webhook !== undefined) {
     const { webhookAnchor } = await import('#audit/webhook-anchor.ts')
-    const { origin } = new URL(webhook)
-    const bounds = { connections: 1, connectTimeoutMs: WEBHOOK_TIMEOUT_MS, timeoutMs: WEBHOOK_TIMEOUT_MS }
-    const upstream = createUpstream({ ...bounds, origin, allowPrivateNetwork, idleTimeoutMs: WEBHOOK_TIMEOUT_MS })
-    opened.use(upstream)
-    const secret = secrets.get(webhookSecret)
+    const send = await openSend(opened, webhook, config.anchors)
     const onTrouble = tell('checkpoints are not taken by the webhook')
-    anchors.push(
-      opened.use(webhookAnchor({ url: webhook, secret, send: upstream.send, clock: systemClock, onTrouble })),
-    )
+    const secret = secretOf(webhookSecret)
+    anchors.push(opened.use(webhookAnchor({ url: webhook, secret, send, clock: systemClock, onTrouble })))
+  }
+  if (s3 !== undefined && s3Region !== undefined) {
+    const { s3Anchor } = await import('#audit/s3-anchor.ts')
+    const send = await openSend(opened, s3, config.anchors)
+    const onTrouble = tell('checkpoints are not taken by the bucket')
+    const accessKeyId = secretOf(s3AccessKeyId)
+    const credentials = { region: s3Region, accessKeyId, secretAccessKey: secretOf(s3SecretAccessKey) }
+    anchors.push(opened.use(s3Anchor({ url: s3, credentials, send, clock: systemClock, onTrouble })))
   }
   opened.use(
     startCheckpoints({
@@ -58,4 +61,15 @@ export async function keepAudit({ config, secrets, folder, store, log }: Keeping
     opened.use(startRetention({ store: store.audit, days: config.retentionDays, clock: systemClock, onTrouble }))
   }
   return opened.move()
+}
+
+/** Loaded where it is used: few gateways send checkpoints anywhere. */
+async function openSend(
+  opened: AsyncDisposableStack,
+  url: string,
+  { allowPrivateNetwork }: Config['audit']['anchors'],
+): Promise<Send> {
+  const { createUpstream } = await import('#http/upstream.ts')
+  const bounds = { connections: 1, connectTimeoutMs: TIMEOUT_MS, timeoutMs: TIMEOUT_MS, idleTimeoutMs: TIMEOUT_MS }
+  return opened.use(createUpstream({ origin: new URL(url).origin, allowPrivateNetwork, ...bounds })).send
 }

@@ -92,6 +92,7 @@ describe('habits', () => {
       'src/admin/operations/keys-create.ts', // shown once
       'src/admin/operations/keys-rotate.ts', // shown once
       'src/admin/operations/tokens-create.ts', // shown once
+      'src/audit/sigv4.ts', // signs what is put into a bucket
       'src/audit/webhook-anchor.ts', // signs what is posted
       'src/cli/admin-client.ts', // the operator's token, sent
       'src/cli/open-audit.ts', // the connection

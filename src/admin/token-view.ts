@@ -52,7 +52,12 @@ function toIso(ms: number | null): string | null {
   return ms === null ? null : new Date(ms).toISOString()
 }
 
-export const tokenId = Type.Object(
-  { id: Type.String({ pattern: '^tok_[0-9a-z]{26}$', description: 'Id of the operator token.' }) },
-  { additionalProperties: false },
-)
+/** The schema of an operation on one token, which it answers. */
+export const oneToken = (summary: string) => ({
+  summary,
+  params: Type.Object(
+    { id: Type.String({ pattern: '^tok_[0-9a-z]{26}$', description: 'Id of the operator token.' }) },
+    { additionalProperties: false },
+  ),
+  response: { 200: Type.Object({ token: tokenView }) },
+})

@@ -1,5 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { createReadStream, readFileSync } from 'node:fs'
+import { createReadStream, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { AuditReport, Finding } from '#audit/verify.ts'
 import { verifyAudit } from '#audit/verify.ts'
@@ -50,12 +51,21 @@ function readFile(file: string): string {
   }
 }
 
-async function* readLines(file: string): AsyncGenerator<string> {
+/** Of a folder, those of its `checkpoint-….json`, in order of name: a bucket of S3 that was copied. */
+async function* readLines(path: string): AsyncGenerator<string> {
   try {
-    yield* createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })
+    for (const file of statSync(path).isDirectory() ? listCheckpoints(path) : [path]) {
+      yield* createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })
+    }
   } catch (cause) {
-    throw new Problem('cli.usage', { detail: `${file} cannot be read: ${(cause as Error).message}`, cause })
+    throw new Problem('cli.usage', { detail: `${path} cannot be read: ${(cause as Error).message}`, cause })
   }
+}
+
+function listCheckpoints(folder: string): string[] {
+  const names = readdirSync(folder).filter(name => /^checkpoint-\d{12}\.json$/.test(name))
+  if (names.length === 0) throw new Error('it holds no checkpoint-….json')
+  return names.sort().map(name => join(folder, name))
 }
 
 function view(report: AuditReport, seconds: number): object {

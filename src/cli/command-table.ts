@@ -97,6 +97,7 @@ export const commandTable = {
         summary: 'seal a value from standard input, and print it as text for the configuration',
         notes:
           'It needs no running gateway. What it prints opens only under the key-encryption key of this deployment.',
+        options: { json },
         example: 'ostiary config encrypt < credential.txt',
       },
     },

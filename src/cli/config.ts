@@ -33,7 +33,11 @@ export async function configCommand(args: string[], io: Io): Promise<number> {
     return 2
   }
   if (usage.command === 'reload') return reload(io, usage.json)
-  if (usage.command === 'encrypt') return encrypt(io)
+  if (usage.command === 'encrypt' && usage.file !== undefined) {
+    stderr.write('encrypt takes no --config: it needs the data directory alone.\n')
+    return 2
+  }
+  if (usage.command === 'encrypt') return encrypt(io, usage.json)
   try {
     stdout.write(await run(usage.command, usage.json, env, () => loadPriced(env, usage.file)))
     return 0
@@ -55,7 +59,7 @@ async function reload(io: Io, json: boolean): Promise<number> {
 }
 
 /** Under the key of the data directory, which is made where there is none yet: the database's URL may need it first. */
-async function encrypt(io: Io): Promise<number> {
+async function encrypt(io: Io, json: boolean): Promise<number> {
   const value = await readSecretInput(io)
   const folder = findDataDirectory(io.env)
   if (io.env[KEK_VARIABLE] === undefined && !existsSync(join(folder, 'key-encryption-key'))) {
@@ -63,7 +67,8 @@ async function encrypt(io: Io): Promise<number> {
     using _lock = lockDirectory(folder)
     openDataDirectory(folder)
   }
-  io.stdout.write(`${await sealReference(openKeyRing(folder, io.env), value)}\n`)
+  const reference = await sealReference(openKeyRing(folder, io.env), value)
+  io.stdout.write(json ? print({ reference }) : `${reference}\n`)
   return 0
 }
 

@@ -20,7 +20,7 @@ export const auditEntry = {
     verify: {
       summary: 'check every row and checkpoint; exits with 1 if anything is not as it was written',
       options: {
-        anchor: text('FILE', 'the checkpoints that were kept elsewhere: proves what they cover'),
+        anchor: text('FILE|FOLDER', 'the checkpoints that were kept elsewhere: proves what they cover'),
         key: texts('FILE', "public key, as 'ostiary audit key' prints it (the data directory's)"),
         json,
       },

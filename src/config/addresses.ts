@@ -18,6 +18,15 @@ export function checkEndpoint(text: string): string | undefined {
   return checkUrl(text)
 }
 
+/** What is wrong with the URL of a bucket; its path is signed as it is written. */
+export function checkBucketUrl(text: string): string | undefined {
+  const wrong = checkUrl(text)
+  if (wrong !== undefined) return wrong
+  return /^(\/[A-Za-z0-9._~-]+)*\/?$/.test(new URL(text).pathname)
+    ? undefined
+    : 'must have a path of letters, digits and `._~-`'
+}
+
 /** What is wrong with the connection URL of a PostgreSQL server. */
 export function checkPostgresUrl(text: string): string | undefined {
   return /^postgres(ql)?:\/\//.test(text) ? undefined : 'must begin with postgres://'

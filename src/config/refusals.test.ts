@@ -99,7 +99,17 @@ const refusals: [yaml: string, ...lines: string[]][] = [
   ['audit: { anchors: { file: "" } }', 'ostiary.yaml:1:21: audit.anchors.file: must be the path of a file'],
   [
     'audit: { anchors: { webhook: "https://x.example.com/" } }',
-    'ostiary.yaml:1:10: audit.anchors.webhookSecret: is missing: what is posted to `webhook` is signed',
+    'ostiary.yaml:1:10: audit.anchors.webhookSecret: is missing: what is sent to `webhook` is signed',
+  ],
+  [
+    'audit: { anchors: { s3: "https://b.example/a%20b", s3Region: EU } }',
+    'ostiary.yaml:1:21: audit.anchors.s3: must have a path of letters, digits and `._~-`',
+    'ostiary.yaml:1:52: audit.anchors.s3Region: must be the name of a region, such as eu-central-1',
+  ],
+  [
+    'audit: { anchors: { s3: "https://b.example/a", s3Region: eu } }',
+    'ostiary.yaml:1:10: audit.anchors.s3AccessKeyId: is missing: what is sent to `s3` is signed',
+    'ostiary.yaml:1:10: audit.anchors.s3SecretAccessKey: is missing: what is sent to `s3` is signed',
   ],
   [
     'audit: { anchors: { webhook: "http://x.example.com/" } }',

@@ -55,9 +55,17 @@ function checkPorts(draft: Draft, faults: Faults): void {
 }
 
 function checkAnchors(draft: Draft, faults: Faults): void {
-  const { webhook, webhookSecret } = draft.audit?.anchors ?? {}
-  if (webhook === undefined || webhookSecret !== undefined) return
-  faults.add(['audit', 'anchors', 'webhookSecret'], 'is missing: what is posted to `webhook` is signed')
+  const anchors = draft.audit?.anchors ?? {}
+  const needs = [
+    ['webhook', ['webhookSecret']],
+    ['s3', ['s3Region', 's3AccessKeyId', 's3SecretAccessKey']],
+  ] as const
+  for (const [target, members] of needs) {
+    if (anchors[target] === undefined) continue
+    for (const member of members.filter(name => anchors[name] === undefined)) {
+      faults.add(['audit', 'anchors', member], `is missing: what is sent to \`${target}\` is signed`)
+    }
+  }
 }
 
 function checkLifetimes(draft: Draft, faults: Faults): void {

@@ -1,4 +1,4 @@
-import { checkEndpoint, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
+import { checkBucketUrl, checkEndpoint, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
 import { section } from './shape.ts'
 
 /** How events are recorded, signed, anchored and kept. */
@@ -53,14 +53,46 @@ export const auditSchema = section('The audit: chains of events that tell of any
         description: 'Reference to the secret that posts are signed with: `whsec_` and 24 to 64 bytes in base64.',
         examples: ['env:ANCHOR_SECRET'],
       },
+      s3: {
+        type: 'string',
+        maxLength: 2048,
+        pattern: URL_PATTERN,
+        patternErrorMessage: URL_MESSAGE,
+        check: checkBucketUrl,
+        description:
+          'URL of a bucket, or of a folder in one, of Amazon S3 or a store that speaks its protocol; each checkpoint becomes an object there, and none is ever overwritten. Needs `s3Region`, `s3AccessKeyId` and `s3SecretAccessKey`.',
+        examples: [
+          'https://anchors.s3.eu-central-1.amazonaws.com/ostiary',
+          'https://minio.example.com/anchors/ostiary',
+        ],
+      },
+      s3Region: {
+        type: 'string',
+        pattern: '^[a-z0-9-]{1,64}$',
+        patternErrorMessage: 'must be the name of a region, such as eu-central-1',
+        description: 'Region that requests are signed for.',
+        examples: ['eu-central-1'],
+      },
+      s3AccessKeyId: {
+        type: 'string',
+        'x-secret': true,
+        description: 'Reference to the id of the access key, which needs `s3:PutObject` and `s3:GetObject` there.',
+        examples: ['env:ANCHOR_ACCESS_KEY_ID'],
+      },
+      s3SecretAccessKey: {
+        type: 'string',
+        'x-secret': true,
+        description: 'Reference to the secret of the access key.',
+        examples: ['env:ANCHOR_SECRET_ACCESS_KEY'],
+      },
       allowPrivateNetwork: {
         type: 'boolean',
         default: false,
-        description: 'Whether the name in `webhook` may resolve to a private address.',
+        description: 'Whether the names in `webhook` and `s3` may resolve to a private address.',
         examples: [true],
       },
     },
-    ['file', 'webhook', 'webhookSecret'],
+    ['file', 'webhook', 'webhookSecret', 's3', 's3Region', 's3AccessKeyId', 's3SecretAccessKey'],
   ),
 })
 

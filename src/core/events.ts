@@ -139,7 +139,6 @@ export type ChangeType =
   | 'audit.pruned'
   | 'budget.threshold_reached'
   | 'budget.overrun'
-  | 'audit.exported'
 
 export interface GatewayEvent {
   readonly type: 'gateway.started' | 'gateway.stopped' | 'config.reloaded' | 'config.reload_refused' | 'worker.replaced'

@@ -3,7 +3,7 @@
  * or to the sandbox alike. Bytes are passed on as they come, never gathered.
  */
 export interface ProviderRequest {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT'
   /** Path and query below the provider's origin. */
   readonly path: string
   /** Complete: nothing of the caller's is added later. */

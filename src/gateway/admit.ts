@@ -1,5 +1,6 @@
 import type { AdmittedEvent, CallEvent } from '#core/events.ts'
 import type { Call } from './call.ts'
+import { factsOf } from './call-facts.ts'
 import type { Hold } from './limit-call.ts'
 
 /** What the pipeline asks of the recorder of events. */
@@ -21,27 +22,12 @@ export interface Recording {
 
 /** Has it on record that the call is about to be done, if events are durable. */
 export function admit(call: Call, { recorder, worker }: Recording, hold: Hold): Promise<void> | null {
-  const { route, principal } = call
-  const { target } = hold.grant
   if (recorder.admit === null) return null
+  const { target } = hold.grant
   return recorder.admit({
     type: 'admitted',
-    id: call.id,
-    at: call.at,
-    worker,
-    configGeneration: call.configGeneration,
-    source: call.source,
-    method: call.req.method ?? '',
-    path: (route?.path ?? '').slice(0, 256),
-    route: route?.id ?? null,
-    principal: principal && {
-      kind: principal.kind,
-      id: principal.id,
-      project: principal.project,
-      environment: principal.environment,
-    },
-    credential: principal?.id ?? null,
-    model: call.model,
+    ...factsOf(call, worker),
+    credential: call.principal?.id ?? null,
     target: { provider: target.provider.name, model: target.providerModel, test: target.test },
   })
 }

@@ -2,6 +2,7 @@ import type { CallEvent, CallOutcome } from '#core/events.ts'
 import { Problem } from '#core/problems.ts'
 import type { Recording } from './admit.ts'
 import type { Call } from './call.ts'
+import { factsOf } from './call-facts.ts'
 import { refuse } from './refuse.ts'
 
 /** Emits the call's one event. What the gateway itself answers leaves after it; if events are durable, when it is on the disk. */
@@ -21,26 +22,12 @@ export function finish(call: Call, { recorder, worker }: Recording): void {
 }
 
 function eventOf(call: Call, worker: number): CallEvent {
-  const { route, principal, target } = call
+  const { target } = call
   return {
     type: 'call',
-    id: call.id,
+    ...factsOf(call, worker),
     callerRequestId: callerRequestId(call),
-    at: call.at,
-    worker,
-    configGeneration: call.configGeneration,
-    source: call.source,
-    method: call.req.method ?? '',
-    path: (route?.path ?? '').slice(0, 256),
-    route: route?.id ?? null,
-    principal: principal && {
-      kind: principal.kind,
-      id: principal.id,
-      project: principal.project,
-      environment: principal.environment,
-    },
-    credential: principal?.id ?? call.problem?.credential ?? null,
-    model: call.model,
+    credential: call.principal?.id ?? call.problem?.credential ?? null,
     target: target && { provider: target.provider.name, model: target.providerModel, test: target.test },
     stream: call.stream,
     outcome: outcomeOf(call),

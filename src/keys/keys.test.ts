@@ -37,6 +37,7 @@ function keysWith(defaultLifetimeDays: number | null, maxLifetimeDays: number | 
     pepperId: 'p1',
     store: store.keys,
     projects: store.projects,
+    modelFault: () => null,
     clock,
     defaultLifetimeDays,
     maxLifetimeDays,

@@ -65,6 +65,8 @@ export interface KeysOptions {
   readonly store: KeyStore
   readonly projects: Pick<ProjectStore, 'findByName'>
   readonly clock: Clock
+  /** What stands against a pattern of models as the configuration is now; null = nothing. */
+  readonly modelFault: (pattern: string) => string | null
   readonly defaultLifetimeDays: number | null
   readonly maxLifetimeDays: number | null
 }
@@ -77,6 +79,15 @@ const MAX_SECRETS = 5
 export function createKeys(options: KeysOptions): Keys {
   const { store, clock } = options
   const digestOf = createDigest(options.pepper)
+
+  /** A pattern that no model fits would be a key that does nothing, and nobody would be told. */
+  const checkServed = (models: KeySettings['models'] | undefined) => {
+    for (const pattern of models ?? []) {
+      const fault = options.modelFault(pattern)
+      if (fault === null) continue
+      throw new Problem('admin.invalid_input', { detail: `models: ${JSON.stringify(pattern)} ${fault}.` })
+    }
+  }
 
   const newSecret = (environment: Environment, now: number): { secret: KeySecret; text: Secret } => {
     const text = options.format.make(environment)
@@ -102,6 +113,7 @@ export function createKeys(options: KeysOptions): Keys {
       const now = clock()
       const wanted = { ...NO_SETTINGS, ...settings }
       checkSettings(wanted)
+      checkServed(settings.models)
       const { secret, text } = newSecret(environment, now)
       const expiresAt = expiryOf(lifetimeMs, now, options)
       const record: KeyRecord = {
@@ -140,6 +152,7 @@ export function createKeys(options: KeysOptions): Keys {
         check?.(key)
         requireUnrevoked(key)
         checkSettings({ ...key, ...update })
+        checkServed(update.models)
         const set = {
           ...update,
           // Whoever was told of an end that has changed is told again.

@@ -6,7 +6,8 @@ import { newId } from '#core/ids.ts'
 import { type AdminScope, maySeeProject, type Operator } from '#core/operator.ts'
 import { Problem } from '#core/problems.ts'
 import { Secret } from '#core/secret.ts'
-import type { OperatorTokenRecord, OperatorTokenStore } from '#store/ports.ts'
+import type { OperatorTokenRecord, OperatorTokenStore, ProjectStore } from '#store/ports.ts'
+import { noSuchProject } from './projects.ts'
 import { checkTokenText, digestToken, makeTokenText } from './token-format.ts'
 
 export interface NewOperatorToken {
@@ -32,7 +33,7 @@ export interface OperatorTokens {
   verify(text: string): Promise<Operator | { readonly refused: TokenRefusal; readonly credential: string | null }>
   /**
    * The secret is the token's whole text, and exists only in this answer. Throws `token.exceeds_own_rights`,
-   * `token.lifetime_exceeded`, `admin.unauthorized` where its creator has ended meanwhile.
+   * `token.lifetime_exceeded`, `project.not_found`, `admin.unauthorized` where its creator has ended meanwhile.
    */
   create(token: NewOperatorToken, by: By): Promise<{ readonly record: OperatorTokenRecord; readonly secret: Secret }>
   /** Newest first: those that the operator may see. */
@@ -48,6 +49,7 @@ export interface OperatorTokens {
 
 interface OperatorTokensOptions {
   readonly store: OperatorTokenStore
+  readonly projects: Pick<ProjectStore, 'find'>
   readonly clock: Clock
   readonly maxLifetimeDays: number | null
   /** Told after the first operator token that may make others: the bootstrap token is no longer good. */
@@ -79,6 +81,7 @@ export function createOperatorTokens(options: OperatorTokensOptions): OperatorTo
       const text = makeTokenText()
       const draft = { id: newId('tok', now), name, digest: digestToken(text), scopes, projects }
       const rest = { createdBy: operator.id, createdAt: now, revokedAt: null, lastUsedAt: null }
+      await requireProjects(projects ?? [], operator, options.projects)
       const creator = await store.find(operator.id)
       const expiresAt = expiryOf(lifetimeMs, now, creator?.expiresAt ?? null, options.maxLifetimeDays)
       const record: OperatorTokenRecord = { ...draft, ...rest, expiresAt }
@@ -102,6 +105,17 @@ export function createOperatorTokens(options: OperatorTokensOptions): OperatorTo
       const event = tokenEvent('token.revoked', id, actor, now, { name: token.name })
       return (await store.revoke(id, now, event)) ?? token
     },
+  }
+}
+
+/** Those beyond the operator's own are refused as such, whether they exist or not. */
+async function requireProjects(
+  ids: readonly string[],
+  operator: Operator,
+  projects: OperatorTokensOptions['projects'],
+): Promise<void> {
+  for (const id of ids) {
+    if (maySeeProject(operator, id) && (await projects.find(id)) === undefined) throw noSuchProject(id)
   }
 }
 

@@ -258,6 +258,7 @@ test('with a real store: a key that another client revokes is refused here, thou
     pepperId: 'p',
     store: there.keys,
     projects: there.projects,
+    modelFault: () => null,
     clock,
     defaultLifetimeDays: 90,
     maxLifetimeDays: 90,

@@ -9,12 +9,19 @@ import type { ChangeEvent } from '#core/events.ts'
 import { type AdminScope, adminScopes, type Operator } from '#core/operator.ts'
 import { createOperatorTokens, type NewOperatorToken, type OperatorTokens } from '#keys/operator-tokens.ts'
 import type { Store } from '#store/ports.ts'
-import { adapters, type StoreUnderTest } from './store-adapters.ts'
+import { adapters, keyEvent, type StoreUnderTest } from './store-adapters.ts'
 
 const DAY_MS = 86_400_000
 const START = 1_800_000_000_000
 const A = `proj_${'a'.repeat(26)}`
 const B = `proj_${'b'.repeat(26)}`
+
+async function makeProjects(store: Store): Promise<void> {
+  for (const id of [A, B]) {
+    const project = { id, name: id, description: null, metadata: {}, version: 1, createdAt: 1, updatedAt: 1 }
+    await store.projects.insert(project, { ...keyEvent(`evt_${id}`), type: 'project.created' })
+  }
+}
 
 /** Tokens over a real store, with a clock that the test turns. */
 interface Bench {
@@ -44,6 +51,7 @@ for (const [name, start] of Object.entries(adapters)) {
           const file = join(folder, 'bootstrap-token')
           const tokens = createOperatorTokens({
             store: store.tokens,
+            projects: store.projects,
             clock: () => clock.now,
             maxLifetimeDays,
             onBootstrapEnded: () => void ended.count++,
@@ -180,9 +188,12 @@ function bootstrapBehaves(bench: Declare): void {
 
 function rightsBehave(bench: Declare): void {
   const beyond = { code: 'token.exceeds_own_rights' }
-  bench('no token makes one with more scopes, projects or time than its own', async ({ tokens, bootstrap }) => {
+  bench('no token makes one with more scopes, projects or time than its own', async ({ tokens, store, bootstrap }) => {
+    await makeProjects(store)
     const root = await create(tokens, await operatorOf(tokens, await bootstrap()), { lifetimeMs: 50 * DAY_MS })
     const own: readonly AdminScope[] = ['tokens:write', 'keys:read']
+    const [absent, other] = [`proj_${'c'.repeat(26)}`, { name: 'Problem', code: 'project.not_found' }]
+    await assert.rejects(create(tokens, root.operator, { projects: [A, absent] }), other)
     const limited = await create(tokens, root.operator, { scopes: own, projects: [A], lifetimeMs: 10 * DAY_MS })
     const by = { operator: limited.operator, actor }
     for (const over of [
@@ -213,7 +224,8 @@ function rightsBehave(bench: Declare): void {
     assert.equal((await store.tokens.list({ limit: 100 })).length, before)
   })
 
-  bench('who is limited to projects sees and ends only what reaches no other', async ({ tokens, bootstrap }) => {
+  bench('who is limited to projects sees and ends only what reaches no other', async ({ tokens, store, bootstrap }) => {
+    await makeProjects(store)
     const root = await create(tokens, await operatorOf(tokens, await bootstrap()))
     const inA = await create(tokens, root.operator, { projects: [A] })
     const inB = await create(tokens, root.operator, { projects: [B] })

@@ -9,7 +9,10 @@ const SECRET = /^sk_test_[0-9A-Za-z]{42}\n$/
 let gateway: Gateway
 let env: Record<string, string>
 before(async () => {
-  gateway = await startGateway({ workers: 2 })
+  gateway = await startGateway({
+    yaml: 'models: { gpt-5: { provider: sandbox }, o1: { provider: sandbox } }\n',
+    workers: 2,
+  })
   env = {
     OSTIARY_CONFIG: gateway.configFile,
     OSTIARY_DATA_DIR: gateway.dataDirectory,

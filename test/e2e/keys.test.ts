@@ -138,6 +138,10 @@ describe('ceilings of a key', () => {
     [{ operations: ['openai.nothing'] }, /no operation/],
     [{ scopes: ['models:read'], operations: ['openai.chat'] }, /needs the scope chat:create/],
     [{ models: ['gpt**'] }, /two stars/],
+    [
+      { models: ['gpt-*', 'claude-*'] },
+      /"claude-\*" fits no model that is configured; there are: gpt-test, o-test, sandbox/,
+    ],
     [{ cidrs: ['10.0.0.1/8'] }, /beyond its prefix/],
     [{ limits: [{ unit: 'requests', amount: 5 }] }, /limits/],
     [{ limits: [{ unit: 'requests', amount: 0.5, window_seconds: 60 }] }, /no amount/],

@@ -56,6 +56,16 @@ test('a value sealed before the first start is used by it', async () => {
   assert.equal(await usedBy(gateway, await gateway.liveKey()), 'Bearer sealed-credential')
 })
 
+test('what is sealed is printed as JSON on demand, and an option that would say nothing is refused', async () => {
+  using deployment = createDeployment()
+  const sealed = await run(deployment.env, 'sealed-credential\n', 'config', 'encrypt', '--json')
+  assert.deepEqual([sealed.code, sealed.stderr], [0, ''])
+  assert.match(JSON.parse(sealed.stdout).reference, /^enc:[0-9a-f]{12}\.[\w.-]+$/)
+  const refused = await run(deployment.env, 'sealed-credential\n', 'config', 'encrypt', '--config', 'x.yaml')
+  assert.deepEqual([refused.code, refused.stdout], [2, ''])
+  assert.match(refused.stderr, /takes no --config/)
+})
+
 test('PostgreSQL’s URL may be sealed', async () => {
   await using server = await startPostgres()
   const url = await server.createDatabase()

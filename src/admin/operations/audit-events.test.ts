@@ -20,7 +20,7 @@ function change(id: string, project: string | null): ChangeEvent {
 }
 
 /** The operation over a real store, called by an operator of these projects. */
-async function setUp(t: TestContext, projects: Operator['projects']) {
+async function setUp(t: TestContext, projects: Operator['projects'], id = 'op_1') {
   const folder = mkdtempSync(join(tmpdir(), 'ostiary-events-'))
   const thread = await startDatabaseThread(join(folder, 'ostiary.db'))
   await migrateSqlite(thread.connect())
@@ -34,9 +34,9 @@ async function setUp(t: TestContext, projects: Operator['projects']) {
     await store.events.record(event)
   }
   const server = fastify().setValidatorCompiler(TypeBoxValidatorCompiler).withTypeProvider<TypeBoxTypeProvider>()
-  const operator = { id: 'op_1', scopes: new Set(['audit:read'] as const), projects }
+  const operator = { id, scopes: new Set(['audit:read'] as const), projects }
   server.addHook('onRequest', async request => admitCaller(request, operator))
-  auditEvents(server, { events: store.events })
+  auditEvents(server, { events: store.events, deploymentSecret: Buffer.alloc(32, 7) })
   return async (query: string) => (await server.inject(`/api/audit/events?${query}`)).json()
 }
 
@@ -67,6 +67,32 @@ test('an operator of the whole gateway sees all events, in the form of the API',
     subject: 'key_of_a',
     detail: { someName: 1 },
   })
+})
+
+test('where a page ended is sealed: it says nothing, not by its length either, and is one operator’s own', async t => {
+  const list = await setUp(t, null)
+  const cursors = new Set<string>()
+  const ids: string[] = []
+  for (let after = ''; ; ) {
+    const page = await list(`limit=1${after}`)
+    ids.push(...idsOf(page))
+    if (page.next === null) break
+    cursors.add(page.next)
+    after = `&after=${page.next}`
+  }
+  assert.deepEqual(ids, ['evt_4', 'evt_3', 'evt_2', 'evt_1'])
+  for (const cursor of cursors) {
+    assert.equal(cursor.length, [...cursors][0]?.length)
+    assert.ok(!Buffer.from(cursor, 'base64url').includes('changes'))
+  }
+  const [cursor = ''] = cursors
+  const inTheClear = Buffer.from('1769817600000.2.0.changes').toString('base64url')
+  const changed = `${cursor.slice(0, 30)}${cursor[30] === 'A' ? 'B' : 'A'}${cursor.slice(31)}`
+  for (const after of [inTheClear, changed, cursor.slice(0, -4), 'A']) {
+    assert.equal((await list(`after=${after}`)).code, 'admin.invalid_input', after)
+  }
+  const foreign = await setUp(t, new Set(['a']), 'op_2')
+  assert.equal((await foreign(`after=${cursor}`)).code, 'admin.invalid_input')
 })
 
 test('a call’s event shows what it used and cost in the form of the API', () => {

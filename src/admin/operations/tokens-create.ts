@@ -61,7 +61,7 @@ interface Deps {
 
 /** `POST /api/tokens` */
 export function tokensCreate(routing: Routing, { tokens, clock }: Deps): void {
-  const problems = ['token.exceeds_own_rights', 'token.lifetime_exceeded'] as const
+  const problems = ['token.exceeds_own_rights', 'token.lifetime_exceeded', 'project.not_found'] as const
   routing.post('/api/tokens', { schema, config: { scope: 'tokens:write', problems } }, async (request, reply) => {
     const { name, scopes, projects = null, expires_in: seconds } = request.body
     const lifetimeMs = typeof seconds === 'number' ? seconds * 1000 : seconds

@@ -1,15 +1,10 @@
-import Type from 'typebox'
 import { callerOf } from '#admin/caller.ts'
 import type { Routing } from '#admin/routing.ts'
-import { tokenId, tokenView, viewToken } from '#admin/token-view.ts'
+import { oneToken, viewToken } from '#admin/token-view.ts'
 import type { Clock } from '#core/clock.ts'
 import type { OperatorTokens } from '#keys/operator-tokens.ts'
 
-const schema = {
-  summary: 'Revoke an operator token, now and for good',
-  params: tokenId,
-  response: { 200: Type.Object({ token: tokenView }) },
-}
+const schema = oneToken('Revoke an operator token, now and for good')
 
 interface Deps {
   readonly tokens: Pick<OperatorTokens, 'revoke'>

@@ -1,15 +1,10 @@
-import Type from 'typebox'
 import { callerOf } from '#admin/caller.ts'
 import type { Routing } from '#admin/routing.ts'
-import { tokenId, tokenView, viewToken } from '#admin/token-view.ts'
+import { oneToken, viewToken } from '#admin/token-view.ts'
 import type { Clock } from '#core/clock.ts'
 import type { OperatorTokens } from '#keys/operator-tokens.ts'
 
-const schema = {
-  summary: 'Show an operator token',
-  params: tokenId,
-  response: { 200: Type.Object({ token: tokenView }) },
-}
+const schema = oneToken('Show an operator token')
 
 interface Deps {
   readonly tokens: Pick<OperatorTokens, 'show'>

@@ -36,7 +36,9 @@ const getTypeParser: typeof types.getTypeParser = (oid: number, format?: 'text' 
 }
 
 export function openPool(options: PostgresOptions): PostgresPool {
-  const pool = new Pool({ ...clientConfig(options), max: options.poolSize ?? 4 })
+  const { timeoutMs = 2000, poolSize: max = 4 } = options
+  // In a pool it is also how long a request waits for a connection that others use: as long as for anything else.
+  const pool = new Pool({ ...clientConfig(options), connectionTimeoutMillis: timeoutMs, max })
   // A server that goes away is met by the next query; without listeners, it would end the process.
   pool.on('error', () => {})
   pool.on('connect', client => client.on('error', () => {}))
