@@ -8,7 +8,6 @@ import { isMeant } from '#audit/filter.ts'
 import { projectOf } from '#core/event-project.ts'
 import type { OstiaryEvent } from '#core/events.ts'
 import { maySeeProject, type Operator } from '#core/operator.ts'
-import { Problem } from '#core/problems.ts'
 import type { EventStore } from '#store/ports.ts'
 
 const text = (maxLength: number, description: string, example: string) =>
