@@ -102,7 +102,7 @@ function formatValue(value: unknown, indent: string, before: number): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   const inner = `${indent}  `
   if (Array.isArray(value)) {
-    const flat = `[${value.map(entry => JSON.stringify(entry)).join(', ')}]`
+    const flat = formatFlat(value)
     if (value.length === 0 || (isFlat(value) && indent.length + before + flat.length < 120)) return flat
     return `[\n${value.map(entry => inner + formatValue(entry, inner, 0)).join(',\n')}\n${indent}]`
   }
@@ -111,6 +111,10 @@ function formatValue(value: unknown, indent: string, before: number): string {
     return inner + head + formatValue(member, inner, head.length)
   })
   return members.length === 0 ? '{}' : `{\n${members.join(',\n')}\n${indent}}`
+}
+
+function formatFlat(value: unknown): string {
+  return Array.isArray(value) ? `[${value.map(formatFlat).join(', ')}]` : JSON.stringify(value)
 }
 
 function isFlat(value: unknown): boolean {

@@ -163,7 +163,7 @@ export async function liveAndDie(
   return { key, books }
 }
 
-export function check({ drawn, billed }: Books): void {
+function check({ drawn, billed }: Books): void {
   assert.ok(drawn <= BUDGET, `overdrawn: ${drawn}`)
   assert.ok(billed <= BUDGET, `the provider billed more than the budget: ${billed}`)
   assert.ok(drawn >= billed, `the books say ${drawn}, the provider billed ${billed}`)
