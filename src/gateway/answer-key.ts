@@ -1,10 +1,14 @@
+import { isOperationId } from '#core/operations.ts'
+import { Problem } from '#core/problems.ts'
 import type { Limiter } from '#limits/limiter.ts'
 import type { Standing } from '#limits/standing.ts'
+import { mayUse } from '#policy/authorize.ts'
 import type { Admitted } from '#policy/check-address.ts'
+import type { Catalog } from '#providers/catalog.ts'
 import type { Call } from './call.ts'
 import { expiryHeader } from './expiry-header.ts'
 import type { Generation } from './generation.ts'
-import { limitFacts } from './limit-call.ts'
+import { countedAs, limitFacts } from './limit-call.ts'
 import type { KeyRoute } from './routes.ts'
 
 const NANO = 1e9
@@ -18,12 +22,15 @@ export async function answerKey(
   call: Call,
   route: KeyRoute,
   caller: Admitted,
-  { rulesOf }: Generation,
+  { rulesOf, catalog }: Generation,
   limiter: Limiter,
 ): Promise<void> {
   const query = new URLSearchParams(route.query)
-  const who = limitFacts(call, caller, '')
-  const standing = await limiter.look(rulesOf(caller), who, query.get('operation'), query.get('model'))
+  const operation = query.get('operation')
+  if (operation !== null && !isOperationId(operation))
+    throw new Problem('route.not_found', { detail: 'There is no such operation.' })
+  const model = modelOf(query.get('model'), caller, catalog)
+  const standing = await limiter.look(rulesOf(caller), limitFacts(call, caller, ''), operation, model)
   const { id, project, environment, expiresAt, ceilings } = caller
   const body = JSON.stringify({
     id,
@@ -50,6 +57,14 @@ export async function answerKey(
     call.res.writeHead(200, headers)
     call.res.end(body)
   }
+}
+
+/** Only what the caller may use, so that nobody makes counters of names that they make up. */
+function modelOf(name: string | null, caller: Admitted, catalog: Catalog): { name: string; countedAs: string } | null {
+  if (name === null) return null
+  const target = catalog.lookUp(name)
+  if (target === null || !mayUse(caller, target)) throw new Problem('model.not_found')
+  return { name, countedAs: countedAs(target) }
 }
 
 function render({ rates, budgets }: Standing): object {

@@ -9,6 +9,7 @@ import type { ModelTarget } from '#providers/catalog.ts'
 import { boundOutput, boundUsage } from '#providers/usage/bound.ts'
 import { boundCost, costOf } from '#usage/cost.ts'
 import type { Price } from '#usage/price.ts'
+import { isListed } from '#usage/prices.ts'
 import type { Call } from './call.ts'
 import type { Generation } from './generation.ts'
 import type { Input } from './read-input.ts'
@@ -51,7 +52,7 @@ export async function reserve(
 ): Promise<Hold> {
   const { price, maxOutputTokens } = factsOf(grant.target)
   call.price = price
-  if (call.ticket !== null) {
+  if (call.ticket?.reserves) {
     const { json, body, model } = input
     const bound = boundUsage(route.format, route.id, json, body.length, maxOutputTokens)
     const unbounded = bound.unbounded ?? (bound.output === null ? 'the output: name a maximum of tokens' : null)
@@ -60,6 +61,7 @@ export async function reserve(
     const likely = Math.min(USUAL_OUTPUT_TOKENS, bound.output ?? USUAL_OUTPUT_TOKENS)
     const waiting = call.ticket.reserve({
       model,
+      countedAs: countedAs(grant.target),
       inputTokens: bound.estimateInput,
       outputTokens: stated ?? likely,
       boundTokens: isBounded ? bound.input + bound.output : null,
@@ -70,6 +72,14 @@ export async function reserve(
     if (waiting !== undefined) await waiting
   }
   return { grant, input } as Hold
+}
+
+/**
+ * By which name limits count a model apart: a pattern lets callers make up names without end, so that only models that the
+ * price list knows are counted by their own there, all others by the pattern.
+ */
+export function countedAs({ alias, model, providerModel }: ModelTarget): string {
+  return alias === model || isListed(providerModel) ? model : alias
 }
 
 /** Whatever it uses, it costs nothing: there is nothing to bound. */

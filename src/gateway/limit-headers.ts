@@ -29,8 +29,9 @@ export function limitHeaders(
   return headers
 }
 
-function itemOf({ name, remaining, resetSeconds }: RateStanding): string {
-  return `"${name}";r=${remaining};t=${resetSeconds}`
+/** `t`: until there is more. Whoever waits as long as a refusal says has waited for that at least. */
+function itemOf({ name, remaining, moreInSeconds }: RateStanding): string {
+  return `"${name}";r=${remaining};t=${moreInSeconds}`
 }
 
 /** The one that will refuse first: least left of its amount. */

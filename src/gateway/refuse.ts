@@ -13,6 +13,8 @@ export function refuse(call: Call, problem: Problem): void {
   call.problem ??= problem
   call.reply?.hangUp()
   call.answer = null
+  // Before the headers say what is left. What had been sent is settled when it is over.
+  if (call.sentAt === 0) call.ticket?.refund()
   if (call.gone || res.headersSent || problemTypes[problem.code].status === null) {
     res.destroy()
     return

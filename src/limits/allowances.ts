@@ -1,3 +1,6 @@
+/** In place of a period: a rate, whose values are arrival times in µs of the wall clock. */
+export const RATE_PERIOD = -1
+
 /** The durable side of a bound: a value that only grows within one period, spent from slices that are taken ahead. */
 export interface AllowanceStore {
   /**

@@ -34,6 +34,8 @@ export interface RateLimit extends Limit {
   costOf(claim: Claim): number
   /** What is left of the limit where so many µs are, in units. */
   unitsIn(micros: number): number
+  /** The µs that so many units cost together. */
+  microsOf(units: number): number
 }
 
 export interface ConcurrencyLimit extends Limit {
@@ -61,7 +63,8 @@ export function compileRate(origin: Origin, rule: RateRule): RateLimit {
   const durable = windowSeconds > LONGEST_VOLATILE_SECONDS
   const unitsOf = tokensOf(unit)
   return {
-    ...common(origin, rule, durable ? 'durable' : ''),
+    // Another window is another limit: what was charged by the one says nothing of the other.
+    ...common(origin, rule, `${durable ? 'durable ' : ''}${windowSeconds}`),
     applies: filter(rule.models, rule.operations),
     kind: durable ? 'durable-rate' : 'rate',
     unit,
@@ -69,6 +72,7 @@ export function compileRate(origin: Origin, rule: RateRule): RateLimit {
     policy: policyOf(rule),
     window: unit === 'requests' ? amount * perRequest : span,
     costOf: unit === 'requests' ? () => perRequest : claim => divideUp(unitsOf(claim), span, amount),
+    microsOf: unit === 'requests' ? units => units * perRequest : units => divideUp(units, span, amount),
     unitsIn:
       unit === 'requests' ? micros => Math.floor(micros / perRequest) : micros => Math.floor((micros * amount) / span),
   }

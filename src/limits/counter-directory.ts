@@ -1,7 +1,16 @@
 import { hash } from 'node:crypto'
 import type { CompiledLimit } from './compiled-limit.ts'
-import { BUDGET, CONCURRENCY, type CounterKind, type CounterMemory, DURABLE_RATE, RATE } from './counter-memory.ts'
-import { type CounterPlace, placeCounter } from './counter-table.ts'
+import {
+  BUDGET,
+  CONCURRENCY,
+  type CounterKind,
+  type CounterMemory,
+  DURABLE_RATE,
+  LOADED,
+  RATE,
+  STATE,
+} from './counter-memory.ts'
+import { type CounterIdentity, type CounterPlace, findCounter, placeCounter } from './counter-table.ts'
 import { tooManyCounters } from './refusals.ts'
 import type { CallFacts } from './rules.ts'
 
@@ -36,15 +45,22 @@ export class CounterDirectory {
     const name = `${period.start}${counter.text}`
     let place = this.#places.get(name)
     if (place === undefined) {
-      const key = new Int32Array(new Uint8Array(hash('sha256', counter.text, 'buffer')).buffer)
-      const identity = { kind: kinds[limit.kind], key, period: period.start, periodEnd: period.end }
-      place = placeCounter(this.#memory, this.#worker, identity, now) ?? undefined
+      place = placeCounter(this.#memory, this.#worker, identityOf(limit, period), now) ?? undefined
       if (place === undefined) throw tooManyCounters('slots')
       this.#remember(name, place)
     }
     counter.owner = this
     counter.place = place
     return place
+  }
+
+  /** As `find`, for whoever only looks: null = there is no such counter, or it was not loaded from the store. */
+  peek(limit: CompiledLimit, facts: CallFacts, model: string, at: number): CounterPlace | null {
+    const period = limit.kind === 'budget' ? limit.periodAt(at) : NO_PERIOD
+    limit.counter.select(facts, model, period.start)
+    const place = findCounter(this.#memory, identityOf(limit, period))
+    const isDurable = limit.kind === 'budget' || limit.kind === 'durable-rate'
+    return place !== null && isDurable && this.#memory.i32[place.slot + STATE] !== LOADED ? null : place
   }
 
   /** After the place that `find` answered last for this limit turned out to be another counter's. */
@@ -66,4 +82,10 @@ export class CounterDirectory {
       return
     }
   }
+}
+
+/** `limit.counter` says which of its counters. */
+function identityOf(limit: CompiledLimit, period: { readonly start: number; readonly end: number }): CounterIdentity {
+  const key = new Int32Array(new Uint8Array(hash('sha256', limit.counter.text, 'buffer')).buffer)
+  return { kind: kinds[limit.kind], key, period: period.start, periodEnd: period.end }
 }

@@ -73,6 +73,25 @@ export function placeCounter(
   }
 }
 
+/** Finds the counter without making it; null = there is none. Takes no lock: for whoever only looks. */
+export function findCounter(memory: CounterMemory, identity: CounterIdentity): CounterPlace | null {
+  const first = (identity.key[0] as number) & (memory.slots - 1)
+  for (let i = 0; i < Math.min(PROBES, memory.slots); i++) {
+    const slot = memory.slotAt((first + i) & (memory.slots - 1))
+    if (!isCounter(memory, slot, identity)) continue
+    const place = placeOf(memory, slot)
+    // It may have gone to another while it was looked at.
+    if (isCounter(memory, slot, identity)) return place
+  }
+  return null
+}
+
+/** Whether the slot still is this counter's. */
+export function isAt(memory: CounterMemory, { slot, generation }: CounterPlace): boolean {
+  memory.words.read(slot + VALUE)
+  return memory.words.generation === generation
+}
+
 /** The lock of whoever finds, makes or frees counters; false after a second, in which the owner did not let it go. */
 export function lockTable(memory: CounterMemory, owner: number): boolean {
   for (let i = 0; i < LOCK_TRIES; i++) {

@@ -1,6 +1,6 @@
 import type { Clock } from '#core/clock.ts'
 import { createTurns } from '#core/turns.ts'
-import type { AllowanceStore } from './allowances.ts'
+import { type AllowanceStore, RATE_PERIOD } from './allowances.ts'
 import {
   BUDGET,
   CLOSING,
@@ -110,15 +110,19 @@ class Keeper {
     return this.#inTurn(async () => {
       const rows: Row[] = []
       const idle: number[] = []
+      const noted: [number, number][] = []
       for (let index = 0; index < this.#memory.slots; index++) {
         const slot = this.#memory.slotAt(index)
         if (Atomics.load(this.#memory.i32, slot + STATE) !== LOADED) continue
         const used = this.#usedOf(slot)
-        if (this.#noted[index] !== used) rows.push(this.#rowOf(slot, used, false))
-        this.#noted[index] = used
+        if (this.#noted[index] !== used) {
+          rows.push(this.#rowOf(slot, used, false))
+          noted.push([index, used])
+        }
         if (this.#isIdle(slot)) idle.push(slot)
       }
       await this.#write(rows)
+      for (const [index, used] of noted) this.#noted[index] = used
       for (const slot of idle) await this.#close(slot)
       const at = this.#options.clock()
       if (at - this.#forgotAt < FORGET_EVERY_MS) return
@@ -178,7 +182,10 @@ class Keeper {
       if (!rests || !words.swap(slot + VALUE, value, next)) return void Atomics.store(i32, slot + STATE, LOADED)
       words.read(slot + SECOND)
       words.swap(slot + SECOND, words.value, next)
-      Atomics.store(i32, slot + STATE, (await this.#isClosed(slot, value)) ? LIVE : LOADED)
+      if (await this.#isClosed(slot, value)) return void Atomics.store(i32, slot + STATE, LIVE)
+      // It may have been closed, and only the answer lost: whoever wants more must ask.
+      this.#memory.setHigh(slot, value)
+      Atomics.store(i32, slot + STATE, LOADED)
     } finally {
       land(this.#memory, slot, self)
     }
@@ -207,7 +214,8 @@ class Keeper {
 
   #rowOf(slot: number, used: number, closed: boolean): Row {
     const memory = this.#memory
-    return { id: memory.idOf(slot), period: memory.periodOf(slot), epoch: this.#options.epoch, used, closed }
+    const period = memory.i32[slot + KIND] === DURABLE_RATE ? RATE_PERIOD : memory.periodOf(slot)
+    return { id: memory.idOf(slot), period, epoch: this.#options.epoch, used, closed }
   }
 }
 

@@ -1,8 +1,11 @@
 import type { Clock } from '#core/clock.ts'
+import { Problem } from '#core/problems.ts'
 import type { AllowanceStore, FindSpent } from './allowances.ts'
 import type { CompiledRules } from './compile-rules.ts'
+import type { CompiledLimit } from './compiled-limit.ts'
 import { CounterDirectory } from './counter-directory.ts'
 import { CounterMemory, createMonotonicClock } from './counter-memory.ts'
+import { isAt } from './counter-table.ts'
 import { DecisionGate } from './decision-gate.ts'
 import { Ledger } from './ledger.ts'
 import type { CallFacts } from './rules.ts'
@@ -24,6 +27,8 @@ export interface LimiterOptions extends LimitNotices {
   readonly monotonic?: () => number
 }
 
+const LOAD_TRIES = 16
+
 /** What one worker decides limits with. */
 export interface Limiter extends AsyncDisposable {
   /** Nothing is taken yet. */
@@ -36,7 +41,7 @@ export interface Limiter extends AsyncDisposable {
     rules: CompiledRules,
     caller: Omit<CallFacts, 'operation'>,
     operation: string | null,
-    model: string | null,
+    model: { readonly name: string; readonly countedAs: string } | null,
   ): Promise<Standing>
 }
 
@@ -57,6 +62,19 @@ export function createLimiter(options: LimiterOptions): Limiter {
     directory: new CounterDirectory(memory, worker),
     notices: options,
   }
+  /** The counter as it is, with what the store knows of it. */
+  const findLoaded = async (limit: CompiledLimit, facts: CallFacts, model: string, at: number) => {
+    const isDurable = limit.kind === 'budget' || limit.kind === 'durable-rate'
+    if (!isDurable) return desk.directory.peek(limit, facts, model, at)
+    for (let tries = 0; tries < LOAD_TRIES; tries++) {
+      const known = desk.directory.peek(limit, facts, model, at)
+      if (known !== null) return known
+      const place = desk.directory.find(limit, facts, model, at, now())
+      if (isAt(memory, place)) await slices.take(limit, place, 0)
+      else desk.directory.forget(limit, at)
+    }
+    throw new Problem('store.unavailable', { reason: 'slice' })
+  }
   return {
     open: (rules, facts) => new Ticket(desk, rules, facts, clock()),
     async look(rules, caller, operation, model) {
@@ -64,12 +82,10 @@ export function createLimiter(options: LimiterOptions): Limiter {
       const at = clock()
       const places: Place[] = []
       for (const limit of [...rules.admit, ...rules.reserve]) {
-        if (!limit.applies(operation, model)) continue
+        if (limit.kind === 'concurrency' || !limit.applies(operation, model?.name ?? null)) continue
         if (model === null && limit.per.includes('model')) continue
         if (operation === null && limit.per.includes('operation')) continue
-        const place = desk.directory.find(limit, facts, model ?? '', at, now())
-        if (limit.kind === 'budget' || limit.kind === 'durable-rate') await slices.take(limit, place, 0)
-        places.push({ limit, place })
+        places.push({ limit, place: await findLoaded(limit, facts, model?.countedAs ?? '', at) })
       }
       return standingOf(memory, places, at, now())
     },

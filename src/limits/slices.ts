@@ -1,5 +1,5 @@
 import { Problem } from '#core/problems.ts'
-import type { AllowanceStore, FindSpent } from './allowances.ts'
+import { type AllowanceStore, type FindSpent, RATE_PERIOD } from './allowances.ts'
 import { reachedThreshold } from './budgets.ts'
 import type { BudgetLimit, RateLimit } from './compiled-limit.ts'
 import { type CounterMemory, FLIGHT, LIVE, LOADED, REPORTED, SECOND, STATE, VALUE } from './counter-memory.ts'
@@ -108,10 +108,11 @@ export class Slices {
     const ceiling = isBudget ? limit.amount : Number.MAX_SAFE_INTEGER
     const taken = await this.#ask(limit, place, slice, ceiling, initial)
     // Two runs may take the time of day to differ by the millisecond that it is read in.
-    const used = Math.max(
-      0,
-      Math.ceil(this.#fromStore(limit, taken.used)) + (isBudget || taken.used === initial ? 0 : CLOCK_MICROS),
-    )
+    const stored =
+      Math.ceil(this.#fromStore(limit, taken.used)) + (isBudget || taken.used === initial ? 0 : CLOCK_MICROS)
+    // A clock that was wrong once must not refuse for ever: no rate is charged further ahead than its window.
+    const most = isBudget ? Number.MAX_SAFE_INTEGER : Math.ceil(this.#options.now() + limit.window)
+    const used = Math.min(Math.max(0, stored), most)
     this.#publish(place, () => {
       const { words, i32 } = memory
       words.read(slot + VALUE)
@@ -128,7 +129,7 @@ export class Slices {
   #ask(limit: DurableLimit, { slot }: CounterPlace, slice: number, ceiling: number, initial: number): Promise<Taken> {
     const { memory, allowances, epoch } = this.#options
     const id = memory.idOf(slot)
-    const period = limit.kind === 'budget' ? memory.periodOf(slot) : 0
+    const period = limit.kind === 'budget' ? memory.periodOf(slot) : RATE_PERIOD
     return allowances.take({ id, period, epoch, slice: Math.ceil(slice), initial, ceiling })
   }
 

@@ -18,6 +18,8 @@ export interface RateStanding {
   /** The limit as an item of `RateLimit-Policy`. */
   readonly policy: string
   readonly remaining: number
+  /** Until one more unit is there. */
+  readonly moreInSeconds: number
   /** Until all of the limit is there again. */
   readonly resetSeconds: number
 }
@@ -36,7 +38,8 @@ interface BudgetStanding {
 /** A limit and where it is counted for one caller. */
 export interface Place {
   readonly limit: CompiledLimit
-  readonly place: CounterPlace
+  /** null = nobody has used it. */
+  readonly place: CounterPlace | null
 }
 
 /** `at` is when the call began, ms since the epoch; `now` in µs. */
@@ -48,16 +51,22 @@ export function standingOf(memory: CounterMemory, places: readonly Place[], at: 
     switch (limit.kind) {
       case 'rate':
       case 'durable-rate': {
-        const level = rateLevel(memory, place, now)
-        const remaining = Math.max(0, Math.min(amount, limit.unitsIn(limit.window - level)))
+        // What the store knows of it was not asked.
+        if (place === null && limit.kind === 'durable-rate') break
+        const level = place === null ? 0 : rateLevel(memory, place, now)
+        const room = limit.window - level
+        const remaining = Math.max(0, Math.min(amount, limit.unitsIn(room)))
         const { unit, windowSeconds, policy } = limit
         const resetSeconds = Math.ceil(level / 1e6)
-        rates.push({ name, unit, limit: amount, windowSeconds, policy, remaining, resetSeconds })
+        const next = remaining === amount ? 0 : limit.microsOf(remaining + 1) - room
+        const moreInSeconds = Math.min(resetSeconds, Math.ceil(Math.max(0, next) / 1e6))
+        rates.push({ name, unit, limit: amount, windowSeconds, policy, remaining, moreInSeconds, resetSeconds })
         break
       }
       case 'concurrency':
         break
       case 'budget': {
+        if (place === null) break
         const { unit, period } = limit
         const remaining = Math.max(0, amount - budgetCommitted(memory, place))
         budgets.push({ name, unit, limit: amount, remaining, period, resetsAt: limit.periodAt(at).end || null })

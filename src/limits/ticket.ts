@@ -4,7 +4,7 @@ import type { CompiledRules } from './compile-rules.ts'
 import type { BudgetLimit, Claim, CompiledLimit } from './compiled-limit.ts'
 import { LEDGER_FULL } from './concurrency.ts'
 import type { CounterDirectory } from './counter-directory.ts'
-import { type CounterMemory, LOADED, STATE } from './counter-memory.ts'
+import type { CounterMemory } from './counter-memory.ts'
 import type { DecisionGate } from './decision-gate.ts'
 import { Hold } from './hold.ts'
 import type { Ledger } from './ledger.ts'
@@ -36,7 +36,10 @@ export interface LimitNotices {
 
 /** What a call needs, once its model is known. */
 export interface Reservation extends Claim {
+  /** As the caller names it: which limits apply. */
   readonly model: string
+  /** By which name it is counted where models are counted apart: one of a bounded number. */
+  readonly countedAs: string
   /** Upper bounds, for budgets; null = there is none, because of what `unbounded` names, or because there is no price. */
   readonly boundTokens: number | null
   readonly boundNanoUsd: number | null
@@ -62,6 +65,7 @@ export interface Desk {
 
 const NOTHING: Reservation = {
   model: '',
+  countedAs: '',
   inputTokens: 0,
   outputTokens: 0,
   boundTokens: 0,
@@ -87,6 +91,11 @@ export class Ticket {
     this.#rules = rules
     this.#facts = facts
     this.#at = at
+  }
+
+  /** Whether there is anything left to decide once the model is known. */
+  get reserves(): boolean {
+    return this.#rules.reserve.length > 0
   }
 
   /**
@@ -118,8 +127,11 @@ export class Ticket {
     this.#ended = true
     const { gate } = this.#desk
     gate.enter()
-    this.#giveBack(0, this.#desk.now())
-    gate.leave()
+    try {
+      this.#giveBack(0, this.#desk.now())
+    } finally {
+      gate.leave()
+    }
   }
 
   /** Puts what was used in place of what was taken for the call. */
@@ -130,8 +142,11 @@ export class Ticket {
     const now = clock()
     const owing: Hold[] = []
     gate.enter()
-    for (const hold of this.#holds) if (!hold.settle(memory, ledger, now, used, spentOf(hold, used))) owing.push(hold)
-    gate.leave()
+    try {
+      for (const hold of this.#holds) if (!hold.settle(memory, ledger, now, used, spentOf(hold, used))) owing.push(hold)
+    } finally {
+      gate.leave()
+    }
     for (const { limit, cost } of owing) this.#chargeAnew(limit, cost, used, now)
     for (const hold of this.#holds) this.#noteBeyondSlice(hold)
     for (const hold of this.#holds) if (hold.limit.kind === 'budget') this.#report(hold, hold.limit, used)
@@ -141,13 +156,12 @@ export class Ticket {
   standing(): Standing {
     const { memory, directory, now } = this.#desk
     if (this.#reserved) return standingOf(memory, this.#holds, this.#at, now())
-    const { model } = this.#reservation
+    const { model, countedAs } = this.#reservation
     const places: Place[] = []
     for (const limit of [...this.#rules.admit, ...this.#rules.reserve]) {
       if ((limit.needsModel && model === '') || !limit.applies(this.#facts.operation, model)) continue
-      const place = directory.find(limit, this.#facts, model, this.#at, now())
-      const isDurable = limit.kind === 'budget' || limit.kind === 'durable-rate'
-      if (!isDurable || memory.i32[place.slot + STATE] === LOADED) places.push({ limit, place })
+      // An answer about a refusal makes no counters.
+      places.push({ limit, place: directory.peek(limit, this.#facts, countedAs, this.#at) })
     }
     return standingOf(memory, places, this.#at, now())
   }
@@ -175,17 +189,18 @@ export class Ticket {
       gate.enter()
       let next = first
       let outcome: ReturnType<Hold['take']> = TAKEN
-      for (; next < this.#holds.length; next++) {
-        outcome = (this.#holds[next] as Hold).take(this.#desk.memory, this.#desk.ledger, now)
-        if (outcome !== TAKEN) break
-      }
-      if (outcome === TAKEN) {
+      let failed: Hold[]
+      try {
+        for (; next < this.#holds.length; next++) {
+          outcome = (this.#holds[next] as Hold).take(this.#desk.memory, this.#desk.ledger, now)
+          if (outcome !== TAKEN) break
+        }
+        if (outcome === TAKEN) return null
+        failed = this.#holds.splice(next)
+        this.#giveBack(first, now)
+      } finally {
         gate.leave()
-        return null
       }
-      const failed = this.#holds.splice(next)
-      this.#giveBack(first, now)
-      gate.leave()
       this.#holds.length = first
       const hold = failed[0] as Hold
       if (outcome === NEEDS_SLICE) return hold
@@ -198,12 +213,12 @@ export class Ticket {
 
   #plan(limits: readonly CompiledLimit[], now: number): void {
     const first = this.#holds.length
-    const { model } = this.#reservation
+    const { model, countedAs } = this.#reservation
     try {
       for (const limit of limits) {
         if (!limit.applies(this.#facts.operation, model)) continue
         const cost = this.#costOf(limit)
-        const place = this.#desk.directory.find(limit, this.#facts, model, this.#at, now)
+        const place = this.#desk.directory.find(limit, this.#facts, countedAs, this.#at, now)
         this.#holds.push(new Hold(limit, place, cost))
       }
     } catch (error) {
@@ -257,7 +272,7 @@ export class Ticket {
     const { memory, directory } = this.#desk
     try {
       for (let tries = 0; tries < STALE_TRIES; tries++) {
-        const place = directory.find(limit, this.#facts, this.#reservation.model, this.#at, now)
+        const place = directory.find(limit, this.#facts, this.#reservation.countedAs, this.#at, now)
         if (chargeRate(memory, place, now, limit.costOf(used) - cost)) return
         directory.forget(limit, this.#at)
       }
@@ -282,7 +297,7 @@ export class Ticket {
     const used = budgetSpent(memory, hold.place)
     const fractions = claimThresholds(memory, hold.place, limit.alertAt, used, limit.amount)
     if (fractions.length === 0) return
-    limit.counter.select(this.#facts, this.#reservation.model, limit.periodAt(this.#at).start)
+    limit.counter.select(this.#facts, this.#reservation.countedAs, limit.periodAt(this.#at).start)
     for (const fraction of fractions) {
       const scope = limit.counter.scope()
       notices.onThreshold({

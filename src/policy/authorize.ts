@@ -32,7 +32,7 @@ export function authorize<R extends Resource>(principal: Permitted, target: R): 
 }
 
 /** Whether it would be granted. */
-export function mayUse(principal: Permitted, target: Resource): boolean {
+export function mayUse(principal: Principal, target: Resource): boolean {
   return mayUseModel(principal, target.model) && reaches(principal, target)
 }
 

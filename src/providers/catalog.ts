@@ -51,6 +51,8 @@ export interface ModelEntry {
 export interface Catalog {
   /** Throws `model.not_found` or `model.wrong_format`. */
   find(model: string, format: FormatName): ModelTarget
+  /** The model of this name, whatever its format; null = there is none. */
+  lookUp(model: string): ModelTarget | null
   /** The models with a name of their own, in the order of the configuration. */
   readonly named: readonly ModelTarget[]
 }
@@ -80,6 +82,10 @@ export function createCatalog(providers: readonly Provider[], models: readonly M
 
   return {
     named,
+    lookUp(model) {
+      const pattern = patterns.find(({ prefix }) => model.startsWith(prefix))
+      return exact.get(model) ?? (pattern === undefined ? null : targetOf(pattern.entry, model))
+    },
     find(model, format) {
       const target = exact.get(model)
       if (target !== undefined) {

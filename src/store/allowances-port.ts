@@ -17,7 +17,10 @@ export interface AllowanceStore {
    * row that another run has taken of since stays as it is.
    */
   settle(rows: readonly AllowanceUse[]): Promise<void>
-  /** Deletes rows of periods that began before; resolves to how many. Those without a period (0) stay. */
+  /**
+   * Deletes rows of periods that began before; resolves to how many. Those without a period (0) stay; of rates (-1), whose
+   * values are µs of the wall clock, those whose value is of before go.
+   */
   forget(before: number): Promise<number>
   /**
    * What the roll-ups hold from the hour of `from` on, at most `Number.MAX_SAFE_INTEGER`: nano US dollars, or tokens of

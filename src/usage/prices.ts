@@ -20,6 +20,11 @@ export interface ModelOverride {
 
 const known = new Map<string, KnownModel>(vendors.flatMap(({ models }) => Object.entries(models)))
 
+/** Whether a model is in the list by this very name. */
+export function isListed(providerModel: string): boolean {
+  return known.has(providerModel)
+}
+
 /** How the vendors name a snapshot of a model: a date, a number of three digits, or the newest. */
 const SNAPSHOT = /(?:-\d{4}-\d\d-\d\d|[-@]20\d{6}|-latest|-00\d)$/
 

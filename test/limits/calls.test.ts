@@ -14,7 +14,15 @@ import { openAllowances } from '../support/allowances.ts'
 import { admit, atRest, budget, concurrency, facts, rate } from '../support/limits-rules.ts'
 
 const NOON = Date.parse('2026-11-30T12:00:00Z')
-const call = { model: 'm', inputTokens: 10, outputTokens: 0, boundTokens: 10, boundNanoUsd: 10, unbounded: null }
+const call = {
+  model: 'm',
+  countedAs: 'm',
+  inputTokens: 10,
+  outputTokens: 0,
+  boundTokens: 10,
+  boundNanoUsd: 10,
+  unbounded: null,
+}
 const used = { inputTokens: 10, outputTokens: 0, nanoUsd: 10 }
 
 /** One worker's limiter beside the keeper, with clocks that only the test moves. */

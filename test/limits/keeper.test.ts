@@ -12,7 +12,15 @@ import { createLimiter, type Limiter } from '#limits/limiter.ts'
 import { openAllowances } from '../support/allowances.ts'
 import { admit, atRest, budget, concurrency, facts, rate } from '../support/limits-rules.ts'
 
-const call = { model: 'm', inputTokens: 1, outputTokens: 0, boundTokens: 10, boundNanoUsd: 10, unbounded: null }
+const call = {
+  model: 'm',
+  countedAs: 'm',
+  inputTokens: 1,
+  outputTokens: 0,
+  boundTokens: 10,
+  boundNanoUsd: 10,
+  unbounded: null,
+}
 const used = { inputTokens: 1, outputTokens: 0, nanoUsd: 4 }
 
 /** Two workers and their keeper, over a store whose answers wait for the test. */

@@ -34,6 +34,7 @@ async function spend(database: string, book: string): Promise<void> {
   const file = openSync(book, 'a')
   const bound = {
     model: 'm',
+    countedAs: 'm',
     inputTokens: 1,
     outputTokens: 1,
     boundTokens: BOUND,

@@ -71,6 +71,7 @@ async function hammer(task: HammerTask): Promise<void> {
   const { tokens, bound } = task
   const reservation = {
     model: 'm',
+    countedAs: 'm',
     inputTokens: tokens,
     outputTokens: 0,
     boundTokens: bound,

@@ -31,7 +31,9 @@ const SETTLE = `with settled as (
   from settled join held on held.id = settled.id and held.period = settled.period
   where allowances.id = settled.id and allowances.period = settled.period and allowances.epoch = settled.epoch`
 
-const FORGET = 'delete from allowances where period > 0 and period < $1 returning 1 as gone'
+/** Of rates (-1), in µs of the wall clock: those whose time has long come say no more than none. */
+const FORGET = `delete from allowances
+  where (period > 0 and period < $1) or (period = -1 and high < $1::bigint * 1000) returning 1 as gone`
 
 /** Allowances on connections of the pool: each call is one statement, its own transaction. */
 export function postgresAllowances(pool: PostgresPool): AllowanceStore {

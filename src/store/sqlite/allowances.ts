@@ -27,7 +27,9 @@ const SETTLE = `update allowances set
   ) as settled
   where allowances.id = settled.id and allowances.period = settled.period and allowances.epoch = settled.epoch`
 
-const FORGET = 'delete from allowances where period > 0 and period < ? returning 1 as gone'
+/** Of rates (-1), in µs of the wall clock: those whose time has long come say no more than none. */
+const FORGET = `delete from allowances
+  where (period > 0 and period < ?) or (period = -1 and high < ? * 1000) returning 1 as gone`
 
 /** Allowances over a client's line to the database thread: each call is one statement, its own transaction. */
 export function sqliteAllowances(client: SqliteClient): AllowanceStore {
@@ -43,7 +45,7 @@ export function sqliteAllowances(client: SqliteClient): AllowanceStore {
       if (rows.length > 0) await client.write({ sql: SETTLE, parameters: [JSON.stringify(rows)] })
     },
     async forget(before) {
-      return (await client.write({ sql: FORGET, parameters: [before] })).rows.length
+      return (await client.write({ sql: FORGET, parameters: [before, before] })).rows.length
     },
     async spent(query) {
       const { rows } = await client.read(spentStatement(query))
