@@ -1,3 +1,4 @@
+import { boundedCalls } from './bounded-calls.ts'
 import { floods } from './floods.ts'
 import { cpuRatio, findRow, median } from './measure.ts'
 import type { Results } from './results.ts'
@@ -27,6 +28,11 @@ export function judge(results: Results): BudgetLine[] {
     atMost(
       'call with 10,000 active keys of 1,000,000 ≤ 1.1 × CPU with 10',
       ratio(results, storedKeys.load, storedKeys.many, storedKeys.few),
+      1.1,
+    ),
+    atMost(
+      'call under ten limits and a budget ≤ 1.1 × CPU without',
+      ratio(results, boundedCalls.load, boundedCalls.all, boundedCalls.none),
       1.1,
     ),
     {

@@ -17,6 +17,8 @@ export interface OstiaryOptions {
   readonly auditMode?: 'batched' | 'durable'
   /** Refusals that a source gets at once (the default); beyond that the gateway holds a flood back instead of answering it. */
   readonly maxFailuresPerSecond?: number
+  /** Further members of the configuration. */
+  readonly config?: object
   /** Further variables of the gateway. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -41,7 +43,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const directory = mkdtempSync(join(scratch, 'ostiary-'))
   const dataDirectory = join(directory, 'data')
   const config = join(directory, 'ostiary.yaml')
-  writeFileSync(config, ostiaryConfig(options.upstreamPort))
+  writeFileSync(config, ostiaryConfig(options.upstreamPort, options.config ?? {}))
   const server = startServer({
     name: 'ostiary',
     cores: options.cores,
@@ -68,7 +70,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
 }
 
 /** JSON is YAML too. The provider is tagged `test` so that a test key reaches it. */
-function ostiaryConfig(upstreamPort: number): string {
+function ostiaryConfig(upstreamPort: number, members: object): string {
   return JSON.stringify({
     providers: {
       upstream: {
@@ -79,6 +81,7 @@ function ostiaryConfig(upstreamPort: number): string {
       },
     },
     models: { bench: { provider: 'upstream' } },
+    ...members,
   })
 }
 

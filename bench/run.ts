@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { measureAudit } from './audit.ts'
+import { measureBoundedCalls } from './bounded-calls.ts'
 import { judge } from './budget.ts'
 import { measureFloodLatency } from './flood-latency.ts'
 import { measureFloods } from './floods.ts'
@@ -36,6 +37,7 @@ async function measureAll(options: Options): Promise<Results> {
   if (whole) {
     rows.push(...(await measureFloods(upstreamPort, options)))
     rows.push(...(await measureStoredKeys(upstreamPort, options)))
+    rows.push(...(await measureBoundedCalls(upstreamPort, options)))
   }
   return {
     duration: options,

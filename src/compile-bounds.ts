@@ -4,6 +4,7 @@ import type { Generation } from '#gateway/generation.ts'
 import { type CompiledRules, type ConfiguredRules, compileRules } from '#limits/compile-rules.ts'
 import { compileModels } from '#policy/check-model.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
+import { SANDBOX_MAX_OUTPUT_TOKENS } from '#providers/sandbox/max-output.ts'
 import { findModelFacts, type ModelFacts } from '#usage/prices.ts'
 
 const NANO = 1e9
@@ -52,7 +53,10 @@ function compileRulesOf(configured: ConfiguredRules): Generation['rulesOf'] {
 type Facts = Pick<ModelFacts, 'price' | 'maxOutputTokens'>
 
 /** Costs nothing: it never leaves the machine. */
-const FREE = { input: 0, cachedInput: 0, cacheWrite: 0, output: 0, request: 0 }
+const SANDBOX: Facts = {
+  price: { input: 0, cachedInput: 0, cacheWrite: 0, output: 0, request: 0 },
+  maxOutputTokens: SANDBOX_MAX_OUTPUT_TOKENS,
+}
 
 function compileFacts(models: Config['models']): Generation['factsOf'] {
   const known = new Map<string, Facts>()
@@ -60,11 +64,15 @@ function compileFacts(models: Config['models']): Generation['factsOf'] {
     const id = `${alias} ${providerModel}`
     const found = known.get(id)
     if (found !== undefined) return found
-    const facts = modelFacts(models, alias, providerModel)
+    const facts = sandbox ? sandboxFacts(models[alias]) : modelFacts(models, alias, providerModel)
     if (known.size >= MAX_MODELS) known.clear()
-    known.set(id, sandbox && facts.price === null ? { ...facts, price: FREE } : facts)
-    return known.get(id) as Facts
+    known.set(id, facts)
+    return facts
   }
+}
+
+function sandboxFacts(model: Config['models'][string] | undefined): Facts {
+  return { ...SANDBOX, maxOutputTokens: model?.maxOutputTokens ?? SANDBOX.maxOutputTokens }
 }
 
 /** What is known of the model `providerModel`, which callers reach by the name or pattern `alias`. */

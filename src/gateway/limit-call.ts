@@ -8,6 +8,7 @@ import type { Permitted } from '#policy/permit.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
 import { boundOutput, boundUsage } from '#providers/usage/bound.ts'
 import { boundCost, costOf } from '#usage/cost.ts'
+import type { Price } from '#usage/price.ts'
 import type { Call } from './call.ts'
 import type { Generation } from './generation.ts'
 import type { Input } from './read-input.ts'
@@ -62,12 +63,18 @@ export async function reserve(
       inputTokens: bound.estimateInput,
       outputTokens: stated ?? likely,
       boundTokens: isBounded ? bound.input + bound.output : null,
-      boundNanoUsd: isBounded && price !== null ? boundCost(bound.input, bound.output, price) : null,
+      boundNanoUsd:
+        price === null ? null : isFree(price) ? 0 : isBounded ? boundCost(bound.input, bound.output, price) : null,
       unbounded,
     })
     if (waiting !== undefined) await waiting
   }
   return { grant, input } as Hold
+}
+
+/** Whatever it uses, it costs nothing: there is nothing to bound. */
+function isFree({ input, cachedInput, cacheWrite, output, request }: Price): boolean {
+  return input + cachedInput + cacheWrite + output + request === 0
 }
 
 /** What the call did use takes the place of what was reserved, and is priced; a call that the gateway refused has used nothing. */

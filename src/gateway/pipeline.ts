@@ -1,31 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Clock } from '#core/clock.ts'
 import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
-import type { Limiter } from '#limits/limiter.ts'
 import { authorize } from '#policy/authorize.ts'
 import { checkAddress } from '#policy/check-address.ts'
 import { permit } from '#policy/permit.ts'
-import { admit, type Recording } from './admit.ts'
+import { admit } from './admit.ts'
 import { answerKey } from './answer-key.ts'
 import { answerModels } from './answer-models.ts'
 import { Call } from './call.ts'
 import { finish } from './finish.ts'
 import { forward } from './forward.ts'
-import type { Generation } from './generation.ts'
 import { reserve, settle, takePace } from './limit-call.ts'
-import type { Overload } from './overload.ts'
+import type { PipelineOptions } from './pipeline-options.ts'
 import { readInput } from './read-input.ts'
 import { relay } from './relay.ts'
 import { findRoute } from './routes.ts'
-
-export interface PipelineOptions extends Recording {
-  readonly current: () => Generation
-  readonly overload: Overload
-  readonly limiter: Limiter
-  readonly clock: Clock
-  readonly logFailure: (callId: string, error: unknown) => void
-}
 
 /** A request's life, from its head to its event. Beside each stage stand the statuses it may refuse with. */
 export function createPipeline(options: PipelineOptions) {

@@ -29,9 +29,12 @@ for (const [name, start] of Object.entries(adapters)) {
         'idempotency_keys',
         'usage_hours',
         'allowances',
+        'key_metadata',
       ]) {
         await database.query(`drop table ${table}`)
       }
+      for (const index of ['keys_by_name', 'keys_by_expiry', 'keys_by_use']) await database.query(`drop index ${index}`)
+      await database.query('alter table keys drop column leak_reported_at')
       await database.query("delete from migrations where name >= '0004-audit-chains'")
       await database.query(EVENTS[name as keyof typeof EVENTS])
       const calls = Array.from({ length: 250 }, (_, n) => callEvent(`req_${n}`, { at: 1_800_000_000_000 + n }))

@@ -93,7 +93,8 @@ describe('ostiary keys', () => {
         metadata: { team: 'a=b', owner: '' },
       },
     )
-    assert.equal((await callOnce(gateway.url, secret)).status, 200)
+    const body = JSON.stringify({ model: 'sandbox', max_tokens: 50, messages: [{ role: 'user', content: 'Hello' }] })
+    assert.equal((await callOnce(gateway.url, secret, { body })).status, 200)
     assert.deepEqual(await json('keys', 'list', '--project', 'till', '--metadata', 'team=a=b', '--sort=-name'), [key])
     assert.deepEqual(await json('keys', 'list', '--project', 'till', '--env', 'live'), [])
 

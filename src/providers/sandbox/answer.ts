@@ -1,4 +1,5 @@
 import { InvalidRequest } from './invalid-request.ts'
+import { SANDBOX_MAX_OUTPUT_TOKENS } from './max-output.ts'
 import { schemaInstance } from './schema-instance.ts'
 import { countTokens, cutTokens } from './tokens.ts'
 
@@ -44,7 +45,7 @@ export interface Answer {
 export function answer(prompt: Prompt, chunks: number): Answer {
   let inputTokens = 0
   for (const text of prompt.texts) inputTokens += countTokens(text)
-  const limit = prompt.maxTokens ?? Number.POSITIVE_INFINITY
+  const limit = prompt.maxTokens ?? SANDBOX_MAX_OUTPUT_TOKENS
   const call = chooseCall(prompt)
   if (call !== null) {
     const outputTokens = countTokens(call.name) + countTokens(JSON.stringify(call.input))
