@@ -7,8 +7,11 @@ export const boundedCalls = { load: '2 KB, bounded', none: 'no limits', all: 'al
 
 const PLENTY = { amount: 1_000_000_000, windowSeconds: 60 }
 
+const MODEL = { provider: 'upstream', price: { input: 0.01, output: 0.01 } }
+
 /** One limit of every unit, by every dimension, and a budget in money; none of them ever refuses. */
-const BOUNDS = {
+export const BOUNDS = {
+  models: { bench: MODEL },
   limits: {
     'key-requests': { unit: 'requests', per: ['key'], ...PLENTY },
     'project-requests': { unit: 'requests', per: ['project'], ...PLENTY },
@@ -24,13 +27,10 @@ const BOUNDS = {
   budgets: { money: { unit: 'usd', amount: 1_000_000, period: 'month', per: ['project'] } },
 } as const
 
-const MODEL = { provider: 'upstream', price: { input: 0.01, output: 0.01 } }
-
 /** Calls under no limit beside calls under ten and a budget, all else equal. */
 export async function measureBoundedCalls(upstreamPort: number, duration: Duration): Promise<Row[]> {
-  const start = async (name: string, members: object): Promise<Contender> => {
+  const start = async (name: string, config: object): Promise<Contender> => {
     const port = await freePort()
-    const config = { models: { bench: MODEL }, ...members }
     const { server, url, headers } = await startOstiary({
       cores: measuredCore,
       workers: 1,
@@ -40,7 +40,7 @@ export async function measureBoundedCalls(upstreamPort: number, duration: Durati
     })
     return { name, server, load: { url, headers, body: chatBody(2) }, expectedStatus: 200 }
   }
-  const contenders = [await start(boundedCalls.none, {}), await start(boundedCalls.all, BOUNDS)]
+  const contenders = [await start(boundedCalls.none, { models: BOUNDS.models }), await start(boundedCalls.all, BOUNDS)]
   await warmUp(contenders, duration)
   const rows = await measureSideBySide(boundedCalls.load, contenders, duration)
   for (const { server } of contenders) await server.stop()

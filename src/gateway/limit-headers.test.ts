@@ -11,6 +11,7 @@ const rate = (name: string, unit: RateStanding['unit'], limit: number, remaining
   unit,
   limit,
   windowSeconds: 60,
+  policy: `"${name}";q=${limit};w=60`,
   remaining,
   resetSeconds,
 })
@@ -30,8 +31,7 @@ const rates = [
 describe('headers of limits', () => {
   it('name every limit as the IETF draft says', () => {
     assert.deepEqual(headersOf('gemini', rates), {
-      'ratelimit-policy':
-        '"burst";q=100;w=60, "daily";q=1000;w=60, "pace";q=40000;w=60;ostiary-unit="tokens", "out";q=10000;w=60;ostiary-unit="output_tokens"',
+      'ratelimit-policy': '"burst";q=100;w=60, "daily";q=1000;w=60, "pace";q=40000;w=60, "out";q=10000;w=60',
       ratelimit: '"burst";r=50;t=30, "daily";r=7;t=3723, "pace";r=39000;t=2, "out";r=10000;t=0',
     })
   })

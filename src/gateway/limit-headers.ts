@@ -15,59 +15,56 @@ export function limitHeaders(
 ): readonly string[] {
   if (ticket === null) return NONE
   const { rates } = ticket.standing()
-  if (rates.length === 0) return NONE
-  const headers = [
-    'ratelimit-policy',
-    rates.map(policyOf).join(', '),
-    'ratelimit',
-    rates.map(serviceLimitOf).join(', '),
-  ]
+  const [first, ...others] = rates
+  if (first === undefined) return NONE
+  let policies = first.policy
+  let standing = itemOf(first)
+  for (const rate of others) {
+    policies += `, ${rate.policy}`
+    standing += `, ${itemOf(rate)}`
+  }
+  const headers = ['ratelimit-policy', policies, 'ratelimit', standing]
   if (format === 'openai') pushOpenai(headers, rates)
   if (format === 'anthropic') pushAnthropic(headers, rates, now)
   return headers
 }
 
-/** A limit of anything but requests says its unit in a parameter of ours: the draft registers none for tokens. */
-function policyOf({ name, unit, limit, windowSeconds }: RateStanding): string {
-  const quota = `"${name}";q=${limit};w=${windowSeconds}`
-  return unit === 'requests' ? quota : `${quota};ostiary-unit="${unit}"`
-}
-
-function serviceLimitOf({ name, remaining, resetSeconds }: RateStanding): string {
+function itemOf({ name, remaining, resetSeconds }: RateStanding): string {
   return `"${name}";r=${remaining};t=${resetSeconds}`
 }
 
 /** The one that will refuse first: least left of its amount. */
-function tightest(rates: readonly RateStanding[], units: readonly string[]): RateStanding | undefined {
-  return rates
-    .filter(({ unit }) => units.includes(unit))
-    .reduce<RateStanding | undefined>(
-      (least, rate) =>
-        least === undefined || rate.remaining / rate.limit < least.remaining / least.limit ? rate : least,
-      undefined,
-    )
+function tightest(rates: readonly RateStanding[], fits: (unit: string) => boolean): RateStanding | undefined {
+  let least: RateStanding | undefined
+  for (const rate of rates) {
+    if (!fits(rate.unit)) continue
+    if (least === undefined || rate.remaining / rate.limit < least.remaining / least.limit) least = rate
+  }
+  return least
 }
+
+const isRequests = (unit: string) => unit === 'requests'
 
 function pushOpenai(headers: string[], rates: readonly RateStanding[]): void {
-  for (const [name, units] of [
-    ['requests', ['requests']],
-    ['tokens', ['tokens', 'input_tokens', 'output_tokens']],
-  ] as const) {
-    const rate = tightest(rates, units)
-    if (rate === undefined) continue
-    headers.push(
-      `x-ratelimit-limit-${name}`,
-      String(rate.limit),
-      `x-ratelimit-remaining-${name}`,
-      String(rate.remaining),
-    )
-    headers.push(`x-ratelimit-reset-${name}`, durationOf(rate.resetSeconds))
-  }
+  pushOpenaiOf(headers, 'requests', tightest(rates, isRequests))
+  pushOpenaiOf(
+    headers,
+    'tokens',
+    tightest(rates, unit => !isRequests(unit)),
+  )
 }
 
+function pushOpenaiOf(headers: string[], what: 'requests' | 'tokens', rate: RateStanding | undefined): void {
+  if (rate === undefined) return
+  headers.push(`x-ratelimit-limit-${what}`, String(rate.limit), `x-ratelimit-remaining-${what}`, String(rate.remaining))
+  headers.push(`x-ratelimit-reset-${what}`, durationOf(rate.resetSeconds))
+}
+
+const anthropicUnits = ['requests', 'tokens', 'input_tokens', 'output_tokens'] as const
+
 function pushAnthropic(headers: string[], rates: readonly RateStanding[], now: number): void {
-  for (const unit of ['requests', 'tokens', 'input_tokens', 'output_tokens']) {
-    const rate = tightest(rates, [unit])
+  for (const unit of anthropicUnits) {
+    const rate = tightest(rates, other => other === unit)
     if (rate === undefined) continue
     const name = `anthropic-ratelimit-${unit.replace('_', '-')}`
     headers.push(`${name}-limit`, String(rate.limit), `${name}-remaining`, String(rate.remaining))

@@ -26,6 +26,8 @@ export interface RateLimit extends Limit {
   readonly kind: 'rate' | 'durable-rate'
   readonly unit: RateRule['unit']
   readonly windowSeconds: number
+  /** As an item of `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers). */
+  readonly policy: string
   /** µs that may be charged ahead. */
   readonly window: number
   /** What a call costs, in µs. */
@@ -64,11 +66,18 @@ export function compileRate(origin: Origin, rule: RateRule): RateLimit {
     kind: durable ? 'durable-rate' : 'rate',
     unit,
     windowSeconds,
+    policy: policyOf(rule),
     window: unit === 'requests' ? amount * perRequest : span,
     costOf: unit === 'requests' ? () => perRequest : claim => divideUp(unitsOf(claim), span, amount),
     unitsIn:
       unit === 'requests' ? micros => Math.floor(micros / perRequest) : micros => Math.floor((micros * amount) / span),
   }
+}
+
+/** A limit of anything but requests says its unit in a parameter of ours: the draft registers none for tokens. */
+function policyOf({ name, unit, amount, windowSeconds }: RateRule): string {
+  const quota = `"${name}";q=${amount};w=${windowSeconds}`
+  return unit === 'requests' ? quota : `${quota};ostiary-unit="${unit}"`
 }
 
 export function compileConcurrency(origin: Origin, rule: ConcurrencyRule): ConcurrencyLimit {

@@ -15,6 +15,8 @@ export interface RateStanding {
   readonly unit: string
   readonly limit: number
   readonly windowSeconds: number
+  /** The limit as an item of `RateLimit-Policy`. */
+  readonly policy: string
   readonly remaining: number
   /** Until all of the limit is there again. */
   readonly resetSeconds: number
@@ -48,8 +50,9 @@ export function standingOf(memory: CounterMemory, places: readonly Place[], at: 
       case 'durable-rate': {
         const level = rateLevel(memory, place, now)
         const remaining = Math.max(0, Math.min(amount, limit.unitsIn(limit.window - level)))
-        const { unit, windowSeconds } = limit
-        rates.push({ name, unit, limit: amount, windowSeconds, remaining, resetSeconds: Math.ceil(level / 1e6) })
+        const { unit, windowSeconds, policy } = limit
+        const resetSeconds = Math.ceil(level / 1e6)
+        rates.push({ name, unit, limit: amount, windowSeconds, policy, remaining, resetSeconds })
         break
       }
       case 'concurrency':

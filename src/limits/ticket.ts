@@ -78,6 +78,8 @@ export class Ticket {
   readonly #at: number
   readonly #holds: Hold[] = []
   #reservation = NOTHING
+  /** All that applies is among the holds. */
+  #reserved = false
   #ended = false
 
   constructor(desk: Desk, rules: CompiledRules, facts: CallFacts, at: number) {
@@ -105,7 +107,9 @@ export class Ticket {
     if (this.#ended) throw new Problem('request.caller_hung_up')
     this.#reservation = reservation
     const lacking = this.#commit(this.#rules.reserve)
-    return lacking === null ? undefined : this.#reserveLater(lacking)
+    if (lacking !== null) return this.#reserveLater(lacking)
+    this.#reserved = true
+    return undefined
   }
 
   /** A later stage of the gateway refused, or nothing was sent: gives everything back. */
@@ -136,6 +140,7 @@ export class Ticket {
   /** The rates and budgets that the call came under, as they stand now. */
   standing(): Standing {
     const { memory, directory, now } = this.#desk
+    if (this.#reserved) return standingOf(memory, this.#holds, this.#at, now())
     const { model } = this.#reservation
     const places: Place[] = []
     for (const limit of [...this.#rules.admit, ...this.#rules.reserve]) {
@@ -157,6 +162,7 @@ export class Ticket {
       if (this.#ended) throw new Problem('request.caller_hung_up')
       next = this.#commit(this.#rules.reserve)
     }
+    this.#reserved = true
   }
 
   /** Takes of all limits that apply. Otherwise of none: throws, or returns the one that a slice is needed of. */

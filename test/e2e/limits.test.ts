@@ -155,6 +155,7 @@ describe('rate limits', () => {
     const key = await mint(gateway)
     const reply = await call(gateway, key, { ...CHAT, max_tokens: 500 })
     assert.equal(reply.status, 200)
+    assert.equal(reply.headers['ratelimit-policy'], '"t";q=1000;w=3600;ostiary-unit="tokens"')
     const after = await until('the correction', async () => {
       const seen = await self(gateway, key)
       return seen.limits[0]?.remaining === 985 ? seen : undefined
