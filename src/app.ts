@@ -28,6 +28,7 @@ import { openKeyRing } from '#secrets/key-ring.ts'
 import { createVault } from '#secrets/vault.ts'
 import type { Store } from '#store/ports.ts'
 import { lockDirectory } from '#store/sqlite/directory-lock.ts'
+import { startUsageRetention } from '#usage/retention.ts'
 import { keepAudit } from './audit-keeping.ts'
 import { openBootstrap } from './bootstrap.ts'
 import { checkPrices } from './check-prices.ts'
@@ -179,6 +180,16 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       onTrouble: error => log.error({ err: error }, 'keys about to end were not looked for'),
     }),
   )
+  if (config.usage.retentionDays !== null) {
+    opened.use(
+      startUsageRetention({
+        store: store.usage,
+        days: config.usage.retentionDays,
+        clock: systemClock,
+        onTrouble: error => log.error({ err: error }, 'old sums of usage could not be deleted'),
+      }),
+    )
+  }
   started = true
   await emit('gateway.started', null)
   const closing = opened.move()

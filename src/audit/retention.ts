@@ -1,5 +1,6 @@
 import { internalActor } from '#core/actor.ts'
 import { CHANGES_CHAIN } from '#core/audit-chain.ts'
+import { startChore } from '#core/chore.ts'
 import type { Clock } from '#core/clock.ts'
 import type { ChangeEvent } from '#core/events.ts'
 import { newId } from '#core/ids.ts'
@@ -19,20 +20,11 @@ interface RetentionOptions {
 
 /** Deletes decisions that are older than is kept, now and each hour, and records that and where. */
 export function startRetention(options: RetentionOptions): AsyncDisposable {
-  const stopped = new AbortController()
-  let turn: Promise<void> = Promise.resolve()
-  const next = () => {
-    turn = turn.then(() => pruneAll(options, stopped.signal)).catch(options.onTrouble)
-  }
-  next()
-  const timer = setInterval(next, EVERY_MS)
-  return {
-    async [Symbol.asyncDispose]() {
-      clearInterval(timer)
-      stopped.abort()
-      await turn
-    },
-  }
+  return startChore({
+    everyMs: EVERY_MS,
+    work: stopped => pruneAll(options, stopped),
+    onTrouble: options.onTrouble,
+  })
 }
 
 async function pruneAll({ store, days, clock }: RetentionOptions, stopped: AbortSignal): Promise<void> {

@@ -14,6 +14,7 @@ const FIXED = [
   'admin',
   'requests',
   'counters',
+  'usage',
   'overload',
   'drainTimeoutMs',
   'log',

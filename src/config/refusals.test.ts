@@ -234,8 +234,17 @@ const refusals: [yaml: string, ...lines: string[]][] = [
   ],
   [
     'models: { a: { provider: sandbox, price: { input: 1 } } }',
-    'ostiary.yaml:1:35: models.a.price.output: is missing: a price names both `input` and `output`, or neither',
+    'ostiary.yaml:1:35: models.a.price.output: is missing: a price names both `input` and `output`, and counts whole',
   ],
+  [
+    'models: { a: { provider: sandbox, price: { output: 1, cachedInput: 1 } } }',
+    'ostiary.yaml:1:35: models.a.price.input: is missing: a price names both `input` and `output`, and counts whole',
+  ],
+  ...['cachedInput', 'cacheWrite', 'request'].map((member): [string, ...string[]] => [
+    `models: { a: { provider: sandbox, price: { ${member}: 0 } } }`,
+    'ostiary.yaml:1:35: models.a.price.input: is missing: a price names both `input` and `output`, and counts whole',
+    'ostiary.yaml:1:35: models.a.price.output: is missing: a price names both `input` and `output`, and counts whole',
+  ]),
   // Models
   [
     'models: { a: { provider: sandbx } }',

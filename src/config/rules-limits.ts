@@ -5,6 +5,7 @@ import type { Draft } from './rules.ts'
 
 type LimitDraft = NonNullable<NonNullable<Draft['limits']>[string]>
 type BudgetDraft = NonNullable<NonNullable<Draft['budgets']>[string]>
+type PriceDraft = NonNullable<NonNullable<NonNullable<Draft['models']>[string]>['price']>
 
 /** Where usd are given to the billionth in a safe integer. */
 const MAX_USD = 9_000_000
@@ -23,10 +24,17 @@ export function checkLimits(draft: Draft, open: boolean, faults: Faults): void {
     checkModels(budget.models, draft, open, ['budgets', name, 'models'], faults)
   }
   for (const [alias, model] of Object.entries(draft.models ?? {})) {
-    const { input, output } = model?.price ?? {}
-    if ((input === undefined) === (output === undefined)) continue
-    const missing = input === undefined ? 'input' : 'output'
-    faults.add(['models', alias, 'price', missing], 'is missing: a price names both `input` and `output`, or neither')
+    checkPrice(model?.price ?? {}, ['models', alias, 'price'], faults)
+  }
+}
+
+/** A price counts whole, in place of the shipped one: of a part nobody would know what the rest costs. */
+function checkPrice(price: PriceDraft, path: Path, faults: Faults): void {
+  if (Object.values(price).every(member => member === undefined)) return
+  for (const member of ['input', 'output'] as const) {
+    if (price[member] === undefined) {
+      faults.add([...path, member], 'is missing: a price names both `input` and `output`, and counts whole')
+    }
   }
 }
 

@@ -38,13 +38,17 @@ export const modelsSchema = map(
         examples: [8192],
       },
       price: section(
-        'What the provider charges, in US dollars a million tokens. Members left out are taken from the shipped price list if it knows the model.',
+        'What the provider charges, in US dollars a million tokens. It counts whole, in place of the shipped price: `input` and `output` are both needed. Without it the shipped price holds, if there is one.',
         {
-          input: price('Input.', 1.25),
-          cachedInput: price('Input that was read from the provider’s cache.', 0.125),
-          cacheWrite: price('Input that was written to the provider’s cache.', 1.5625),
-          output: price('Output, reasoning included.', 10),
-          request: price('Each call, in US dollars a call.', 0.01),
+          input: price('Input.', 1.25, 'none; needed'),
+          cachedInput: price('Input that was read from the provider’s cache.', 0.125, 'as `input`'),
+          cacheWrite: price(
+            'Input that was written to the provider’s cache.',
+            1.5625,
+            'as `input`; of Claude models a quarter more',
+          ),
+          output: price('Output, reasoning included.', 10, 'none; needed'),
+          request: price('Each call, in US dollars a call.', 0.01, 'nothing'),
         },
         ['input', 'cachedInput', 'cacheWrite', 'output', 'request'],
       ),
@@ -53,12 +57,12 @@ export const modelsSchema = map(
   ),
 )
 
-function price<const N extends number>(what: string, example: N) {
+function price<const N extends number>(what: string, example: N, otherwise: string) {
   return {
     type: 'number',
     minimum: 0,
     maximum: 1_000_000,
-    'x-default': 'the shipped price',
+    'x-default': otherwise,
     description: what,
     examples: [example, 0],
   } as const

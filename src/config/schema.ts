@@ -213,6 +213,15 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
   limits: limitsSchema,
   budgets: budgetsSchema,
   counters: countersSchema,
+  usage: section('The sums of what calls used.', {
+    retentionDays: {
+      anyOf: [{ type: 'integer', minimum: 62, maximum: 36_500 }, { type: 'null' }],
+      default: 400 as unknown,
+      description:
+        'How long sums by the hour are kept, in days; `null` = for ever. The default holds a year and the same month of the year before. 62 at least, because a budget that is new counts what its month has used already; one for all time counts what is kept.',
+      examples: [800, null],
+    },
+  }),
   sandbox: {
     type: 'boolean',
     default: true,

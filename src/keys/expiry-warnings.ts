@@ -1,4 +1,5 @@
 import { internalActor } from '#core/actor.ts'
+import { startChore } from '#core/chore.ts'
 import type { Clock } from '#core/clock.ts'
 import { EXPIRY_NOTICE_MS } from '#core/expiry-notice.ts'
 import type { KeyStore } from '#store/ports.ts'
@@ -17,25 +18,16 @@ interface WarningOptions {
 /** Emits `key.expiring` once for each key that ends within seven days; looks at once and every minute. */
 export function startExpiryWarnings({ store, clock, onTrouble }: WarningOptions): AsyncDisposable {
   const by = internalActor('expiry')
-  let stopping = false
-  const warn = async () => {
-    for (let told = BATCH; told === BATCH && !stopping; ) {
-      const now = clock()
-      told = await store.warnExpiring({ now, end: now + EXPIRY_NOTICE_MS, limit: BATCH }, key =>
-        keyEvent('key.expiring', key, by, now, { expires_at: key.expiresAt }),
-      )
-    }
-  }
-  let running = warn().catch(onTrouble)
-  const timer = setInterval(() => {
-    running = running.then(warn).catch(onTrouble)
-  }, INTERVAL_MS)
-  timer.unref()
-  return {
-    async [Symbol.asyncDispose]() {
-      stopping = true
-      clearInterval(timer)
-      await running
+  return startChore({
+    everyMs: INTERVAL_MS,
+    onTrouble,
+    async work(stopped) {
+      for (let told = BATCH; told === BATCH && !stopped.aborted; ) {
+        const now = clock()
+        told = await store.warnExpiring({ now, end: now + EXPIRY_NOTICE_MS, limit: BATCH }, key =>
+          keyEvent('key.expiring', key, by, now, { expires_at: key.expiresAt }),
+        )
+      }
     },
-  }
+  })
 }

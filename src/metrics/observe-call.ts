@@ -1,6 +1,9 @@
 import type { CallEvent } from '#core/events.ts'
+import type { MeteredUsage } from '#core/usage.ts'
 import type { Meter } from './meter.ts'
 import { table } from './table.ts'
+
+const NANO = 1e9
 
 /** Counts a call that has ended, from its event. */
 export function observeCall(meter: Meter, event: CallEvent): void {
@@ -14,6 +17,21 @@ export function observeCall(meter: Meter, event: CallEvent): void {
   const provider = providerOf(route)
   meter.observe(table.duration, event.durationMs / 1000, operation, provider)
   if (event.firstByteMs !== null) meter.observe(table.firstByte, event.firstByteMs / 1000, operation, provider)
+  if (event.usage !== null) observeUsage(meter, event.usage, event.costNanoUsd, operation, provider)
+}
+
+function observeUsage(
+  meter: Meter,
+  { input, output, source }: MeteredUsage,
+  costNanoUsd: number | null,
+  operation: string,
+  provider: string,
+): void {
+  if (input > 0) meter.observe(table.tokens, input, 'input', operation, provider)
+  if (output > 0) meter.observe(table.tokens, output, 'output', operation, provider)
+  if (costNanoUsd !== null) meter.add(table.cost, costNanoUsd / NANO)
+  else if (input > 0 || output > 0) meter.add(table.unpriced, 1)
+  if (source === 'estimate') meter.add(table.estimated, 1)
 }
 
 /** `gen_ai.operation.name` */

@@ -12,6 +12,7 @@ const genAi = {
   gen_ai_provider_name: ['openai', 'anthropic', 'gcp.gemini'],
 }
 const seconds = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]
+const tokens = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864]
 
 /** All that is measured, in the order of the exposition. A line more is a metric more. */
 export const table = {
@@ -37,6 +38,15 @@ export const table = {
     seconds,
     genAi,
   ),
+  tokens: histogram(
+    'gen_ai_client_token_usage',
+    'Tokens of a call that a provider was asked for, of input and of output, reported or estimated.',
+    tokens,
+    { gen_ai_token_type: ['input', 'output'], ...genAi },
+  ),
+  cost: counter('ostiary_cost_usd', 'What calls cost, in US dollars, as far as their prices are known.'),
+  estimated: counter('ostiary_estimated_calls', 'Calls whose tokens the gateway estimated: the provider did not tell.'),
+  unpriced: counter('ostiary_unpriced_calls', 'Calls that used something whose price is not known.'),
   running: workerGauge('ostiary_running_calls', 'Authenticated calls under way.'),
   connections: workerGauge('ostiary_connections', 'Connections of callers.'),
   eventsWaiting: workerGauge('ostiary_events_waiting', 'Events that are not yet in the store.'),

@@ -50,6 +50,28 @@ for (const [name, start] of Object.entries(adapters)) {
     countsBehave(withStore)
     listsBehave(withStore)
 
+    withStore('forgets hours that began before, the oldest first, so many rows at a time', async store => {
+      const groups = [4, 3, 2, 1, 0].flatMap(ago =>
+        ['key_1', 'key_2'].map(key => call(`req_${ago}_${key}`, { at: HOUR - ago * HOUR_MS + 1, key })),
+      )
+      await appendCalls(store, groups)
+      const left = async () =>
+        (await store.usage.list({ ...all, by: ['time', 'key'] })).map(({ group: [at, key] }) => [
+          (HOUR - Number(at)) / HOUR_MS,
+          key,
+        ])
+      assert.equal(await store.usage.forget(HOUR - 2 * HOUR_MS, 3), 3)
+      const rest = await left()
+      assert.equal(rest.length, 7)
+      assert.ok(!rest.some(([ago]) => ago === 4), 'the oldest hour went first')
+      assert.equal(await store.usage.forget(HOUR - 2 * HOUR_MS, 3), 1)
+      assert.equal(await store.usage.forget(HOUR - 2 * HOUR_MS, 3), 0)
+      assert.deepEqual(
+        (await left()).map(([ago]) => ago),
+        [2, 2, 1, 1, 0, 0],
+      )
+    })
+
     withStore(
       'adds the usage of a batch once, however often it is sent, and none where its row is not written',
       async store => {

@@ -4,34 +4,14 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
-import { runCommand } from '#cli/commands.ts'
 import { Secret } from '#core/secret.ts'
 import { openStream } from '#secrets/sealed-stream.ts'
 import { type Gateway, startGateway } from '../support/gateway.ts'
-import { callOnce, createDeployment, type Deployment, startLoad } from '../support/process.ts'
+import { callOnce, cliEnvOf, createDeployment, type Deployment, runCliWith, startLoad } from '../support/process.ts'
 import { sendJson, startProvider } from '../support/provider.ts'
 
 const PASSPHRASE = 'correct horse battery staple'
 const KEYS = ['deployment-secret', 'key-encryption-key', 'pepper']
-
-type Env = Readonly<Record<string, string>>
-
-async function run(env: Env, input: string, ...args: string[]) {
-  const written = { stdout: '', stderr: '' }
-  const code = await runCommand(args, {
-    env,
-    stdin: Readable.from([Buffer.from(input)]),
-    stdout: { write: text => (written.stdout += text) },
-    stderr: { write: text => (written.stderr += text) },
-  })
-  return { code, ...written }
-}
-
-const envOf = ({ configFile, dataDirectory, adminUrl }: Gateway): Env => ({
-  OSTIARY_CONFIG: configFile,
-  OSTIARY_DATA_DIR: dataDirectory,
-  OSTIARY_LISTENERS_ADMIN_URL: adminUrl,
-})
 
 function assertHolds(stdout: string, names: readonly string[]): void {
   const held = / holds (.*)\.\n$/.exec(stdout)?.[1]?.split(', ') ?? []
@@ -52,10 +32,10 @@ test('a backup taken under load brings keys and secrets back in another place', 
   {
     await using gateway = await startGateway()
     key = await gateway.liveKey()
-    await run(envOf(gateway), 'stored-credential', 'secrets', 'set', 'up')
-    await run(envOf(gateway), '', 'secrets', 'rewrap')
+    await runCliWith(cliEnvOf(gateway), 'stored-credential', 'secrets', 'set', 'up')
+    await runCliWith(cliEnvOf(gateway), '', 'secrets', 'rewrap')
     await using load = startLoad(gateway.url, gateway.testKey, 4)
-    const { code, stdout, stderr } = await run(envOf(gateway), `${PASSPHRASE}\n`, 'backup', file)
+    const { code, stdout, stderr } = await runCliWith(cliEnvOf(gateway), `${PASSPHRASE}\n`, 'backup', file)
     assert.deepEqual([code, stderr], [0, ''])
     assertHolds(stdout, ['ostiary.db', ...KEYS])
     await load.stop()
@@ -65,7 +45,7 @@ test('a backup taken under load brings keys and secrets back in another place', 
   }
   if (process.platform !== 'win32') assert.equal(statSync(file).mode & 0o777, 0o600)
 
-  const restored = await run(copy.env, PASSPHRASE, 'restore', file)
+  const restored = await runCliWith(copy.env, PASSPHRASE, 'restore', file)
   assert.deepEqual([restored.code, restored.stderr], [0, ''])
   await using gateway = await startGateway({ folder: copy.folder })
   const { status, text } = await callOnce(gateway.url, key, { body: '{"model":"m","messages":[]}' })
@@ -80,8 +60,8 @@ describe('a backup', () => {
     gateway = await startGateway()
     folder = createDeployment()
     file = join(folder.folder, 'backup.bin')
-    await run(envOf(gateway), 'a-credential', 'secrets', 'set', 'up')
-    assert.equal((await run(envOf(gateway), PASSPHRASE, 'backup', file)).code, 0)
+    await runCliWith(cliEnvOf(gateway), 'a-credential', 'secrets', 'set', 'up')
+    assert.equal((await runCliWith(cliEnvOf(gateway), PASSPHRASE, 'backup', file)).code, 0)
   })
   after(async () => {
     await gateway[Symbol.asyncDispose]()
@@ -90,14 +70,14 @@ describe('a backup', () => {
 
   const restoreInto = async (path: string, passphrase = PASSPHRASE) => {
     using target = createDeployment()
-    const result = await run(target.env, passphrase, 'restore', path)
+    const result = await runCliWith(target.env, passphrase, 'restore', path)
     const left = readdirSync(target.dataDirectory)
     return { ...result, left: left.filter(name => !name.startsWith('lock')) }
   }
 
   test('holds a database that is whole, and no free pages', async () => {
     using target = createDeployment()
-    await run(target.env, PASSPHRASE, 'restore', file)
+    await runCliWith(target.env, PASSPHRASE, 'restore', file)
     using database = new DatabaseSync(join(target.dataDirectory, 'ostiary.db'))
     assert.deepEqual({ ...database.prepare('pragma integrity_check').get() }, { integrity_check: 'ok' })
     assert.deepEqual({ ...database.prepare('pragma freelist_count').get() }, { freelist_count: 0 })
@@ -133,46 +113,49 @@ describe('a backup', () => {
     using target = createDeployment()
     mkdirSync(target.dataDirectory)
     writeFileSync(join(target.dataDirectory, 'anything'), 'mine')
-    const { code, stderr } = await run(target.env, PASSPHRASE, 'restore', file)
+    const { code, stderr } = await runCliWith(target.env, PASSPHRASE, 'restore', file)
     assert.equal(code, 1)
     assert.match(stderr, /\(backup\.not_possible\)\n.* is not empty/)
     assert.deepEqual(readdirSync(target.dataDirectory), ['anything'])
-    const running = await run(envOf(gateway), PASSPHRASE, 'restore', file)
+    const running = await runCliWith(cliEnvOf(gateway), PASSPHRASE, 'restore', file)
     assert.equal(running.code, 1)
   })
 
   test('never replaces a file, and needs a passphrase that is worth the name', async () => {
     const before = readFileSync(file)
-    const again = await run(envOf(gateway), PASSPHRASE, 'backup', file)
+    const again = await runCliWith(cliEnvOf(gateway), PASSPHRASE, 'backup', file)
     assert.equal(again.code, 1)
     assert.match(again.stderr, /exists already/)
     assert.deepEqual(readFileSync(file), before)
     for (const input of ['', 'short\n']) {
-      const { code, stderr } = await run(envOf(gateway), input, 'backup', join(folder.folder, 'other.bin'))
+      const { code, stderr } = await runCliWith(cliEnvOf(gateway), input, 'backup', join(folder.folder, 'other.bin'))
       assert.equal(code, 2)
       assert.match(stderr, /fewer than 12 characters/)
     }
-    assert.equal((await run(envOf(gateway), PASSPHRASE, 'backup')).code, 2)
-    assert.equal((await run(envOf(gateway), PASSPHRASE, 'backup', 'a', 'b')).code, 2)
+    assert.equal((await runCliWith(cliEnvOf(gateway), PASSPHRASE, 'backup')).code, 2)
+    assert.equal((await runCliWith(cliEnvOf(gateway), PASSPHRASE, 'backup', 'a', 'b')).code, 2)
   })
 
   test('takes its passphrase from a file too', async () => {
     const passphraseFile = join(folder.folder, 'passphrase')
     writeFileSync(passphraseFile, `${PASSPHRASE}\n`, { mode: 0o600 })
     const target = join(folder.folder, 'by-file.bin')
-    assert.equal((await run(envOf(gateway), '', 'backup', target, '--passphrase-file', passphraseFile)).code, 0)
+    assert.equal(
+      (await runCliWith(cliEnvOf(gateway), '', 'backup', target, '--passphrase-file', passphraseFile)).code,
+      0,
+    )
     assert.equal((await restoreInto(target)).code, 0)
   })
 
   test('of PostgreSQL is pg_dump’s, and says so; of its keys it is ours', async () => {
     const yaml = join(folder.folder, 'postgres.yaml')
     writeFileSync(yaml, 'store: { kind: postgres, url: env:DATABASE_URL }\n')
-    const env = { ...envOf(gateway), OSTIARY_CONFIG: yaml }
+    const env = { ...cliEnvOf(gateway), OSTIARY_CONFIG: yaml }
     const target = join(folder.folder, 'keys.bin')
-    const refused = await run(env, PASSPHRASE, 'backup', target)
+    const refused = await runCliWith(env, PASSPHRASE, 'backup', target)
     assert.equal(refused.code, 1)
     assert.match(refused.stderr, /pg_dump.*--keys-only/)
-    const { stdout } = await run(env, PASSPHRASE, 'backup', target, '--keys-only')
+    const { stdout } = await runCliWith(env, PASSPHRASE, 'backup', target, '--keys-only')
     assertHolds(stdout, KEYS)
     assert.doesNotMatch(stdout, /ostiary\.db/)
     const { left } = await restoreInto(target)

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { internalActor } from '#core/actor.ts'
 import { ask, type Gateway, startGateway, until } from '../support/gateway.ts'
 import { bootstrapToken, callOnce } from '../support/process.ts'
+import { sendJson, startProvider } from '../support/provider.ts'
 
 interface Sample {
   readonly name: string
@@ -102,6 +103,57 @@ test('what was called is counted at once, by route, outcome and problem', async 
   assert.equal(totalOf(after, 'ostiary_calls_total'), 13)
   assert.equal(totalOf(after, 'ostiary_worker_replacements_total'), 1)
   assert.equal(totalOf(after, 'ostiary_config_generation'), 2)
+})
+
+test('tells the tokens and the cost of calls, and for which of them it estimated or knew no price', async () => {
+  const choices = [{ index: 0, finish_reason: 'stop', message: { role: 'assistant', content: 'Hi' } }]
+  const answer = { id: 'chatcmpl-1', object: 'chat.completion', created: 0, model: 'x', choices }
+  const usage = { prompt_tokens: 1000, completion_tokens: 50, total_tokens: 1050 }
+  await using provider = await startProvider(({ body }, res) => {
+    const { model } = JSON.parse(body.toString())
+    if (model === 'silent') return sendJson(res, 200, answer)
+    if (model === 'refused') return sendJson(res, 400, { error: { message: 'no' } })
+    return sendJson(res, 200, { ...answer, usage })
+  })
+  await using gateway = await startGateway({
+    yaml: `
+providers:
+  own: { format: openai, baseUrl: '${provider.url}', credential: env:KEY }
+models:
+  dear: { provider: own, price: { input: 1000, output: 2000, request: 1 } }
+  silent: { provider: own, price: { input: 0, output: 0 } }
+  refused: { provider: own, price: { input: 1, output: 1 } }
+  unpriced: { provider: own }
+`,
+    env: { KEY: 'key-of-the-provider' },
+    workers: 2,
+  })
+  const headers = { authorization: `Bearer ${await gateway.liveKey()}`, 'content-type': 'application/json' }
+  const ended: Record<string, number> = {}
+  for (const model of ['dear', 'dear', 'dear', 'silent', 'refused', 'unpriced', 'unpriced', 'nothing']) {
+    const content = JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello' }] })
+    const { status } = await ask(`${gateway.url}/v1/chat/completions`, { headers, body: content })
+    ended[status] = (ended[status] ?? 0) + 1
+  }
+  assert.deepEqual(ended, { 200: 6, 400: 1, 404: 1 })
+  const token = bootstrapToken(gateway.dataDirectory)
+  const samples = await until('all events', async () => {
+    const samples = parse((await scrape(gateway, token)).text)
+    return totalOf(samples, 'ostiary_calls_total') === 8 && samples
+  })
+  const tokens = (what: string, labels: Record<string, string>) =>
+    totalOf(samples, `gen_ai_client_token_usage_${what}`, { gen_ai_provider_name: 'openai', ...labels })
+  const input = { gen_ai_token_type: 'input', gen_ai_operation_name: 'chat' }
+  const output = { gen_ai_token_type: 'output', gen_ai_operation_name: 'chat' }
+  // Five that the provider counted, and the one that was estimated; a refused call has used nothing.
+  assert.deepEqual([tokens('count', input), tokens('count', output)], [6, 6])
+  assert.equal(tokens('bucket', { ...input, le: '1024.0' }) - tokens('bucket', { ...input, le: '256.0' }), 5)
+  assert.ok(tokens('sum', input) > 5000 && tokens('sum', input) < 5100)
+  assert.ok(tokens('sum', output) > 250 && tokens('sum', output) < 300)
+  // Three times a dollar, a thousand tokens at a tenth of a cent, and fifty at twice that.
+  assert.ok(Math.abs(totalOf(samples, 'ostiary_cost_usd_total') - 6.3) < 1e-9)
+  assert.equal(totalOf(samples, 'ostiary_estimated_calls_total'), 1)
+  assert.equal(totalOf(samples, 'ostiary_unpriced_calls_total'), 2)
 })
 
 test('shows what is under way in each worker, and how late its loop is', async () => {

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import type { RefusalsEvent } from '#core/events.ts'
 import { adminScopes } from '#core/operator.ts'
 import { ask, type Gateway, startGateway, until } from '../support/gateway.ts'
-import { bootstrapToken, createDeployment, runCli, runProgram, startProcess } from '../support/process.ts'
+import { bootstrapToken, cliEnvOf, createDeployment, runCli, runProgram, startProcess } from '../support/process.ts'
 
 const TOKEN = /^so_[0-9A-Za-z]{49}$/
 
@@ -18,16 +18,10 @@ function request(gateway: Gateway, token: string, path: string, body?: object, h
   })
 }
 
-const envOf = (gateway: Gateway) => ({
-  OSTIARY_CONFIG: gateway.configFile,
-  OSTIARY_DATA_DIR: gateway.dataDirectory,
-  OSTIARY_LISTENERS_ADMIN_URL: gateway.adminUrl,
-})
-
 describe('the first operator', () => {
   test('ends the bootstrap token for every operation, and for every later start', async () => {
     await using gateway = await startGateway()
-    const env = envOf(gateway)
+    const env = cliEnvOf(gateway)
     const file = join(gateway.dataDirectory, 'bootstrap-token')
     const bootstrap = bootstrapToken(gateway.dataDirectory)
     assert.match(bootstrap, TOKEN)
@@ -80,7 +74,7 @@ describe('the first operator', () => {
 
   test('is not yet there with a token that may make no other', async () => {
     await using gateway = await startGateway()
-    const env = envOf(gateway)
+    const env = cliEnvOf(gateway)
     const { code, stderr } = await runCli(env, 'tokens', 'create', '--name', 'ci', '--scopes', 'keys:read,keys:write')
     assert.deepEqual([code, /bootstrap/.test(stderr)], [0, false])
     assert.equal((await runCli(env, 'tokens', 'list')).code, 0)
@@ -100,7 +94,7 @@ describe('an operator token', () => {
   })
   after(() => gateway[Symbol.asyncDispose]())
 
-  const cli = (token: string, ...args: string[]) => runCli({ ...envOf(gateway), OSTIARY_TOKEN: token }, ...args)
+  const cli = (token: string, ...args: string[]) => runCli({ ...cliEnvOf(gateway), OSTIARY_TOKEN: token }, ...args)
   const create = async (...args: string[]) => {
     const { code, stdout, stderr } = await cli(root, 'tokens', 'create', '--json', ...args)
     assert.equal(code, 0, stderr)
@@ -134,10 +128,10 @@ describe('an operator token', () => {
   test('is taken from a file that is its owner’s alone', { skip: process.platform === 'win32' }, async () => {
     const file = join(gateway.folder, 'token')
     writeFileSync(file, `${root}\n`, { mode: 0o600 })
-    assert.equal((await runCli({ ...envOf(gateway), OSTIARY_TOKEN_FILE: file }, 'keys', 'list')).code, 0)
+    assert.equal((await runCli({ ...cliEnvOf(gateway), OSTIARY_TOKEN_FILE: file }, 'keys', 'list')).code, 0)
     const open = join(gateway.folder, 'open')
     writeFileSync(open, `${root}\n`, { mode: 0o644 })
-    const refused = await runCli({ ...envOf(gateway), OSTIARY_TOKEN_FILE: open }, 'keys', 'list')
+    const refused = await runCli({ ...cliEnvOf(gateway), OSTIARY_TOKEN_FILE: open }, 'keys', 'list')
     assert.match(refused.stderr, /cli\.no_token[\s\S]*chmod 600/)
     assert.equal(refused.code, 1)
   })

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
 import { startOstiary } from '#app.ts'
-import { runCommand } from '#cli/commands.ts'
 import { type Gateway, startGateway } from '../support/gateway.ts'
 import { startPostgres } from '../support/postgres.ts'
-import { askAdmin, callOnce, createDeployment, runCli, startProcess } from '../support/process.ts'
+import { askAdmin, callOnce, cliEnvOf, createDeployment, runCli, runCliWith, startProcess } from '../support/process.ts'
 import { type Provider, sendJson, startProvider } from '../support/provider.ts'
 
 const CHAT = '{"model":"m","messages":[]}'
@@ -21,32 +19,13 @@ after(() => provider[Symbol.asyncDispose]())
 const yamlOf = (reference: string) =>
   `providers:\n  up:\n    format: openai\n    baseUrl: '${provider.url}'\n    credential: '${reference}'\nmodels:\n  m: { provider: up }\n`
 
-type Env = Readonly<Record<string, string>>
-
-async function run(env: Env, input: string, ...args: string[]) {
-  const written = { stdout: '', stderr: '' }
-  const code = await runCommand(args, {
-    env,
-    stdin: Readable.from([Buffer.from(input)]),
-    stdout: { write: text => (written.stdout += text) },
-    stderr: { write: text => (written.stderr += text) },
-  })
-  return { code, ...written }
-}
-
-const envOf = ({ configFile, dataDirectory, adminUrl }: Gateway): Env => ({
-  OSTIARY_CONFIG: configFile,
-  OSTIARY_DATA_DIR: dataDirectory,
-  OSTIARY_LISTENERS_ADMIN_URL: adminUrl,
-})
-
 async function usedBy(gateway: { readonly url: string }, key: string): Promise<string> {
   return JSON.parse((await callOnce(gateway.url, key, { body: CHAT })).text).used
 }
 
 test('a value sealed before the first start is used by it', async () => {
   using deployment = createDeployment()
-  const sealed = await run(deployment.env, 'sealed-credential\n', 'config', 'encrypt')
+  const sealed = await runCliWith(deployment.env, 'sealed-credential\n', 'config', 'encrypt')
   assert.deepEqual([sealed.code, sealed.stderr], [0, ''])
   assert.match(sealed.stdout, /^enc:[0-9a-f]{12}\.[\w.-]+\n$/)
   writeFileSync(deployment.configFile, yamlOf(sealed.stdout.trim()))
@@ -58,10 +37,10 @@ test('a value sealed before the first start is used by it', async () => {
 
 test('what is sealed is printed as JSON on demand, and an option that would say nothing is refused', async () => {
   using deployment = createDeployment()
-  const sealed = await run(deployment.env, 'sealed-credential\n', 'config', 'encrypt', '--json')
+  const sealed = await runCliWith(deployment.env, 'sealed-credential\n', 'config', 'encrypt', '--json')
   assert.deepEqual([sealed.code, sealed.stderr], [0, ''])
   assert.match(JSON.parse(sealed.stdout).reference, /^enc:[0-9a-f]{12}\.[\w.-]+$/)
-  const refused = await run(deployment.env, 'sealed-credential\n', 'config', 'encrypt', '--config', 'x.yaml')
+  const refused = await runCliWith(deployment.env, 'sealed-credential\n', 'config', 'encrypt', '--config', 'x.yaml')
   assert.deepEqual([refused.code, refused.stdout], [2, ''])
   assert.match(refused.stderr, /takes no --config/)
 })
@@ -70,16 +49,16 @@ test('PostgreSQL’s URL may be sealed', async () => {
   await using server = await startPostgres()
   const url = await server.createDatabase()
   using deployment = createDeployment()
-  const sealed = (await run(deployment.env, url, 'config', 'encrypt')).stdout.trim()
+  const sealed = (await runCliWith(deployment.env, url, 'config', 'encrypt')).stdout.trim()
   writeFileSync(deployment.configFile, `store: { kind: postgres, url: '${sealed}' }\n`)
   await using gateway = await startGateway({ folder: deployment.folder })
   assert.equal((await callOnce(gateway.url, gateway.testKey)).status, 200)
   // The same URL sealed once more is no change that needs a restart; another one is.
-  const again = (await run(envOf(gateway), url, 'config', 'encrypt')).stdout.trim()
+  const again = (await runCliWith(cliEnvOf(gateway), url, 'config', 'encrypt')).stdout.trim()
   assert.notEqual(again, sealed)
   writeFileSync(gateway.configFile, `store: { kind: postgres, url: '${again}' }\n`)
   assert.deepEqual((await gateway.ostiary.reload('test')).changes, ['store.url: sealed anew'])
-  const other = (await run(envOf(gateway), `${url}x`, 'config', 'encrypt')).stdout.trim()
+  const other = (await runCliWith(cliEnvOf(gateway), `${url}x`, 'config', 'encrypt')).stdout.trim()
   writeFileSync(gateway.configFile, `store: { kind: postgres, url: '${other}' }\n`)
   await assert.rejects(gateway.ostiary.reload('test'), { code: 'config.invalid', message: /restart.*store\.url/ })
 })
@@ -89,7 +68,7 @@ describe('a reference that leads nowhere is named with its line', () => {
   let sealed: string
   before(async () => {
     gateway = await startGateway()
-    sealed = (await run(envOf(gateway), 'x-credential', 'config', 'encrypt')).stdout.trim()
+    sealed = (await runCliWith(cliEnvOf(gateway), 'x-credential', 'config', 'encrypt')).stdout.trim()
   })
   after(() => gateway[Symbol.asyncDispose]())
 
@@ -137,13 +116,13 @@ describe('a reference that leads nowhere is named with its line', () => {
 describe('re-wrapping', () => {
   test('keeps an old key that a sealed member of the configuration needs, and names the member', async () => {
     await using gateway = await startGateway()
-    const env = envOf(gateway)
-    const seal = async () => (await run(env, 'sealed-credential', 'config', 'encrypt')).stdout.trim()
+    const env = cliEnvOf(gateway)
+    const seal = async () => (await runCliWith(env, 'sealed-credential', 'config', 'encrypt')).stdout.trim()
     const keyFiles = () => readdirSync(gateway.dataDirectory).filter(name => name.startsWith('key-encryption-key'))
     writeFileSync(gateway.configFile, yamlOf(await seal()))
     await gateway.ostiary.reload('test')
-    await run(env, 'other-credential', 'secrets', 'set', 'other')
-    const first = await run(env, '', 'secrets', 'rewrap')
+    await runCliWith(env, 'other-credential', 'secrets', 'set', 'other')
+    const first = await runCliWith(env, '', 'secrets', 'rewrap')
     assert.equal(first.code, 0)
     assert.match(
       first.stdout,
@@ -152,11 +131,11 @@ describe('re-wrapping', () => {
     assert.equal(keyFiles().length, 2)
     const { changes } = await gateway.ostiary.reload('test')
     assert.deepEqual(changes, [], 'it is still readable')
-    const again = JSON.parse((await run(env, '', 'secrets', 'rewrap', '--json')).stdout)
+    const again = JSON.parse((await runCliWith(env, '', 'secrets', 'rewrap', '--json')).stdout)
     assert.deepEqual([again.rewrapped, again.kept.length], [0, 1], 'no third key')
     writeFileSync(gateway.configFile, yamlOf(await seal()))
     assert.deepEqual((await gateway.ostiary.reload('test')).changes, ['providers.up.credential: sealed anew'])
-    const last = JSON.parse((await run(env, '', 'secrets', 'rewrap', '--json')).stdout)
+    const last = JSON.parse((await runCliWith(env, '', 'secrets', 'rewrap', '--json')).stdout)
     assert.deepEqual([last.kek_id, last.removed, last.kept], [again.kek_id, [again.kept[0].kek_id], []])
     assert.deepEqual(keyFiles(), ['key-encryption-key'])
     assert.equal(await usedBy(gateway, await gateway.liveKey()), 'Bearer sealed-credential')
@@ -167,12 +146,12 @@ describe('re-wrapping', () => {
     const key = Buffer.alloc(32, 'k').toString('base64url')
     {
       await using gateway = await startGateway({ folder: deployment.folder })
-      await run(envOf(gateway), 'stored-credential', 'secrets', 'set', 'up')
+      await runCliWith(cliEnvOf(gateway), 'stored-credential', 'secrets', 'set', 'up')
     }
     const options = { folder: deployment.folder, env: { OSTIARY_KEY_ENCRYPTION_KEY: key }, yaml: yamlOf('secret:up') }
     {
       await using gateway = await startGateway(options)
-      const { stdout } = await run({ ...envOf(gateway), ...options.env }, '', 'secrets', 'rewrap')
+      const { stdout } = await runCliWith({ ...cliEnvOf(gateway), ...options.env }, '', 'secrets', 'rewrap')
       assert.match(stdout, /^1 data key was brought under/)
       assert.equal(await usedBy(gateway, await gateway.liveKey()), 'Bearer stored-credential')
     }
@@ -191,7 +170,7 @@ describe('re-wrapping', () => {
     using deployment = createDeployment()
     const put = async (gateway: Parameters<typeof askAdmin>[0]) => {
       for (let n = 0; n < 250; n++)
-        await run(
+        await runCliWith(
           { ...deployment.env, OSTIARY_LISTENERS_ADMIN_URL: gateway.adminUrl },
           `value-${n}`,
           'secrets',
@@ -215,7 +194,7 @@ describe('re-wrapping', () => {
     await using gateway = await startGateway({ folder: deployment.folder })
     const key = await gateway.liveKey()
     assert.equal(await usedBy(gateway, key), 'Bearer value-249')
-    const { code, stdout, stderr } = await run(envOf(gateway), '', 'secrets', 'rewrap')
+    const { code, stdout, stderr } = await runCliWith(cliEnvOf(gateway), '', 'secrets', 'rewrap')
     assert.equal(code, 0, stderr)
     assert.match(
       stdout,

@@ -2,12 +2,10 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
-import { runCommand } from '#cli/commands.ts'
 import type { ChangeEvent } from '#core/events.ts'
 import { type Gateway, startGateway, until } from '../support/gateway.ts'
-import { callOnce, startLoad } from '../support/process.ts'
+import { callOnce, cliEnvOf, runCliWith, startLoad } from '../support/process.ts'
 import { type Provider, sendJson, startProvider } from '../support/provider.ts'
 
 const CHAT = '{"model":"m","messages":[]}'
@@ -36,15 +34,8 @@ async function start(yaml = '{}\n', options: Parameters<typeof startGateway>[0] 
 }
 
 /** Runs a command with text on standard input. */
-async function run({ configFile, dataDirectory, adminUrl }: Gateway, input: string, ...args: string[]) {
-  const written = { stdout: '', stderr: '' }
-  const code = await runCommand(args, {
-    env: { OSTIARY_CONFIG: configFile, OSTIARY_DATA_DIR: dataDirectory, OSTIARY_LISTENERS_ADMIN_URL: adminUrl },
-    stdin: Readable.from([Buffer.from(input)]),
-    stdout: { write: text => (written.stdout += text) },
-    stderr: { write: text => (written.stderr += text) },
-  })
-  return { code, ...written }
+function run(gateway: Gateway, input: string, ...args: string[]) {
+  return runCliWith(cliEnvOf(gateway), input, ...args)
 }
 
 async function used(gateway: Gateway, key: string) {

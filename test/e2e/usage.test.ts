@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { internalActor } from '#core/actor.ts'
 import type { CallEvent } from '#core/events.ts'
@@ -290,4 +293,44 @@ describe('usage', () => {
     assert.equal(code, 1)
     assert.match(stderr, /admin\.invalid_input/)
   })
+})
+
+test('hours older than are kept are gone after a start, all others stay; null keeps all', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'ostiary-'))
+  const DAY_MS = 86_400_000
+  const now = Date.now()
+  try {
+    const sums = async (yaml: string, before?: (gateway: Gateway) => Promise<void>) => {
+      await using gateway = await startGateway({ folder, yaml })
+      await before?.(gateway)
+      const { store } = gateway.ostiary
+      return (await store.usage.list({ by: [], from: 0, projects: null, limit: 1 }))[0]?.requests
+    }
+    const all = await sums('usage: { retentionDays: null }\n', async ({ ostiary }) => {
+      const calls = [400, 64, 63, 61, 1].map(days =>
+        call(`req_${days}`, 'proj_1', 'key_1', { at: now - days * DAY_MS }),
+      )
+      // More groups of one hour than a step deletes.
+      const many = Array.from({ length: 1100 }, (_, i) =>
+        call(`req_many_${i}`, 'proj_1', `key_${i}`, { at: now - 100 * DAY_MS }),
+      )
+      await appendCalls(ostiary.store, [...calls, ...many], 99)
+    })
+    assert.equal(all, 1105)
+    assert.equal(await sums('usage: { retentionDays: null }\n'), 1105)
+    await using gateway = await startGateway({ folder, yaml: 'usage: { retentionDays: 62 }\n' })
+    const { store } = gateway.ostiary
+    const left = () => store.usage.list({ by: ['time'], span: 'hour', from: 0, projects: null, limit: 10 })
+    const hours = await until('the old ones are gone', async () => {
+      const rows = await left()
+      return rows.length === 2 ? rows : undefined
+    })
+    const hourOf = (days: number) => Math.floor((now - days * DAY_MS) / 3_600_000) * 3_600_000
+    assert.deepEqual(
+      hours.map(({ group, requests }) => [group, requests]),
+      [61, 1].map(days => [[hourOf(days)], 1]),
+    )
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 })
