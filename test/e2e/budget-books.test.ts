@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { internalActor } from '#core/actor.ts'
 import type { CallEvent } from '#core/events.ts'
 import {
@@ -39,14 +38,12 @@ test('after a clean stop events, roll-ups and the budget say the same, and of co
   await using first = await startGateway({ yaml, env, folder, workers: 2 })
   const completing = await mint(first, 'completing')
   const breaking = await mint(first, 'breaking')
-  let isOver = false
-  const caller = { url: first.url, stopped: () => isOver, random: seeded(20_261_123) }
+  const stopped = () => provider.billed(COMPLETED) > 3000 && provider.billed(BROKEN) > 1500
+  const caller = { url: first.url, stopped, random: seeded(20_261_123) }
   const callers = Array.from({ length: 6 }, (_, n) => {
     const own = n % 2 === 0 ? { key: completing.secret, kinds: COMPLETED } : { key: breaking.secret, kinds: BROKEN }
     return callOn({ ...caller, ...own })
   })
-  await pause(800)
-  isOver = true
   await Promise.all(callers)
   const drawn = await drawnAtRest(first.url, completing.secret)
   await first.ostiary[Symbol.asyncDispose]()
@@ -57,7 +54,6 @@ test('after a clean stop events, roll-ups and the budget say the same, and of co
     rows.map(row => ({ ...row })),
     [{ used: drawn, high: drawn, closed: 1 }],
   )
-
 
   await using second = await startGateway({ env, folder, workers: 2 })
   const calls = (await second.events()).filter(({ route }) => route === 'openai.chat')
