@@ -131,8 +131,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       onLog: (worker, { level, fields, message }) => log[level]({ worker, ...fields }, message),
       onLeak: question => leakedKeys.answer(question),
       limits,
-      onBudget: notice =>
-        void limits.record(notice).catch(error => log.error({ err: error, ...notice }, 'an event was not written')),
+      onBudget: limits.record,
       onReplaced: (index, reason) => {
         meter.add(table.replacements, 1)
         log.error({ worker: index, reason }, 'a worker ended and is being replaced')

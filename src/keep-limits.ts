@@ -8,6 +8,7 @@ import { createLimitsMemory } from '#limits/counter-memory.ts'
 import { createLimitsKeeper } from '#limits/keeper.ts'
 import type { LimitNotices } from '#limits/ticket.ts'
 import type { Store } from '#store/ports.ts'
+import { createNoticeQueue } from './notice-queue.ts'
 
 /** What a worker learns of budgets; told to the supervisor, who puts it on record. */
 export type BudgetNotice =
@@ -21,7 +22,8 @@ export interface LimitsKeeping extends AsyncDisposable {
   readonly epoch: string
   /** Of a worker that is no more, before its number is given to another. */
   reclaim(worker: number): Promise<void>
-  record(notice: BudgetNotice): Promise<void>
+  /** Written as soon as the store takes it. */
+  record(notice: BudgetNotice): void
 }
 
 interface Options {
@@ -43,12 +45,19 @@ export function keepLimits({ store, workers, slots, clock, log }: Options): Limi
     clock,
     onTrouble: error => log.error({ err: error }, 'what was used of budgets could not be noted; it is tried again'),
   })
+  const notices = createNoticeQueue({
+    record: event => store.events.record(event),
+    onTrouble: (error, event) => log.error({ err: error, event }, 'an event of a budget is not written yet'),
+  })
   return {
     memory,
     epoch,
     reclaim: worker => keeper.reclaim(worker),
-    record: notice => store.events.record(eventOf(notice, clock())),
-    [Symbol.asyncDispose]: () => keeper[Symbol.asyncDispose](),
+    record: notice => notices.push(eventOf(notice, clock())),
+    async [Symbol.asyncDispose]() {
+      await notices[Symbol.asyncDispose]()
+      await keeper[Symbol.asyncDispose]()
+    },
   }
 }
 

@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '#config/schema.ts'
 import type { Actor } from '#core/actor.ts'
-import { type Clock, systemClock } from '#core/clock.ts'
 import { Problem, type ProblemCode } from '#core/problems.ts'
 import type { LeakReport } from '#gateway/leak-intake.ts'
 import { createLeakKeySource, type LeakKeySource } from '#keys/leak-key-source.ts'
@@ -36,7 +35,7 @@ const MINUTE_MS = 60_000
 export async function openLeakedKeys({ config, leaks, log }: LeakedKeysOptions): Promise<LeakedKeys> {
   await using opened = new AsyncDisposableStack()
   const source = config.keysUrl === undefined ? null : await openSource(opened, config, log)
-  const takesOne = createPace(config.maxReportsPerMinute, systemClock)
+  const takesOne = createPace(config.maxReportsPerMinute)
   const closing = opened.move()
   return {
     async answer(question) {
@@ -70,7 +69,7 @@ async function openSource(
   return createLeakKeySource({
     url: keysUrl,
     send,
-    clock: systemClock,
+    clock: () => performance.now(),
     onTrouble(error) {
       if (error === null) log.info('keys of reporters of leaks are fetched again')
       else log.error({ err: error }, 'keys of reporters of leaks cannot be fetched')
@@ -79,11 +78,12 @@ async function openSource(
 }
 
 /** Whether one more fits into the minute that began with the first. */
-function createPace(perMinute: number, clock: Clock): () => boolean {
+function createPace(perMinute: number): () => boolean {
   let began = Number.NEGATIVE_INFINITY
   let taken = 0
   return () => {
-    const now = clock()
+    // Not the time of day, which may be set back.
+    const now = performance.now()
     if (now - began >= MINUTE_MS) {
       began = now
       taken = 0

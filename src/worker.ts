@@ -164,8 +164,14 @@ async function run(seed: WorkerSeed): Promise<void> {
       uncapped: config.requests.uncappedAddresses,
       clock: systemClock,
     }),
-    handle:
-      takeLeakReport === null ? pipeline : (req, res) => (isLeakReport(req) ? takeLeakReport : pipeline)(req, res),
+    handle(req, res) {
+      const handle = takeLeakReport !== null && isLeakReport(req) ? takeLeakReport : pipeline
+      // They answer whatever happens: what comes here is a defect, and costs its own call only.
+      Promise.try(handle, req, res).catch(error => {
+        log('error', { error }, 'a call failed by a defect')
+        res.destroy()
+      })
+    },
     onMalformed: refused,
     onCapped(source, cap) {
       meter.add(table.cappedConnections, 1, cap)

@@ -22,7 +22,7 @@ export async function forward(call: Call, route: OperationRoute, hold: Hold): Pr
   const { grant, input } = hold
   const { target } = grant
   call.target = target
-  const { body, asksForUsage } = rewrite(route, target, input)
+  const { body, asksForUsage } = rewrite(route, target, input, call.ticket?.reserves === true)
   if (call.gone) throw new Problem('request.caller_hung_up')
   const reply = new Reply(call, route, hold, asksForUsage)
   const send = (credential: Secret | null, sink: ReplySink) => {
@@ -46,9 +46,14 @@ export async function forward(call: Call, route: OperationRoute, hold: Hold): Pr
  * The caller's bytes, with the model's name at the provider, the model's maximum and the question for the stream's use
  * put in where they are needed: nothing is serialised again.
  */
-function rewrite(route: OperationRoute, target: ModelTarget, input: Input): { body: Buffer; asksForUsage: boolean } {
+function rewrite(
+  route: OperationRoute,
+  target: ModelTarget,
+  input: Input,
+  isBudgeted: boolean,
+): { body: Buffer; asksForUsage: boolean } {
   const { body, json, modelRange } = input
-  const limit = enforceOutput(route.format, route.id, target, json, body)
+  const limit = enforceOutput(route.format, route.id, target, json, body, isBudgeted)
   const question = askForUsage(route.id, target.provider, json, body)
   const name =
     modelRange === null || input.model === target.providerModel

@@ -60,6 +60,7 @@ export async function reserve(
     const bound = boundUsage(route.format, route.id, json, body.length, maxOutputTokens)
     const unbounded = bound.unbounded ?? (bound.output === null ? 'the output: name a maximum of tokens' : null)
     const isBounded = unbounded === null && bound.output !== null
+    const isPriced = isBounded && bound.unpriced === null
     const stated = boundOutput(route.format, route.id, json)
     const likely = Math.min(USUAL_OUTPUT_TOKENS, bound.output ?? USUAL_OUTPUT_TOKENS)
     const waiting = call.ticket.reserve({
@@ -69,8 +70,8 @@ export async function reserve(
       outputTokens: stated ?? likely,
       boundTokens: isBounded ? bound.input + bound.output : null,
       boundNanoUsd:
-        price === null ? null : isFree(price) ? 0 : isBounded ? boundCost(bound.input, bound.output, price) : null,
-      unbounded,
+        price === null ? null : isFree(price) ? 0 : isPriced ? boundCost(bound.input, bound.output, price) : null,
+      unbounded: unbounded ?? bound.unpriced,
     })
     if (waiting !== undefined) await waiting
   }

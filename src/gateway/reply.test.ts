@@ -443,4 +443,8 @@ test('a server of the older name is asked by it', async t => {
   const stages = await openStages(t, { upstreamPort, maxOutputTokens: 9, provider: { maxTokensMember: 'max_tokens' } })
   await readAll(await ask(stages.port))
   assert.equal(got, '{"max_tokens":9,"model":"its-name","messages":[]}')
+  got = ''
+  // What it may not know it would not heed.
+  await readAll(await ask(stages.port, { body: { model: 'real', messages: [], max_completion_tokens: 5 } }))
+  assert.deepEqual(JSON.parse(got), { model: 'its-name', messages: [], max_completion_tokens: 5, max_tokens: 5 })
 })

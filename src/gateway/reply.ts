@@ -152,7 +152,8 @@ export class Reply implements ReplySink {
     this.#openMeter = null
     this.#usageWithoutReply = null
     // Of no effect once the head was passed on.
-    if (this.#error === null || this.#drain !== null) this.#reject(new Problem('request.caller_hung_up'))
+    const isAwaited = this.status === 0 || this.#drain !== null
+    if (isAwaited && (this.#error === null || this.#drain !== null)) this.#reject(new Problem('request.caller_hung_up'))
     this.#onOver?.()
   }
 }

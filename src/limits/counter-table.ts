@@ -21,7 +21,7 @@ import {
 import { GENERATION_MASK } from './shared-word.ts'
 
 /** Slots looked at for one counter. */
-const PROBES = 32
+const PROBES = 128
 const LOCK_WAIT_MS = 5
 const LOCK_TRIES = 200
 

@@ -8,8 +8,8 @@ import type { FormatName } from './wire-format.ts'
 
 /**
  * Holds a request to its model's maximum of output tokens: null where it asks for less by itself, else the edit that asks for
- * the maximum. Throws `request.max_output` if it asks for more, `request.invalid_body` if what it asks for is no number of
- * tokens.
+ * the maximum, or for what the caller said where the server may not know the name that it was said by. Throws `request.max_output` if it asks for more, `request.invalid_body` if what it asks for is no number of
+ * tokens. `isBudgeted`: what the call says is what was reserved for it, so that the server must heed it.
  */
 export function enforceOutput(
   format: FormatName,
@@ -17,14 +17,16 @@ export function enforceOutput(
   target: ModelTarget,
   json: JsonObject,
   body: Buffer,
+  isBudgeted: boolean,
 ): Edit | null {
   const most = target.maxOutputTokens
-  if (most === null || operation === 'openai.embeddings') return null
+  if (operation === 'openai.embeddings' || (most === null && !isBudgeted)) return null
   const limits = outputLimits(format, operation, json)
+  if (most === null) return limits.every(isLimit) ? sayInOwnWord(operation, target, json, body, limits) : null
   for (const limit of limits) {
     if (!isLimit(limit)) {
       throw new Problem('request.invalid_body', {
-        detail: 'The maximum of output tokens must be an integer of 0 or more.',
+        detail: 'The maximum of output tokens must be an integer of 1 or more.',
       })
     }
     if (limit > most) {
@@ -33,7 +35,20 @@ export function enforceOutput(
       })
     }
   }
-  return limits.length > 0 ? null : setLimit(format, operation, target, json, body, most)
+  if (limits.length === 0) return setLimit(format, operation, target, json, body, most)
+  return sayInOwnWord(operation, target, json, body, limits as number[])
+}
+
+/** What the caller said by a name that the server may not know, and then would not heed. */
+function sayInOwnWord(
+  operation: OperationId,
+  { provider: { maxTokensMember: own } }: ModelTarget,
+  json: JsonObject,
+  body: Buffer,
+  limits: readonly number[],
+): Edit | null {
+  if (operation !== 'openai.chat' || own === undefined || isSet(json[own]) || limits.length === 0) return null
+  return setMember(body, [own], String(Math.max(...limits)))
 }
 
 function setLimit(

@@ -340,3 +340,49 @@ describe('SDKs', () => {
     )
   })
 })
+
+describe('counters', () => {
+  const limits =
+    'limits: { m: { unit: requests, amount: 9, windowSeconds: 3600, per: [key, operation] } }\ncounters: { slots: 1024 }\n'
+
+  test('that find no room refuse their call, and end nothing else', async () => {
+    await using open_ = await open(limits)
+    const { gateway } = open_
+    const worker = gateway.ostiary.supervisor.workers[0]
+    const first = await mint(gateway)
+    assert.equal((await call(gateway, first)).status, 200)
+    const keys = await Promise.all(Array.from({ length: 1100 }, () => mint(gateway)))
+    const replies: Reply[] = []
+    for (let from = 0; from < keys.length; from += 50) {
+      replies.push(...(await Promise.all(keys.slice(from, from + 50).map(key => call(gateway, key)))))
+    }
+    const refused = replies.filter(({ status }) => status === 503)
+    assert.ok(refused.length >= 1101 - 1024, `${refused.length} refused`)
+    assert.equal(refused.length + (statuses(replies)[200] ?? 0), 1100)
+    assert.match(refused[0]?.text ?? '', /limits\.too_many_counters/)
+    // Who has a counter goes on, on the worker that refused the others.
+    assert.equal((await call(gateway, first)).status, 200)
+    assert.equal(gateway.ostiary.supervisor.workers[0], worker)
+  })
+
+  test('are not made by whoever only looks, and not of names that callers make up', async () => {
+    const perModel =
+      'limits: { m: { unit: requests, amount: 9, windowSeconds: 7200, per: [key, model] } }\ncounters: { slots: 1024 }\n'
+    await using open_ = await open(perModel)
+    const { gateway } = open_
+    const key = await mint(gateway)
+    const look = (query: string) =>
+      ask(`${gateway.url}/ostiary/key?${query}`, { method: 'GET', headers: { authorization: `Bearer ${key}` } })
+    assert.equal((await look('model=nothing')).status, 404)
+    assert.equal((await look('operation=nothing')).status, 404)
+    assert.match((await look('model=gpt')).text, /"remaining":9/)
+    for (let n = 0; n < 12; n++) assert.equal((await look(`model=gpt-x${n}`)).status, 200)
+    // Of a pattern, names that no price list knows are counted together.
+    const made = await Promise.all(
+      Array.from({ length: 12 }, (_, n) => call(gateway, key, { ...CHAT, model: `gpt-x${n}` })),
+    )
+    assert.deepEqual(statuses(made), { 200: 9, 429: 3 })
+    assert.equal((await call(gateway, key, { ...CHAT, model: 'gpt-4o' })).status, 200)
+    assert.equal((await call(gateway, key)).status, 200)
+  })
+})

@@ -18,7 +18,7 @@ const outputs: readonly (readonly [OperationId, Body, model: number | null, expe
   ['openai.chat', { max_completion_tokens: 10, n: 4 }, null, 40],
   ['openai.chat', { max_completion_tokens: 10, max_tokens: 70 }, null, 70],
   ['openai.chat', { max_tokens: null }, 500, 500],
-  ['openai.chat', { max_tokens: 0 }, null, 0],
+  ['openai.chat', { max_tokens: 0 }, null, null],
   ['openai.chat', { max_tokens: -1 }, 500, null],
   ['openai.chat', { max_tokens: '10' }, 500, null],
   ['openai.chat', { max_tokens: 1.5 }, 500, null],
@@ -105,6 +105,28 @@ const unbounded: readonly (readonly [OperationId, Body, named: RegExp | null])[]
 for (const [operation, body, named] of unbounded) {
   test(`${operation} ${JSON.stringify(body)}: ${named === null ? 'is bounded' : `has no bound, for ${named.source}`}`, () => {
     const found = bound(operation, body).unbounded
+    if (named === null) assert.equal(found, null)
+    else assert.match(String(found), named)
+  })
+}
+
+const unpriced: readonly (readonly [OperationId, Body, named: RegExp | null])[] = [
+  ['openai.chat', { service_tier: 'priority' }, /service_tier "priority"/],
+  ['openai.chat', { service_tier: 'whatever comes next' }, /service_tier/],
+  ['openai.responses', { service_tier: 'auto' }, null],
+  ['openai.chat', { service_tier: 'flex' }, null],
+  ['anthropic.messages', { service_tier: 'standard_only' }, null],
+  ['anthropic.messages', { speed: 'fast' }, /speed/],
+  ['anthropic.messages', { inference_geo: 'us' }, /inference_geo/],
+  ['anthropic.messages', { system: [{ type: 'text', text: 'x', cache_control: { type: 'ephemeral' } }] }, null],
+  ['anthropic.messages', { system: [{ cache_control: { type: 'ephemeral', ttl: '5m' } }] }, null],
+  ['anthropic.messages', user({ type: 'text', text: 'x', cache_control: { ttl: '1h' } }), /five minutes/],
+  ['anthropic.messages', { tools: [{ name: 'x', cache_control: { ttl: '1h' } }] }, /five minutes/],
+]
+
+for (const [operation, body, named] of unpriced) {
+  test(`${operation} ${JSON.stringify(body)}: costs ${named === null ? 'what the list says' : `more, for ${named.source}`}`, () => {
+    const found = bound(operation, body).unpriced
     if (named === null) assert.equal(found, null)
     else assert.match(String(found), named)
   })

@@ -15,6 +15,8 @@ export interface UsageBound {
   readonly estimateInput: number
   /** The first thing asked for that has no bound, in words; null = all is bounded. */
   readonly unbounded: string | null
+  /** The first thing asked for that the list of prices does not know, such as a dearer tier; null = nothing. */
+  readonly unpriced: string | null
 }
 
 /**
@@ -51,6 +53,7 @@ export function boundUsage(
     output: boundOutput(format, operation, body, modelMaxOutput),
     estimateInput: estimateInput(format, body, bodyBytes),
     unbounded: media.elsewhere ?? unboundedFeature(format, body, tools),
+    unpriced: unpricedFeature(format, body),
   }
 }
 
@@ -91,9 +94,13 @@ function givenLimits(format: FormatName, operation: OperationId, body: JsonObjec
   }
 }
 
-/** A bound that any server takes for one: some read -1, or a text, as none at all. */
+/** A bound that any server takes for one: some read 0, -1 or a text as none at all. */
 export function isLimit(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0
+}
+
+function isCount(value: unknown): value is number {
+  return value === 0 || isLimit(value)
 }
 
 function generationConfigs(body: JsonObject): unknown[] {
@@ -112,7 +119,7 @@ function choicesOf(format: FormatName, body: JsonObject): number | null {
             member(config, 'candidate_count'),
           ])
   const counts = given.filter(value => value !== null && value !== undefined)
-  return counts.every(isLimit) ? Math.max(1, ...counts) : null
+  return counts.every(isCount) ? Math.max(1, ...counts) : null
 }
 
 /** Gemini's thinking has a budget of its own, which the bound of the answer is not certain to hold. */
@@ -159,6 +166,28 @@ function unboundedFeature(format: FormatName, body: JsonObject, tools: readonly 
     if (name !== null) return `the tool ${name.slice(0, 64)}`
   }
   return null
+}
+
+/** What no provider charges more for than its list says; `auto` is the account's, whose tier is the operator's choice. */
+const USUAL_TIERS = new Set<unknown>(['auto', 'default', 'standard', 'standard_only', 'flex', undefined, null])
+
+/** What a caller may ask for that costs more than the list of prices says. */
+function unpricedFeature(format: FormatName, body: JsonObject): string | null {
+  if (!USUAL_TIERS.has(body.service_tier)) return `service_tier ${JSON.stringify(body.service_tier).slice(0, 64)}`
+  if (format !== 'anthropic') return null
+  for (const name of ['speed', 'inference_geo']) if (isSet(body[name])) return name
+  return keepsLong(body) ? 'a cache that is kept for more than five minutes' : null
+}
+
+/** Whether any part of a request asks for a cache of another time than the usual one. */
+function keepsLong(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (Array.isArray(value)) return value.some(keepsLong)
+  for (const [name, inner] of Object.entries(value)) {
+    if (name === 'cache_control' && isSet(member(inner, 'ttl')) && member(inner, 'ttl') !== '5m') return true
+    if (name !== 'input_schema' && keepsLong(inner)) return true
+  }
+  return false
 }
 
 /** The name of a tool that the provider runs, which feeds the model what it finds; null = the caller runs it. */

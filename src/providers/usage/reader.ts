@@ -90,7 +90,8 @@ class Reader implements UsageReader {
   readonly #encoded: boolean
   readonly #contentLength: number | null
   readonly #status: number
-  readonly #inputEstimate: number
+  /** Of the input, if it is needed at all. */
+  readonly #estimateInput: () => number
   readonly #maxOutput: number | null
   #bytes = 0
   /** The provider has said its last word. */
@@ -110,8 +111,10 @@ class Reader implements UsageReader {
     this.#encoded = options.encoded
     this.#contentLength = options.contentLength
     this.#status = options.status
-    // Now, because the body need not live as long as the reply.
-    this.#inputEstimate = estimateInput(format, body, options.inputBytes)
+    const estimate = () => estimateInput(format, body, options.inputBytes)
+    // Of a stream now, because the body need not live as long as that.
+    const ofStream = events ? estimate() : null
+    this.#estimateInput = ofStream === null ? estimate : () => ofStream
     this.#maxOutput = boundOutput(format, operation, body, options.maxOutputTokens)
   }
 
@@ -130,7 +133,7 @@ class Reader implements UsageReader {
       return metered(reported, reported.input, reported.output, 'provider')
     }
     if (this.#status >= 400 && reported.input === null) return { ...NO_USAGE, source: 'provider' }
-    const input = reported.input ?? this.#inputEstimate
+    const input = reported.input ?? this.#estimateInput()
     const output = Math.max(reported.output ?? 0, this.#estimateOutput(whole))
     const reasoning = Math.max(reported.reasoning, tokensOfText(this.#scan.reasoningBytes))
     return metered({ ...reported, reasoning }, input, output, 'estimate')
