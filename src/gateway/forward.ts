@@ -18,12 +18,13 @@ import type { OperationRoute } from './routes.ts'
  * Sends the call to its target; resolves when the reply's head is here. Rejects with `upstream.*`, `request.max_output`,
  * `request.invalid_body` or `request.caller_hung_up`.
  */
-export async function forward(call: Call, route: OperationRoute, { grant, input }: Hold): Promise<Reply> {
+export async function forward(call: Call, route: OperationRoute, hold: Hold): Promise<Reply> {
+  const { grant, input } = hold
   const { target } = grant
   call.target = target
   const { body, asksForUsage } = rewrite(route, target, input)
   if (call.gone) throw new Problem('request.caller_hung_up')
-  const reply = new Reply(call, route, input, asksForUsage)
+  const reply = new Reply(call, route, hold, asksForUsage)
   const send = (credential: Secret | null, sink: ReplySink) => {
     reply.exchange = target.provider.send(toRequest(call, route, target, body, credential), sink)
   }

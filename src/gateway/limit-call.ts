@@ -7,6 +7,7 @@ import type { Admitted } from '#policy/check-address.ts'
 import type { Permitted } from '#policy/permit.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
 import { boundOutput, boundUsage } from '#providers/usage/bound.ts'
+import { USUAL_OUTPUT_TOKENS } from '#providers/usage/estimate.ts'
 import { boundCost, costOf } from '#usage/cost.ts'
 import type { Call } from './call.ts'
 import type { Generation } from './generation.ts'
@@ -16,10 +17,12 @@ import type { OperationRoute } from './routes.ts'
 declare const held: unique symbol
 
 /** Leave to do a granted call, with all that it may use reserved. Made here only: nothing is forwarded without one. */
-export type Hold = { readonly grant: Grant<ModelTarget>; readonly input: Input } & { readonly [held]: true }
-
-/** What the rates of tokens expect a model to write where the call does not say how much it may. */
-const USUAL_OUTPUT_TOKENS = 1024
+export type Hold = {
+  readonly grant: Grant<ModelTarget>
+  readonly input: Input
+  /** The most that the model writes in one answer, in tokens; null = not known. */
+  readonly maxOutputTokens: number | null
+} & { readonly [held]: true }
 
 /** Takes of the rates of requests, and of calls at once. Throws `limits.*`. */
 export function takePace(
@@ -67,7 +70,7 @@ export async function reserve(
     })
     if (waiting !== undefined) await waiting
   }
-  return { grant, input } as Hold
+  return { grant, input, maxOutputTokens } as Hold
 }
 
 /** What the call did use takes the place of what was reserved, and is priced; a call that the gateway refused has used nothing. */

@@ -50,7 +50,7 @@ async function openStages(t: TestContext, options: Options) {
       const route = call.routed(findRoute(req)) as OperationRoute
       const input = await readInput(call, route, limits)
       const target = catalog.find(input.model, route.format)
-      const reply = await forward(call, route, { grant: { target }, input } as unknown as Hold)
+      const reply = await forward(call, route, { grant: { target }, input, maxOutputTokens: null } as unknown as Hold)
       await relay(call, reply, limits.timeoutMs)
     } catch (error) {
       assert.ok(error instanceof Problem, String(error))
@@ -205,15 +205,45 @@ test('a refusal of the provider cost nothing', async t => {
   assert.deepEqual(counts((await stages.call()).usage), ['provider', 0, 0])
 })
 
-test('a provider that was never reached cost nothing; one that broke off may have counted the input', async t => {
+test('a provider that was never reached cost nothing; one that broke off may have written all that it was asked for', async t => {
   const away = await openStages(t, {})
   await readAll(await ask(away.port))
   assert.equal((await away.call()).usage, null)
   const upstreamPort = await openRawProvider(t, socket => socket.destroy())
   const broken = await openStages(t, { upstreamPort })
   await readAll(await ask(broken.port))
-  assert.deepEqual(counts((await broken.call()).usage), ['estimate', 12, 0])
+  assert.deepEqual(counts((await broken.call()).usage), ['estimate', 12, 1024])
+  await readAll(await ask(broken.port, { body: { ...CHAT, max_tokens: 70 } }))
+  assert.deepEqual(counts((await broken.call()).usage), ['estimate', 19, 70])
+  await readAll(await ask(broken.port, STREAM))
+  assert.deepEqual(counts((await broken.call()).usage), ['estimate', 18, 0], 'a stream had written nothing')
 })
+
+for (const [what, headers, expected] of [
+  ['that says its length', { 'content-length': '1000' }, 408],
+  ['in chunks', {}, 1024],
+] as const) {
+  test(`an answer ${what}, cut by its provider or its caller, may have cost all of it`, async t => {
+    const reached: ServerResponse[] = []
+    const upstreamPort = await openProvider(t, (_req, res) => {
+      res.writeHead(200, { 'content-type': 'application/json', ...headers }).write('{"choices":[')
+      reached.push(res)
+    })
+    const stages = await openStages(t, { upstreamPort })
+    for (const body of [CHAT, { ...CHAT, max_tokens: 70 }]) {
+      const output = 'max_tokens' in body ? 70 : expected
+      const cut = await ask(stages.port, { body })
+      await once(cut, 'data')
+      cut.destroy()
+      assert.deepEqual(counts((await stages.call()).usage)?.toSpliced(1, 1), ['estimate', output])
+      const broken = await ask(stages.port, { body })
+      await once(broken, 'data')
+      broken.on('error', () => {})
+      reached.at(-1)?.destroy()
+      assert.deepEqual(counts((await stages.call()).usage)?.toSpliced(1, 1), ['estimate', output])
+    }
+  })
+}
 
 test('a stream that breaks off costs what was received', async t => {
   const upstreamPort = await openRawProvider(t, socket => {
@@ -247,7 +277,7 @@ test('a caller that hangs up pays what was received, and the provider is stopped
   assert.deepEqual([call.gone, ...(counts(call.usage) ?? [])], [true, 'estimate', 18, 18])
 })
 
-test('a caller that hangs up before the head pays the input', async t => {
+test('a caller that hangs up before the head pays all that may have been written', async t => {
   const reached = Promise.withResolvers<void>()
   const upstreamPort = await openProvider(t, () => reached.resolve())
   const stages = await openStages(t, { upstreamPort })
@@ -257,7 +287,10 @@ test('a caller that hangs up before the head pays the input', async t => {
   await reached.promise
   socket.destroy()
   const call = await stages.call()
-  assert.deepEqual([call.problem?.code, ...(counts(call.usage) ?? [])], ['request.caller_hung_up', 'estimate', 12, 0])
+  assert.deepEqual(
+    [call.problem?.code, ...(counts(call.usage) ?? [])],
+    ['request.caller_hung_up', 'estimate', 12, 1024],
+  )
 })
 
 test('drained, a provider is read on after its caller has hung up, and its count is the bill', async t => {

@@ -4,7 +4,7 @@ import type { MeteredUsage } from '#core/usage.ts'
 import { createUsageReader, type UsageReader, usageWithoutReply } from '#providers/usage/reader.ts'
 import type { Call } from './call.ts'
 import { endDrain, startDrain } from './drains.ts'
-import type { Input } from './read-input.ts'
+import type { Hold } from './limit-call.ts'
 import type { OperationRoute } from './routes.ts'
 
 /** What a reply keeps until somebody reads it; then the provider is stopped. */
@@ -42,7 +42,7 @@ export class Reply implements ReplySink {
   #drain: (() => void) | null = null
   #onOver: (() => void) | null = null
 
-  constructor(call: Call, route: OperationRoute, input: Input, dropsUsageChunk: boolean) {
+  constructor(call: Call, route: OperationRoute, { input, maxOutputTokens }: Hold, dropsUsageChunk: boolean) {
     const { promise, resolve, reject } = Promise.withResolvers<this>()
     this.begun = promise
     this.#resolve = resolve
@@ -50,24 +50,29 @@ export class Reply implements ReplySink {
     this.#call = call
     this.#drainMs = input.drainMs
     this.dropsUsageChunk = dropsUsageChunk
-    const inputBytes = input.body.length
+    const asked = {
+      format: route.format,
+      operation: route.id,
+      inputBytes: input.body.length,
+      body: input.json,
+      maxOutputTokens,
+    }
     this.#openMeter = ({ events, headers, status }) =>
       createUsageReader({
-        format: route.format,
-        operation: route.id,
+        ...asked,
         events,
+        streams: isEventStream(headers) || route.operation.streams === true,
         encoded: isEncoded(headers),
         status,
-        inputBytes,
-        body: input.json,
+        contentLength: lengthOf(headers),
       })
-    this.#usageWithoutReply = () => usageWithoutReply(route.format, input.json, inputBytes)
+    this.#usageWithoutReply = () => usageWithoutReply(asked, call.stream)
   }
 
   onHead(status: number, headers: ReplyHeaders): void {
     this.status = status
     this.headers = headers
-    this.events = String(headers['content-type'] ?? '').startsWith('text/event-stream') && !isEncoded(headers)
+    this.events = isEventStream(headers) && !isEncoded(headers)
     this.#call.headAt = performance.now()
     this.#call.upstreamStatus = status
     this.#meter = this.#openMeter?.(this) ?? null
@@ -162,4 +167,14 @@ function wasSent(error: Error | null): boolean {
 function isEncoded(headers: ReplyHeaders): boolean {
   const encoding = headers['content-encoding']
   return encoding !== undefined && encoding !== 'identity'
+}
+
+function isEventStream(headers: ReplyHeaders): boolean {
+  return String(headers['content-type'] ?? '').startsWith('text/event-stream')
+}
+
+/** Bytes of the body, where the head says so; null = it does not. */
+function lengthOf(headers: ReplyHeaders): number | null {
+  const length = headers['content-length']
+  return typeof length === 'string' && /^\d{1,15}$/.test(length) ? Number(length) : null
 }

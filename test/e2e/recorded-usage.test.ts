@@ -22,7 +22,9 @@ function readerOf(recording: Recording, { request }: RecordedExchange): UsageRea
   const body = request?.body ?? {}
   const inputBytes = Buffer.byteLength(JSON.stringify(body))
   const { format, operation } = recordedRoutes[recording.provider] as (typeof recordedRoutes)[string]
-  return createUsageReader({ format, operation, events: recording.stream, status: recording.status, inputBytes, body })
+  const asked = { format, operation, inputBytes, body, maxOutputTokens: null }
+  const { stream: events, status } = recording
+  return createUsageReader({ ...asked, events, streams: events, encoded: false, status, contentLength: null })
 }
 
 const totals = ({ input, output, reasoning, cachedInput }: MeteredUsage) => ({ input, output, reasoning, cachedInput })
@@ -101,7 +103,7 @@ test('an estimate of what was received is not below the bill for it in most repl
     const reader = readerOf(recording, exchange)
     // All of it but the counts.
     reader.push(Buffer.from(exchange.response.body.replaceAll('oken', '0ken')))
-    const usage = reader.end(false)
+    const usage = reader.end(!recording.stream)
     assert.equal(usage.source, 'estimate')
     ratios.push(usage.output / expected.output)
   }

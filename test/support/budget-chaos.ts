@@ -1,76 +1,88 @@
 import assert from 'node:assert/strict'
-import { request } from 'node:http'
+import { request, type ServerResponse } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ask, until } from './gateway.ts'
-import { askAdmin, type Deployment, type GatewayProcess, startProcess } from './process.ts'
-import { configFor, type Provider, startProvider, writeEvent } from './provider.ts'
+import { askAdmin, type Deployment, startProcess } from './process.ts'
+import { configFor, type Provider, sendJson, startProvider, writeEvent } from './provider.ts'
+
+/** What a call is to go through; drawn by lot, so twice is twice as often. */
+const KINDS = ['json', 'json', 'stream', 'stream', 'slow', 'error', 'break', 'hangup', 'hangup-json'] as const
+type Kind = (typeof KINDS)[number]
+
+/** Those of calls that nobody but a gateway that dies keeps from their end. */
+export const COMPLETED: readonly Kind[] = ['json', 'stream', 'slow', 'error']
+export const BROKEN: readonly Kind[] = ['break', 'hangup', 'hangup-json']
 
 /** What the provider billed, in tokens: the truth that the books are held against. */
-interface Bill {
-  /** Of calls whose answer it sent whole. */
-  completed: number
-  /** Of the others: what it had taken in and sent out until the end. */
-  broken: number
-}
+type Bill = Record<Kind, number>
 
 /** A provider that bills by its own count, whatever becomes of the caller or the gateway. */
 export interface BillingProvider extends AsyncDisposable {
   readonly url: string
-  readonly bill: Bill
+  billed(kinds?: readonly Kind[]): number
 }
 
 const INPUT = 20
 const WORD = 'word '
 
 /**
- * Answers chats as their `user` member says: `json`, `stream`, `slow` (a stream that takes its time, to be hung up or
- * killed), `error` (500) or `break` (a stream that breaks off in the middle). `max_tokens` words, one token each.
+ * Answers chats as their `user` member says: `json`, `stream`, `slow` or `hangup` (a stream that takes its time, and is
+ * billed for what it had sent), `hangup-json` (a plain answer that takes its time, and is billed whole whoever is there at
+ * its end), `error` (500) or `break` (a stream that breaks off in the middle). `max_tokens` words, one token each.
  */
 export async function startBillingProvider(): Promise<BillingProvider> {
-  const bill: Bill = { completed: 0, broken: 0 }
+  const bill: Bill = { json: 0, stream: 0, slow: 0, error: 0, break: 0, hangup: 0, 'hangup-json': 0 }
   const answer: Provider['answer'] = async ({ body }, res) => {
-    const asked = JSON.parse(body.toString()) as { user: string; max_tokens: number }
-    if (asked.user === 'error') {
-      res.writeHead(500, { 'content-type': 'application/json' })
-      return void res.end('{"error":{"message":"overloaded"}}')
-    }
-    const usage = (words: number) => ({ prompt_tokens: INPUT, completion_tokens: words, total_tokens: INPUT + words })
-    if (asked.user === 'json') {
-      const message = { role: 'assistant', content: WORD.repeat(asked.max_tokens) }
-      res.writeHead(200, { 'content-type': 'application/json' })
-      res.end(JSON.stringify({ choices: [{ index: 0, message }], usage: usage(asked.max_tokens) }))
-      bill.completed += INPUT + asked.max_tokens
-      return
-    }
-    res.writeHead(200, { 'content-type': 'text/event-stream' })
-    let words = 0
-    let gone = false
-    res.on('close', () => {
-      gone = true
-    })
-    while (words < asked.max_tokens && !gone) {
-      if (asked.user === 'break' && words === asked.max_tokens >> 1) {
-        bill.broken += INPUT + words
-        return void res.destroy()
+    const { user: kind, max_tokens: most } = JSON.parse(body.toString()) as { user: Kind; max_tokens: number }
+    const usage = { prompt_tokens: INPUT, completion_tokens: most, total_tokens: INPUT + most }
+    switch (kind) {
+      case 'error':
+        return sendJson(res, 500, { error: { message: 'overloaded' } })
+      case 'json':
+      case 'hangup-json': {
+        bill[kind] += usage.total_tokens
+        const message = { role: 'assistant', content: WORD.repeat(most) }
+        const text = JSON.stringify({ choices: [{ index: 0, message }], usage })
+        const pauseMs = kind === 'json' ? 0 : 15
+        if (pauseMs > 0) await pause(pauseMs)
+        res.writeHead(200, { 'content-type': 'application/json' }).write(text.slice(0, text.length >> 1))
+        if (pauseMs > 0) await pause(pauseMs)
+        return void res.end(text.slice(text.length >> 1))
       }
-      writeEvent(res, { choices: [{ index: 0, delta: { content: WORD } }] })
-      words++
-      if (asked.user === 'slow') await pause(5)
+      default: {
+        const pauseMs = kind === 'slow' || kind === 'hangup' ? 5 : 0
+        const words = await writeWords(res, kind === 'break' ? most >> 1 : most, pauseMs)
+        bill[kind] += INPUT + words
+        if (kind === 'break') return void res.destroy()
+        writeEvent(res, { choices: [], usage })
+        writeEvent(res, '[DONE]')
+        res.end()
+      }
     }
-    if (gone) {
-      bill.broken += INPUT + words
-      return
-    }
-    writeEvent(res, { choices: [], usage: usage(words) })
-    writeEvent(res, '[DONE]')
-    res.end()
-    bill.completed += INPUT + words
   }
   const provider = await startProvider(answer)
-  return { url: provider.url, bill, [Symbol.asyncDispose]: () => provider[Symbol.asyncDispose]() }
+  return {
+    url: provider.url,
+    billed: (kinds = [...new Set(KINDS)]) => kinds.reduce((sum, kind) => sum + bill[kind], 0),
+    [Symbol.asyncDispose]: () => provider[Symbol.asyncDispose](),
+  }
+}
+
+/** An event a word; resolves to how many there were when all were written or the connection was gone. */
+async function writeWords(res: ServerResponse, most: number, pauseMs: number): Promise<number> {
+  res.writeHead(200, { 'content-type': 'text/event-stream' })
+  let words = 0
+  while (words < most && !res.destroyed) {
+    writeEvent(res, { choices: [{ index: 0, delta: { content: WORD } }] })
+    words++
+    if (pauseMs > 0) await pause(pauseMs)
+  }
+  return words
 }
 
 export const BUDGET = 40_000
+/** Beyond it too little is left for calls of all kinds. */
+const SPENT = BUDGET * 0.95
 
 /** A gateway whose calls all draw on one budget of tokens; `members` = further ones of the configuration. */
 export function chaosConfig(provider: { readonly url: string }, members = ''): ReturnType<typeof configFor> {
@@ -81,89 +93,101 @@ export function chaosConfig(provider: { readonly url: string }, members = ''): R
   }
 }
 
-const KINDS = ['json', 'json', 'stream', 'stream', 'slow', 'error', 'break', 'hangup'] as const
+interface Caller {
+  readonly url: string
+  readonly key: string
+  readonly stopped: () => boolean
+  readonly random: () => number
+  readonly kinds?: readonly Kind[]
+}
 
-/** One caller: call after call of any kind until told to stop or refused for want of budget. */
-async function callOn(gateway: GatewayProcess, key: string, stopped: () => boolean, random: () => number) {
+/** One caller: call after call of any of the kinds until told to stop. */
+export async function callOn({ url, key, stopped, random, kinds = KINDS }: Caller): Promise<void> {
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
   while (!stopped()) {
-    const kind = KINDS[Math.floor(random() * KINDS.length)] as (typeof KINDS)[number]
+    const kind = kinds[Math.floor(random() * kinds.length)] as Kind
+    const hangsUp = kind === 'hangup' || kind === 'hangup-json'
     const body = JSON.stringify({
       model: 'gpt',
-      stream: kind !== 'json' && kind !== 'error',
-      user: kind === 'hangup' ? 'slow' : kind,
+      stream: !['json', 'hangup-json', 'error'].includes(kind),
+      user: kind,
       max_tokens: 1 + Math.floor(random() * 60),
       messages: [{ role: 'user', content: 'Say words until you are told to stop, please.' }],
     })
     const status = await new Promise<number>(resolve => {
-      const req = request(`${gateway.url}/v1/chat/completions`, { method: 'POST', headers, agent: false }, res => {
+      const req = request(`${url}/v1/chat/completions`, { method: 'POST', headers, agent: false }, res => {
         res.resume()
-        if (kind === 'hangup') setTimeout(() => req.destroy(), random() * 40)
         res.on('close', () => resolve(res.statusCode ?? 0)).on('error', () => {})
       })
       req.on('error', () => resolve(0)).end(body)
+      if (hangsUp) setTimeout(() => req.destroy(), random() * 50)
     })
     if (status === 402) await pause(5)
   }
 }
 
-/** What is left of the budget, as the caller is told. */
-async function remaining(gateway: GatewayProcess, key: string): Promise<number> {
+/** What is drawn from the budget, settled and reserved, as the caller is told. */
+export async function drawnFrom(url: string, key: string): Promise<number> {
   const headers = { authorization: `Bearer ${key}` }
-  const { text } = await ask(`${gateway.url}/ostiary/key`, { method: 'GET', headers })
-  return (JSON.parse(text) as { budgets: { remaining: number }[] }).budgets[0]?.remaining ?? Number.NaN
+  const { text } = await ask(`${url}/ostiary/key`, { method: 'GET', headers })
+  return BUDGET - ((JSON.parse(text) as { budgets: { remaining: number }[] }).budgets[0]?.remaining ?? Number.NaN)
 }
 
-interface Books {
-  /** Drawn from the budget: settled and reserved. */
+/** At rest nothing is reserved: what is drawn no longer changes. */
+export function drawnAtRest(url: string, key: string): Promise<number> {
+  return until('the books to rest', async () => {
+    const now = await drawnFrom(url, key)
+    await pause(100)
+    return (await drawnFrom(url, key)) === now ? now : undefined
+  })
+}
+
+interface Life {
+  readonly key: string
+  /** So little was left of the budget at the start that nothing was done. */
+  readonly spent: boolean
   readonly drawn: number
-  /** Billed by the provider. */
-  readonly billed: number
 }
 
 /**
- * One life of the gateway under mixed calls, ended by `kill -9` or by a stop. Checks after it, on the next start, that
+ * One life of the gateway under mixed calls, ended by `kill -9` or by a stop. Checks at its start, and before a stop, that
  * the budget was never overdrawn and that what was drawn is never below the provider's bill.
  */
 export async function liveAndDie(
   deployment: Deployment,
   provider: BillingProvider,
   options: { readonly key: string | null; readonly ms: number; readonly kill: boolean; readonly random: () => number },
-): Promise<{ readonly key: string; readonly books: Books }> {
+): Promise<Life> {
   await using gateway = await startProcess(deployment, { env: { OSTIARY_WORKERS: '2', OSTIARY_LOG_LEVEL: 'fatal' } })
-  const admin = { adminUrl: gateway.adminUrl, dataDirectory: deployment.dataDirectory }
+  const { url, adminUrl } = gateway
+  const { dataDirectory } = deployment
   let { key } = options
   if (key === null) {
-    const { json } = await askAdmin(admin, '/api/keys', { name: 'chaos', environment: 'live' })
+    const { json } = await askAdmin({ adminUrl, dataDirectory }, '/api/keys', { name: 'chaos', environment: 'live' })
     key = (json as { secret: string }).secret
   }
-  const { bill } = provider
-  const before = await remaining(gateway, key)
-  check({ drawn: BUDGET - before, billed: bill.completed + bill.broken })
+  const before = await drawnFrom(url, key)
+  check(before, provider.billed())
+  if (before > SPENT) return { key, spent: true, drawn: before }
   let stopping = false
-  const callers = Array.from({ length: 8 }, () => callOn(gateway, key, () => stopping, options.random))
+  const caller = { url, key, stopped: () => stopping, random: options.random }
+  const callers = Array.from({ length: 8 }, () => callOn(caller))
   await pause(options.ms)
-  if (options.kill) {
-    gateway.kill('SIGKILL')
-    stopping = true
-    await gateway.exited
-    await Promise.all(callers)
-    return { key, books: { drawn: BUDGET - before, billed: bill.completed + bill.broken } }
-  }
+  if (options.kill) gateway.kill('SIGKILL')
   stopping = true
   await Promise.all(callers)
-  // At rest nothing is reserved: what is drawn no longer changes.
-  const drawn = await until('the books to rest', async () => {
-    const now = await remaining(gateway, key)
-    await pause(100)
-    return (await remaining(gateway, key)) === now ? BUDGET - now : undefined
-  })
-  const books = { drawn, billed: bill.completed + bill.broken }
-  check(books)
-  return { key, books }
+  if (options.kill) {
+    await gateway.exited
+    return { key, spent: false, drawn: before }
+  }
+  const drawn = await drawnAtRest(url, key)
+  check(drawn, provider.billed())
+  gateway.kill('SIGTERM')
+  await gateway.exited
+  return { key, spent: false, drawn }
 }
 
-function check({ drawn, billed }: Books): void {
+function check(drawn: number, billed: number): void {
   assert.ok(drawn <= BUDGET, `overdrawn: ${drawn}`)
   assert.ok(billed <= BUDGET, `the provider billed more than the budget: ${billed}`)
   assert.ok(drawn >= billed, `the books say ${drawn}, the provider billed ${billed}`)

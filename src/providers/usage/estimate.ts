@@ -27,6 +27,9 @@ const CODED_BYTES_PER_TOKEN = 100
 /** Shorter bodies hold no media worth to be looked for. */
 const MIN_MEDIA_BYTES = 2048
 
+/** What a model is expected to write where nothing says how much it may. */
+export const USUAL_OUTPUT_TOKENS = 1024
+
 /** What passed of what a model wrote. */
 export interface Written {
   /** Of the JSON strings, each escape counted once. */

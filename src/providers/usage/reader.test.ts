@@ -14,6 +14,8 @@ interface Told {
   readonly encoded?: boolean
   readonly body?: Record<string, unknown>
   readonly inputBytes?: number
+  readonly contentLength?: number
+  readonly maxOutputTokens?: number
 }
 
 const formatOf = (operation: OperationId) => operation.split('.')[0] as FormatName
@@ -23,7 +25,10 @@ function open(
   { events = false, status = 200, encoded = false, body = {}, ...told }: Told = {},
 ) {
   const inputBytes = told.inputBytes ?? 100
-  return createUsageReader({ format: formatOf(operation), operation, events, encoded, status, inputBytes, body })
+  const { contentLength = null, maxOutputTokens = null } = told
+  const streams = events || operation === 'gemini.stream'
+  const asked = { format: formatOf(operation), operation, inputBytes, body, maxOutputTokens }
+  return createUsageReader({ ...asked, events, streams, encoded, status, contentLength })
 }
 
 function read(operation: OperationId, text: string, told: Told = {}): MeteredUsage {
@@ -468,8 +473,36 @@ test('an answer that is not of the format counts by its bytes', () => {
   assert.equal(read('openai.chat', 'plain text of 26 bytes ...').output, 19)
 })
 
-test('the estimate of a call without a reply is its input', () => {
-  assert.deepEqual(usageWithoutReply('openai', {}, 1000), { ...told({ input: 400 }), source: 'estimate' })
+test('the estimate of a call without a reply is its input, and if it does not stream all that it may write', () => {
+  const without = (body: Record<string, unknown>, maxOutputTokens: number | null, streams = false) => {
+    const asked = { format: 'openai', operation: 'openai.chat', body, inputBytes: 1000, maxOutputTokens } as const
+    return usageWithoutReply(asked, streams)
+  }
+  const estimate = (output: number) => ({ ...told({ input: 400, output }), source: 'estimate' })
+  assert.deepEqual(without({ max_tokens: 70, n: 2 }, 500), estimate(140))
+  assert.deepEqual(without({}, 500), estimate(500))
+  assert.deepEqual(without({}, null), estimate(1024), 'nobody knows: what is usual')
+  assert.deepEqual(without({ max_tokens: 70 }, 500, true), estimate(0))
+})
+
+test('an answer that does not stream and was cut costs all that it may have, or as its length says', () => {
+  const begun = `{"choices":[{"message":{"content":"${'word '.repeat(20)}`
+  const cut = (told: Told) => {
+    const { source, output } = read('openai.chat', begun, { ...told, whole: false })
+    assert.equal(source, 'estimate')
+    return output
+  }
+  assert.equal(cut({ body: { max_tokens: 700 } }), 700)
+  assert.equal(cut({ body: { max_tokens: 700 }, contentLength: 150, encoded: true }), 700)
+  assert.equal(cut({ maxOutputTokens: 900 }), 900)
+  assert.equal(cut({ contentLength: 10_000 }), 4008)
+  assert.equal(cut({ contentLength: 10 }), Math.ceil(begun.length / 2.5) + 8, 'more came than was said')
+  assert.equal(cut({ contentLength: 10_000, encoded: true }), 10_000)
+  assert.equal(cut({}), 1024, 'its length is not known: what is usual')
+  const whole = `${begun}"}}],"usage":{"prompt_tokens":3,"completion_tokens":20}`
+  assert.deepEqual(read('openai.chat', whole, { whole: false }), told({ input: 3, output: 20 }), 'its count was here')
+  assert.equal(read('openai.embeddings', '{"data":[', { whole: false }).output, 0)
+  assert.deepEqual(read('openai.chat', '{"error":', { whole: false, status: 500 }), told({}))
 })
 
 test('memory stays flat whatever comes: an endless string, list, report, name or line', () => {

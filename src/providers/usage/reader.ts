@@ -6,7 +6,7 @@ import { anthropicMessages } from './anthropic-messages.ts'
 import { boundOutput } from './bound.ts'
 import { fitParts, NO_USAGE } from './counts.ts'
 import type { Reported, UsageDialect } from './dialect.ts'
-import { estimateInput, estimateOutput, tokensOfText } from './estimate.ts'
+import { estimateInput, estimateOutput, tokensOfText, USUAL_OUTPUT_TOKENS } from './estimate.ts'
 import { gemini } from './gemini.ts'
 import { JsonScan } from './json-scan.ts'
 import { openaiChat } from './openai-chat.ts'
@@ -25,16 +25,26 @@ export interface UsageReader {
   end(whole?: boolean): MeteredUsage
 }
 
-export interface UsageReaderOptions {
+/** What was asked of the provider. */
+export interface Asked {
   readonly format: FormatName
   readonly operation: OperationId
-  /** The reply is a stream of server-sent events. */
-  readonly events: boolean
-  /** The reply is under a content encoding: nothing of it can be read. */
-  readonly encoded?: boolean
-  readonly status: number
   readonly inputBytes: number
   readonly body: JsonObject
+  /** The most that the model writes in one answer; null = not known. */
+  readonly maxOutputTokens: number | null
+}
+
+export interface UsageReaderOptions extends Asked {
+  /** The reply is a stream of server-sent events that can be read. */
+  readonly events: boolean
+  /** The reply comes while it is written, as events or as a list: what has not come may not have been written. */
+  readonly streams: boolean
+  /** The reply is under a content encoding: nothing of it can be read. */
+  readonly encoded: boolean
+  readonly status: number
+  /** Of the whole body; null = its head did not say. */
+  readonly contentLength: number | null
 }
 
 /**
@@ -42,16 +52,22 @@ export interface UsageReaderOptions {
  *
  * What the provider counted is taken only where it is certain to be its last word: the reply ended, or said that it
  * would (`[DONE]`, `response.completed`, `message_stop`, `finishReason`). From anything less, and where it counted
- * nothing, an estimate is made, never below what it had said so far: see `estimate.ts`. A refusal (status 400 and above)
+ * nothing, an estimate is made, never below what it had said so far: see `estimate.ts`. Of an answer that does not stream
+ * and was cut, all may have been written that the request allows: that is the estimate. A refusal (status 400 and above)
  * without a count cost nothing.
  */
 export function createUsageReader(options: UsageReaderOptions): UsageReader {
   return new Reader(options)
 }
 
-/** The estimate for a call whose reply never began. */
-export function usageWithoutReply(format: FormatName, body: JsonObject, inputBytes: number): MeteredUsage {
-  return { ...NO_USAGE, input: estimateInput(format, body, inputBytes), source: 'estimate' }
+/**
+ * The estimate for a call whose reply never began. A stream had written nothing, or its head would be here; an answer that
+ * does not stream may have been written whole.
+ */
+export function usageWithoutReply(asked: Asked, streams: boolean): MeteredUsage {
+  const { format, operation, body, inputBytes, maxOutputTokens } = asked
+  const output = streams ? 0 : (boundOutput(format, operation, body, maxOutputTokens) ?? USUAL_OUTPUT_TOKENS)
+  return { ...NO_USAGE, input: estimateInput(format, body, inputBytes), output, source: 'estimate' }
 }
 
 function dialectOf(format: FormatName, operation: OperationId): UsageDialect {
@@ -70,7 +86,9 @@ class Reader implements UsageReader {
   readonly #dialect: UsageDialect
   readonly #scan: JsonScan
   readonly #lines: SseLines | null
+  readonly #streams: boolean
   readonly #encoded: boolean
+  readonly #contentLength: number | null
   readonly #status: number
   readonly #inputEstimate: number
   readonly #maxOutput: number | null
@@ -78,7 +96,8 @@ class Reader implements UsageReader {
   /** The provider has said its last word. */
   #final = false
 
-  constructor({ format, operation, events, encoded = false, status, inputBytes, body }: UsageReaderOptions) {
+  constructor(options: UsageReaderOptions) {
+    const { format, operation, events, body } = options
     this.#dialect = dialectOf(format, operation)
     this.#scan = new JsonScan(events ? this.#dialect.events : this.#dialect.whole)
     this.#lines = events
@@ -87,11 +106,13 @@ class Reader implements UsageReader {
           onEvent: () => this.#endEvent(),
         })
       : null
-    this.#encoded = encoded
-    this.#status = status
+    this.#streams = options.streams
+    this.#encoded = options.encoded
+    this.#contentLength = options.contentLength
+    this.#status = options.status
     // Now, because the body need not live as long as the reply.
-    this.#inputEstimate = estimateInput(format, body, inputBytes)
-    this.#maxOutput = boundOutput(format, operation, body)
+    this.#inputEstimate = estimateInput(format, body, options.inputBytes)
+    this.#maxOutput = boundOutput(format, operation, body, options.maxOutputTokens)
   }
 
   push(chunk: Uint8Array): void {
@@ -124,6 +145,7 @@ class Reader implements UsageReader {
   }
 
   #estimateOutput(whole: boolean): number {
+    if (!whole && !this.#streams) return this.#maxOutput ?? this.#estimateUnseen()
     const { textBytes, pieces, calls } = this.#scan
     const most = this.#maxOutput ?? Number.POSITIVE_INFINITY
     // A compressed byte may be worth a token, not more.
@@ -132,6 +154,13 @@ class Reader implements UsageReader {
     // Not an answer that we know: all of it is taken for text.
     const written = whole && textBytes === 0 ? this.#bytes : textBytes
     return Math.min(estimateOutput({ textBytes: written, pieces: 0, calls }), most)
+  }
+
+  /** Of an answer that was cut and that nothing bounds: by its length, as far as that is known, all of it taken for text. */
+  #estimateUnseen(): number {
+    const bytes = Math.max(this.#bytes, this.#contentLength ?? 0)
+    const tokens = this.#encoded ? bytes : estimateOutput({ textBytes: bytes, pieces: 0, calls: this.#scan.calls })
+    return this.#contentLength === null ? Math.max(tokens, USUAL_OUTPUT_TOKENS) : tokens
   }
 }
 
