@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { Agent } from 'node:http'
 import { test } from 'node:test'
+import type { CallEvent } from '#core/events.ts'
 import { ask, startGateway } from '../support/gateway.ts'
 import { configFor, startProvider } from '../support/provider.ts'
 import {
@@ -8,6 +9,7 @@ import {
   type Recording,
   readRecording,
   recordings as readRecordings,
+  recordedUsage,
   withoutRecordings as skip,
 } from '../support/recorded-exchanges.ts'
 
@@ -70,10 +72,11 @@ function* pieces(body: Buffer): Generator<Buffer> {
   }
 }
 
-test('recorded answers of real providers arrive byte for byte', { skip }, async t => {
+test('recorded answers of real providers arrive byte for byte, and are billed as recorded', { skip }, async t => {
   const recordings = readRecordings()
   const exchanges = new Map(recordings.map(recording => [recording, readRecording(recording)]))
   const received = new Map<string, Buffer>()
+  const billed: { readonly id: string; readonly recording: Recording }[] = []
   await using provider = await startProvider(async ({ body, headers }, res) => {
     const file = String(headers['openai-beta'] ?? headers['anthropic-beta'] ?? headers['x-goog-api-client'])
     const recording = recordings.find(candidate => candidate.file === file)
@@ -120,6 +123,7 @@ test('recorded answers of real providers arrive byte for byte', { skip }, async 
       return
     }
     passed++
+    billed.push({ id: String(reply.headers['x-request-id']), recording })
     assert.equal(reply.status, exchange.response.status, file)
     assert.ok(reply.whole, file)
     const asks = asksForUsage(path, body)
@@ -142,4 +146,70 @@ test('recorded answers of real providers arrive byte for byte', { skip }, async 
   assert.equal(passed + Object.values(refused).reduce((sum, n) => sum + n, 0), recordings.length)
   assert.deepEqual(refused, REFUSED)
   assert.equal(dropped, 3, 'extra chunks that the callers did not ask for')
+
+  const events = new Map((await gateway.events(recordings.length)).map(event => [event.id, event]))
+  let counted = 0
+  for (const { id, recording } of billed) {
+    const expected = recordedUsage(recording.provider, exchanges.get(recording) as Exchange)
+    const usage = events.get(id)?.usage
+    if (expected === null) {
+      // A refusal cost nothing, says the provider; an answer without a count is estimated.
+      assert.equal(usage?.source, recording.status >= 400 ? 'provider' : 'estimate', recording.file)
+      continue
+    }
+    counted++
+    assert.deepEqual([usage?.source, totals(usage)], ['provider', expected], recording.file)
+  }
+  t.diagnostic(`${counted} events with the recorded use`)
+  assert.ok(counted > 550)
+})
+
+const totals = (usage: CallEvent['usage'] | undefined) => {
+  if (!usage) return null
+  const { input, output, reasoning, cachedInput } = usage
+  return { input, output, reasoning, cachedInput }
+}
+
+const CUTS = 12
+const SHARES = [0.1, 0.5, 0.9, 1]
+
+test('recorded streams that break off are billed right, or by an estimate that is not below what was said', {
+  skip,
+}, async t => {
+  const streams = Object.keys(routes).flatMap(provider =>
+    readRecordings()
+      .filter(recording => recording.provider === provider && recording.stream && recording.status < 400)
+      .map(recording => ({ recording, exchange: readRecording(recording) }))
+      .filter(({ recording, exchange }) => recordedUsage(recording.provider, exchange) !== null)
+      .filter((_, n) => n % 7 === 0)
+      .slice(0, CUTS),
+  )
+  let sent = Buffer.alloc(0)
+  await using provider = await startProvider((_request, res) => {
+    res.writeHead(200, { 'content-type': 'text/event-stream' })
+    res.write(sent, () => res.destroy())
+  })
+  await using gateway = await startGateway(configFor(provider))
+  const key = await gateway.liveKey()
+  const headers = { 'x-ostiary-key': key, 'content-type': 'application/json' }
+  const sources = { provider: 0, estimate: 0 }
+  for (const { recording, exchange } of streams) {
+    const { path, body } = (routes[recording.provider] as (typeof routes)[string])({ ...exchange, request: null }, true)
+    const whole = Buffer.from(exchange.response.body)
+    const expected = recordedUsage(recording.provider, exchange)
+    let least = 0
+    for (const share of SHARES) {
+      sent = whole.subarray(0, Math.floor(whole.length * share))
+      const reply = await ask(gateway.url + path, { body: JSON.stringify(body), headers })
+      const { usage } = await gateway.event(String(reply.headers['x-request-id']))
+      const where = `${recording.file} at ${share}`
+      assert.ok(usage, where)
+      sources[usage.source]++
+      if (usage.source === 'provider') assert.deepEqual(totals(usage), expected, where)
+      else assert.ok(usage.input > 0 && usage.output >= least, where)
+      least = usage.output
+    }
+  }
+  t.diagnostic(`${streams.length} streams: ${JSON.stringify(sources)}`)
+  assert.ok(streams.length > CUTS && sources.provider > 0 && sources.estimate > 2 * streams.length)
 })

@@ -99,10 +99,12 @@ interface Caller {
   readonly stopped: () => boolean
   readonly random: () => number
   readonly kinds?: readonly Kind[]
+  /** Told the status of each call; 0 = there was none. */
+  readonly onStatus?: (status: number) => void
 }
 
 /** One caller: call after call of any of the kinds until told to stop. */
-export async function callOn({ url, key, stopped, random, kinds = KINDS }: Caller): Promise<void> {
+export async function callOn({ url, key, stopped, random, kinds = KINDS, onStatus }: Caller): Promise<void> {
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
   while (!stopped()) {
     const kind = kinds[Math.floor(random() * kinds.length)] as Kind
@@ -122,6 +124,7 @@ export async function callOn({ url, key, stopped, random, kinds = KINDS }: Calle
       req.on('error', () => resolve(0)).end(body)
       if (hangsUp) setTimeout(() => req.destroy(), random() * 50)
     })
+    onStatus?.(status)
     if (status === 402) await pause(5)
   }
 }
