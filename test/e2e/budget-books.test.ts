@@ -38,11 +38,10 @@ test('after a clean stop events, roll-ups and the budget say the same, and of co
   await using first = await startGateway({ yaml, env, folder, workers: 2 })
   const completing = await mint(first, 'completing')
   const breaking = await mint(first, 'breaking')
-  const stopped = () => provider.billed(COMPLETED) > 3000 && provider.billed(BROKEN) > 1500
-  const caller = { url: first.url, stopped, random: seeded(20_261_123) }
+  const caller = { url: first.url, random: seeded(20_261_123) }
   const callers = Array.from({ length: 6 }, (_, n) => {
-    const own = n % 2 === 0 ? { key: completing.secret, kinds: COMPLETED } : { key: breaking.secret, kinds: BROKEN }
-    return callOn({ ...caller, ...own })
+    const [kinds, key] = n % 2 === 0 ? [COMPLETED, completing.secret] : [BROKEN, breaking.secret]
+    return callOn({ ...caller, key, kinds, stopped: () => provider.billed(kinds) > 2000 })
   })
   await Promise.all(callers)
   const drawn = await drawnAtRest(first.url, completing.secret)
@@ -77,7 +76,7 @@ test('after a clean stop events, roll-ups and the budget say the same, and of co
   assert.equal(tokens(completed), provider.billed(COMPLETED), 'completed calls')
   assert.ok(tokens(broken) >= provider.billed(BROKEN), `${tokens(broken)} of ${provider.billed(BROKEN)}`)
   assert.equal(tokens(completed) + tokens(broken), drawn, 'the budget')
-  assert.ok(drawn < BUDGET / 2, 'there was room for all')
+  assert.ok(drawn < BUDGET * 0.8, 'there was room for all')
   assert.equal(await drawnFrom(second.url, completing.secret), drawn, 'after the next start')
   t.diagnostic(`${calls.length} calls: drawn ${drawn}, billed ${provider.billed()}`)
 })

@@ -10,7 +10,7 @@ const MINUTES = Number(process.env.OSTIARY_SOAK_MINUTES ?? 30)
 const LINES = 6
 const CALLS_OF_A_KEY = 6
 /** Few: keys come and go many times as often, so that a counter that never makes room is soon one too many. */
-const SLOTS = 4096
+const SLOTS = 16_384
 const SAMPLE_MS = 1000
 const KINDS = ['json', 'json', 'json', 'stream', 'stream', 'error', 'break', 'hangup', 'hangup-json'] as const
 
