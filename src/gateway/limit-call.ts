@@ -91,12 +91,9 @@ function isFree({ input, cachedInput, cacheWrite, output, request }: Price): boo
   return input + cachedInput + cacheWrite + output + request === 0
 }
 
-/** What the call did use takes the place of what was reserved, and is priced; a call that the gateway refused has used nothing. */
+/** What the call did use takes the place of what was reserved, and is priced. To one that was refused all was given back. */
 export function settle(call: Call): void {
   const { ticket, usage, price } = call
   if (usage !== null && price !== null) call.costNanoUsd = costOf(usage, price)
-  if (ticket === null) return
-  if (call.sentAt === 0 && call.problem !== null) ticket.refund()
-  else
-    ticket.settle({ inputTokens: usage?.input ?? 0, outputTokens: usage?.output ?? 0, nanoUsd: call.costNanoUsd ?? 0 })
+  ticket?.settle({ inputTokens: usage?.input ?? 0, outputTokens: usage?.output ?? 0, nanoUsd: call.costNanoUsd ?? 0 })
 }
