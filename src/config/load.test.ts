@@ -45,6 +45,7 @@ const defaults = {
   limits: {},
   budgets: {},
   counters: { slots: 65_536 },
+  usage: { retentionDays: 400 },
   sandbox: true,
   drainTimeoutMs: 30_000,
   secrets: { warnAgeDays: 180 },

@@ -185,8 +185,10 @@ test('shows what was capped and shed', async () => {
   const slow = { headers: { 'x-ostiary-sandbox': 'latency=1000' } }
   const results = await Promise.allSettled([1, 2, 3, 4, 5, 6, 7].map(() => callOnce(url, testKey, slow)))
   assert.equal(results.filter(({ status }) => status === 'rejected').length, 3)
+  const scraped = async () => parse((await scrape(gateway, bootstrapToken(gateway.dataDirectory))).text)
+  await until('the four to be gone', async () => totalOf(await scraped(), 'ostiary_connections', {}) === 0)
   await Promise.all([1, 2, 3, 4].map(() => callOnce(url, 'wrong')))
-  const samples = parse((await scrape(gateway, bootstrapToken(gateway.dataDirectory))).text)
+  const samples = await scraped()
   assert.equal(totalOf(samples, 'ostiary_capped_connections_total', { cap: 'connections' }), 3)
   assert.equal(totalOf(samples, 'ostiary_problems_total', { code: 'request.too_many_connections' }), 3)
   assert.ok(totalOf(samples, 'ostiary_shed_total', { reason: 'late' }) >= 2)
