@@ -2,6 +2,7 @@ import type { ProviderRequest, ReplySink } from '#core/exchange.ts'
 import { Problem } from '#core/problems.ts'
 import type { Secret } from '#core/secret.ts'
 import { applyEdits } from '#http/json-members.ts'
+import type { JsonObject } from '#http/strict-json.ts'
 import { askForUsage } from '#providers/ask-for-usage.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
 import { enforceOutput } from '#providers/enforce-output.ts'
@@ -14,6 +15,9 @@ import type { Input } from './read-input.ts'
 import { Reply } from './reply.ts'
 import type { OperationRoute } from './routes.ts'
 
+/** In place of what was parsed of a body that has been forwarded. */
+const FORWARDED: JsonObject = Object.freeze({})
+
 /**
  * Sends the call to its target; resolves when the reply's head is here. Rejects with `upstream.*`, `request.max_output`,
  * `request.invalid_body` or `request.caller_hung_up`.
@@ -23,6 +27,7 @@ export async function forward(call: Call, route: OperationRoute, hold: Hold): Pr
   const { target } = grant
   call.target = target
   const { body, asksForUsage } = rewrite(route, target, input, call.ticket?.reserves === true)
+  input.json = FORWARDED
   if (call.gone) throw new Problem('request.caller_hung_up')
   const reply = new Reply(call, route, hold, asksForUsage)
   const send = (credential: Secret | null, sink: ReplySink) => {

@@ -26,8 +26,8 @@ export type Input = {
   readonly model: string
   /** Where the body names the model; null = the path does. */
   readonly modelRange: StrictJson['model']
-  /** The body, parsed. */
-  readonly json: JsonObject
+  /** The body, parsed, until it has been forwarded: what lives as long as a reply is moved about by the garbage collector. */
+  json: JsonObject
   /** How long the provider is read on when the caller hangs up, ms; 0 = it is stopped. */
   readonly drainMs: number
 } & { readonly [read]: true }

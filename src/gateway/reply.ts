@@ -1,6 +1,7 @@
 import type { Exchange, ReplyHeaders, ReplySink } from '#core/exchange.ts'
 import { Problem } from '#core/problems.ts'
 import type { MeteredUsage } from '#core/usage.ts'
+import type { JsonObject } from '#http/strict-json.ts'
 import { createUsageReader, type UsageReader, usageWithoutReply } from '#providers/usage/reader.ts'
 import type { Call } from './call.ts'
 import { endDrain, startDrain } from './drains.ts'
@@ -50,11 +51,12 @@ export class Reply implements ReplySink {
     this.#call = call
     this.#drainMs = input.drainMs
     this.dropsUsageChunk = dropsUsageChunk
+    const { body } = input
     const asked = {
       format: route.format,
       operation: route.id,
-      inputBytes: input.body.length,
-      body: input.json,
+      inputBytes: body.length,
+      body: () => JSON.parse(body.toString()) as JsonObject,
       maxOutputTokens,
     }
     this.#openMeter = ({ events, headers, status }) =>

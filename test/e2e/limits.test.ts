@@ -32,10 +32,10 @@ const MESSAGE = {
 
 const answer: Provider['answer'] = ({ path }, res) => sendJson(res, 200, path.endsWith('/messages') ? MESSAGE : ANSWER)
 
-async function open(members: string, workers = 1) {
+async function open(members: string, workers = 1, folder?: string) {
   const provider = await startProvider(answer)
   const { yaml, env } = configFor(provider)
-  const gateway = await startGateway({ yaml: yaml + members, env, workers })
+  const gateway = await startGateway({ yaml: yaml + members, env, workers, ...(folder !== undefined && { folder }) })
   return {
     provider,
     gateway,
@@ -170,6 +170,23 @@ describe('rate limits', () => {
     const tooMuch = await call(gateway, key, { ...CHAT, max_tokens: 990 })
     assert.equal(tooMuch.status, 429)
     assert.equal((await call(gateway, key, { ...CHAT, max_tokens: 500 })).status, 200)
+  })
+
+  test('over more than an hour are what they were after a stop and a start, those within it begin anew', async () => {
+    const limits = (windowSeconds: number) =>
+      `limits: { k: { unit: requests, amount: 3, windowSeconds: ${windowSeconds} } }\n`
+    for (const [windowSeconds, expected] of [
+      [7200, { 200: 1, 429: 2 }],
+      [3600, { 200: 3 }],
+    ] as const) {
+      await using first = await open(limits(windowSeconds))
+      const key = await mint(first.gateway)
+      for (let n = 0; n < 2; n++) assert.equal((await call(first.gateway, key)).status, 200)
+      await first.gateway.ostiary[Symbol.asyncDispose]()
+      await using second = await open(limits(windowSeconds), 1, first.gateway.folder)
+      const replies = await Promise.all([1, 2, 3].map(() => call(second.gateway, key)))
+      assert.deepEqual(statuses(replies), expected)
+    }
   })
 
   test('of a reload begin to count, and named limits that went are named in its event', async () => {

@@ -22,7 +22,7 @@ function readerOf(recording: Recording, { request }: RecordedExchange): UsageRea
   const body = request?.body ?? {}
   const inputBytes = Buffer.byteLength(JSON.stringify(body))
   const { format, operation } = recordedRoutes[recording.provider] as (typeof recordedRoutes)[string]
-  const asked = { format, operation, inputBytes, body, maxOutputTokens: null }
+  const asked = { format, operation, inputBytes, body: () => body, maxOutputTokens: null }
   const { stream: events, status } = recording
   return createUsageReader({ ...asked, events, streams: events, encoded: false, status, contentLength: null })
 }

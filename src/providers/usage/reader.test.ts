@@ -27,7 +27,7 @@ function open(
   const inputBytes = told.inputBytes ?? 100
   const { contentLength = null, maxOutputTokens = null } = told
   const streams = events || operation === 'gemini.stream'
-  const asked = { format: formatOf(operation), operation, inputBytes, body, maxOutputTokens }
+  const asked = { format: formatOf(operation), operation, inputBytes, body: () => body, maxOutputTokens }
   return createUsageReader({ ...asked, events, streams, encoded, status, contentLength })
 }
 
@@ -475,7 +475,13 @@ test('an answer that is not of the format counts by its bytes', () => {
 
 test('the estimate of a call without a reply is its input, and if it does not stream all that it may write', () => {
   const without = (body: Record<string, unknown>, maxOutputTokens: number | null, streams = false) => {
-    const asked = { format: 'openai', operation: 'openai.chat', body, inputBytes: 1000, maxOutputTokens } as const
+    const asked = {
+      format: 'openai',
+      operation: 'openai.chat',
+      body: () => body,
+      inputBytes: 1000,
+      maxOutputTokens,
+    } as const
     return usageWithoutReply(asked, streams)
   }
   const estimate = (output: number) => ({ ...told({ input: 400, output }), source: 'estimate' })

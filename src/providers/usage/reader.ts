@@ -30,7 +30,11 @@ export interface Asked {
   readonly format: FormatName
   readonly operation: OperationId
   readonly inputBytes: number
-  readonly body: JsonObject
+  /**
+   * The body, parsed anew: asked for where an estimate is needed, which is seldom. Whoever keeps what was parsed for as long
+   * as a reply lasts has the garbage collector move it about.
+   */
+  readonly body: () => JsonObject
   /** The most that the model writes in one answer; null = not known. */
   readonly maxOutputTokens: number | null
 }
@@ -65,7 +69,8 @@ export function createUsageReader(options: UsageReaderOptions): UsageReader {
  * does not stream may have been written whole.
  */
 export function usageWithoutReply(asked: Asked, streams: boolean): MeteredUsage {
-  const { format, operation, body, inputBytes, maxOutputTokens } = asked
+  const { format, operation, inputBytes, maxOutputTokens } = asked
+  const body = asked.body()
   const output = streams ? 0 : (boundOutput(format, operation, body, maxOutputTokens) ?? USUAL_OUTPUT_TOKENS)
   return { ...NO_USAGE, input: estimateInput(format, body, inputBytes), output, source: 'estimate' }
 }
@@ -90,15 +95,14 @@ class Reader implements UsageReader {
   readonly #encoded: boolean
   readonly #contentLength: number | null
   readonly #status: number
-  /** Of the input, if it is needed at all. */
-  readonly #estimateInput: () => number
-  readonly #maxOutput: number | null
+  readonly #asked: Asked
   #bytes = 0
   /** The provider has said its last word. */
   #final = false
 
   constructor(options: UsageReaderOptions) {
-    const { format, operation, events, body } = options
+    const { format, operation, events } = options
+    this.#asked = options
     this.#dialect = dialectOf(format, operation)
     this.#scan = new JsonScan(events ? this.#dialect.events : this.#dialect.whole)
     this.#lines = events
@@ -111,11 +115,6 @@ class Reader implements UsageReader {
     this.#encoded = options.encoded
     this.#contentLength = options.contentLength
     this.#status = options.status
-    const estimate = () => estimateInput(format, body, options.inputBytes)
-    // Of a stream now, because the body need not live as long as that.
-    const ofStream = events ? estimate() : null
-    this.#estimateInput = ofStream === null ? estimate : () => ofStream
-    this.#maxOutput = boundOutput(format, operation, body, options.maxOutputTokens)
   }
 
   push(chunk: Uint8Array): void {
@@ -133,8 +132,11 @@ class Reader implements UsageReader {
       return metered(reported, reported.input, reported.output, 'provider')
     }
     if (this.#status >= 400 && reported.input === null) return { ...NO_USAGE, source: 'provider' }
-    const input = reported.input ?? this.#estimateInput()
-    const output = Math.max(reported.output ?? 0, this.#estimateOutput(whole))
+    const { format, operation, inputBytes, maxOutputTokens } = this.#asked
+    const body = this.#asked.body()
+    const input = reported.input ?? estimateInput(format, body, inputBytes)
+    const maxOutput = boundOutput(format, operation, body, maxOutputTokens)
+    const output = Math.max(reported.output ?? 0, this.#estimateOutput(whole, maxOutput))
     const reasoning = Math.max(reported.reasoning, tokensOfText(this.#scan.reasoningBytes))
     return metered({ ...reported, reasoning }, input, output, 'estimate')
   }
@@ -147,10 +149,10 @@ class Reader implements UsageReader {
     this.#scan.reset()
   }
 
-  #estimateOutput(whole: boolean): number {
-    if (!whole && !this.#streams) return this.#maxOutput ?? this.#estimateUnseen()
+  #estimateOutput(whole: boolean, maxOutput: number | null): number {
+    if (!whole && !this.#streams) return maxOutput ?? this.#estimateUnseen()
     const { textBytes, pieces, calls } = this.#scan
-    const most = this.#maxOutput ?? Number.POSITIVE_INFINITY
+    const most = maxOutput ?? Number.POSITIVE_INFINITY
     // A compressed byte may be worth a token, not more.
     if (this.#encoded) return Math.min(this.#bytes, most)
     if (this.#lines !== null) return Math.min(estimateOutput({ textBytes, pieces, calls }), most)
