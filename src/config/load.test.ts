@@ -37,7 +37,7 @@ const defaults = {
     maxNewConnectionsPerAddress: 500,
     uncappedAddresses: ['127.0.0.1', '::1'],
   },
-  overload: { maxDelayMs: 200, maxFailuresPerSecond: 100 },
+  overload: { maxDelayMs: 1000, maxFailuresPerSecond: 100 },
   providers: {
     sandbox: { format: 'sandbox', tags: ['test'], latencyMs: 0, chunks: 8, chunkDelayMs: 20, failure: 'none' },
   },

@@ -48,7 +48,7 @@ export const overloadSchema = section('What a worker does when more is asked of 
     type: 'integer',
     minimum: 5,
     maximum: 60_000,
-    default: 200,
+    default: 1000,
     description:
       'Delay of its event loop, in ms, from which on a worker refuses calls with 503: of callers without a good credential first, then of projects that use more than their share.',
     examples: [500],
