@@ -69,7 +69,7 @@ export function callEvent(n: number, at: number): object {
     method: 'POST',
     path: '/v1/chat/completions',
     route: 'openai.chat',
-    principal: { kind: 'api_key', id: 'key_01jx2m3n4p5q6r7s8t9vwxyz01', environment: 'live' },
+    principal: { kind: 'api_key', id: 'key_01jx2m3n4p5q6r7s8t9vwxyz01', project: 'proj_default', environment: 'live' },
     credential: 'key_01jx2m3n4p5q6r7s8t9vwxyz01',
     model: 'bench',
     target: { provider: 'upstream', model: 'bench', test: false },

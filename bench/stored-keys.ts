@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as pause } from 'node:timers/promises'
 import { createKeyFormat } from '#keys/format.ts'
 import { createDigest } from '#keys/recognise.ts'
 import { chatBody } from './bodies.ts'
@@ -16,6 +17,8 @@ const MANY = { stored: 1_000_000, active: 10_000 }
 /** Room for the active keys and the first one; by default a worker remembers 10,000. */
 const CACHE_SIZE = '20000'
 
+const SETTLE_MS = 3000
+
 /** Calls with ten keys of ten beside calls with ten thousand keys of a million, each key in its turn. */
 export async function measureStoredKeys(upstreamPort: number, duration: Duration): Promise<Row[]> {
   const start = async (name: string, { stored, active }: typeof FEW): Promise<Contender> => {
@@ -23,6 +26,8 @@ export async function measureStoredKeys(upstreamPort: number, duration: Duration
     const env = { OSTIARY_KEYS_CACHE_SIZE: CACHE_SIZE }
     const ostiary = await startOstiary({ cores: measuredCore, workers: 1, port, upstreamPort, env })
     const keys = storeKeys(ostiary, stored, active)
+    // While the rows were written, nobody else could write: what waits for that must be written first.
+    await pause(SETTLE_MS)
     return {
       name,
       server: ostiary.server,
