@@ -81,6 +81,13 @@ test('an event whose end is cut off from a passed piece is not taken for finishe
   assert.equal(hold.midEvent, false)
 })
 
+test('an empty piece changes nothing in the middle of an event', () => {
+  const hold = new EventHold()
+  hold.push(Buffer.alloc(MAX_HELD + 1, 'x'))
+  assert.equal(hold.push(Buffer.alloc(0)), null)
+  assert.equal(hold.midEvent, true)
+})
+
 test('whatever comes in whatever pieces, all of it comes out, and no more than the bound is held', () => {
   const piece = fc.oneof(
     fc.constantFrom('\n', '\r\n', '\n\n', '\r\n\r\n', 'data: a', '\r'),

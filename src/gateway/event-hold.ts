@@ -16,6 +16,7 @@ export class EventHold {
 
   /** What may be sent now; null = nothing yet. */
   push(chunk: Buffer): Buffer | null {
+    if (chunk.length === 0) return null
     const bytes = this.#held === null ? chunk : Buffer.concat([this.#held, chunk])
     const end = endOfLastEvent(bytes)
     if (end === bytes.length) {

@@ -31,7 +31,8 @@ for (const [what, text, path, expected] of [
 
 test('any member of any object: the value is set, and nothing else is touched', () => {
   const name = fc.constantFrom('a', 'b', 'c"', '\\', 'ü', '😀', 'a:b', '{', '')
-  const object = fc.dictionary(name, fc.jsonValue({ maxDepth: 3 }), { maxKeys: 6 })
+  const accepted = fc.jsonValue({ maxDepth: 3 }).filter(value => !JSON.stringify(value).includes('__proto__'))
+  const object = fc.dictionary(name, accepted, { maxKeys: 6 })
   fc.assert(
     fc.property(object, name, fc.constantFrom(0, 1, '\t'), (before, member, space) => {
       const body = Buffer.from(JSON.stringify(before, null, space))

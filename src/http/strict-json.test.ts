@@ -165,8 +165,9 @@ for (const body of [
 }
 
 test('finds the range of the model in any JSON object', () => {
+  const accepted = fc.jsonValue({ maxDepth: 3 }).filter(value => !JSON.stringify(value).includes('__proto__'))
   fc.assert(
-    fc.property(fc.jsonValue({ maxDepth: 3 }), fc.string({ unit: 'binary' }), fc.nat(4), (other, name, indent) => {
+    fc.property(accepted, fc.string({ unit: 'binary' }), fc.nat(4), (other, name, indent) => {
       const body = Buffer.from(JSON.stringify({ other, model: name.toWellFormed(), more: [other] }, null, indent))
       const { model } = parseStrictJson(body, 64)
       assert.equal(model && JSON.parse(body.subarray(model.start, model.end).toString()), name.toWellFormed())
