@@ -33,6 +33,7 @@ import { keepAudit } from './audit-keeping.ts'
 import { openBootstrap } from './bootstrap.ts'
 import { checkPrices } from './check-prices.ts'
 import { type Database, openDatabase } from './database.ts'
+import { createIssuerKeySource } from './issuer-keys.ts'
 import { keepLimits } from './keep-limits.ts'
 import { openLeakedKeys } from './leaked-keys.ts'
 import { createLiveSecrets, type LiveSecrets } from './live-secrets.ts'
@@ -103,6 +104,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const rooms = openKeys(config, dataDirectory, store, pattern => unservedModel(pattern, inEffect))
   const { keys } = rooms
   const leakedKeys = opened.use(await openLeakedKeys({ config: config.keys.leakReports, leaks: rooms.leaks, log }))
+  const issuerKeys = opened.use(createIssuerKeySource(() => inEffect))
   const pepperId = await store.keys.newestPepperId()
   if (pepperId !== undefined && pepperId !== dataDirectory.pepperId) {
     throw new Problem('start.data_directory_incomplete', { detail: 'The pepper is not the one of the stored keys.' })
@@ -130,6 +132,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       database: () => database.thread(),
       onLog: (worker, { level, fields, message }) => log[level]({ worker, ...fields }, message),
       onLeak: question => leakedKeys.answer(question),
+      onIssuer: query => issuerKeys.find(query),
       limits,
       onBudget: limits.record,
       onReplaced: (index, reason) => {

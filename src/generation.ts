@@ -1,13 +1,18 @@
-import { createAuthenticate } from '#auth/authenticate.ts'
+import { type Authenticator, createAuthenticate } from '#auth/authenticate.ts'
+import { checkSender } from '#auth/check-sender.ts'
 import type { Config, ProviderConfig } from '#config/schema.ts'
 import type { SecretValues } from '#config/secrets.ts'
 import type { Generation } from '#gateway/generation.ts'
 import { createLifetime } from '#gateway/lifetime.ts'
 import { createUpstream } from '#http/upstream.ts'
+import type { CompileGrants } from '#issuers/issuer.ts'
+import { createTokenVerifier, type TokenVerifierOptions } from '#issuers/verify-token.ts'
 import type { VerifyKey } from '#keys/verifier.ts'
+import { compileCeilings } from '#policy/compile-ceilings.ts'
 import { createCatalog, type Provider } from '#providers/catalog.ts'
 import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
 import { compileBounds } from './compile-bounds.ts'
+import { compileIssuers } from './compile-issuers.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
@@ -17,7 +22,7 @@ export function compileGeneration(
   number: number,
   config: Config,
   secrets: SecretValues,
-  verifyKey: VerifyKey,
+  credentials: Pick<TokenVerifierOptions, 'keys' | 'clock'> & { readonly verifyKey: VerifyKey },
 ): OpenGeneration {
   const open = new AsyncDisposableStack()
   const providers = Object.entries(config.providers).map(([name, provider]) =>
@@ -32,12 +37,24 @@ export function compileGeneration(
   const passthrough = config.passthrough.map(({ provider }) => ({ alias: '*', model: null, provider }))
   return {
     number,
-    authenticate: createAuthenticate([verifyKey]),
+    authenticate: createAuthenticate({ chain: compileChain(config, credentials), checkSender }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
     limits: config.requests,
     ...compileBounds(config),
     ...createLifetime(() => open.disposeAsync()),
   }
+}
+
+/** Tokens first, which are known by their shape; whatever else comes is a key, or nothing. */
+function compileChain(
+  config: Config,
+  { verifyKey, ...tokens }: Parameters<typeof compileGeneration>[3],
+): Authenticator[] {
+  const issuers = compileIssuers(config)
+  if (issuers.length === 0) return [verifyKey]
+  const compileGrants: CompileGrants = ({ scopes, models }) =>
+    compileCeilings({ scopes, models, operations: null, cidrs: null })
+  return [createTokenVerifier({ ...tokens, issuers, compileGrants, cacheSize: config.keys.cacheSize }), verifyKey]
 }
 
 function compileProvider(

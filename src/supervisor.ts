@@ -6,8 +6,10 @@ import type { Config } from '#config/schema.ts'
 import { Problem } from '#core/problems.ts'
 import { createConnectionMemory, forgetConnections } from '#http/connection-table.ts'
 import { claimPort } from '#http/listener.ts'
+import type { KeyQuery } from '#issuers/issuer-keys.ts'
 import { createMetricsMemory, Meter } from '#metrics/meter.ts'
 import type { DatabaseThread } from '#store/sqlite/open.ts'
+import type { PublishedKeys } from './issuer-keys.ts'
 import type { BudgetNotice } from './keep-limits.ts'
 import type { LeakAnswer, LeakQuestion } from './leaked-keys.ts'
 import type { GenerationSeed, WorkerNotice, WorkerOrder, WorkerSeed } from './worker.ts'
@@ -29,6 +31,8 @@ interface SupervisorOptions {
   readonly onLog: (index: number, notice: Extract<WorkerNotice, { type: 'log' }>) => void
   /** Answers what workers ask for reports of leaked keys. */
   readonly onLeak: (question: LeakQuestion) => Promise<LeakAnswer>
+  /** Answers what workers ask for keys of issuers. */
+  readonly onIssuer: (question: KeyQuery) => Promise<PublishedKeys>
   /** The counters of limits; `reclaim` gives back what a worker held that is no more. */
   readonly limits: {
     readonly memory: SharedArrayBuffer
@@ -144,6 +148,10 @@ class ThreadSupervisor implements Supervisor {
       if (notice.type === 'leak') {
         const { number, question } = notice
         void this.#options.onLeak(question).then(answer => order(worker, { type: 'leak', number, answer }))
+      }
+      if (notice.type === 'issuer') {
+        const { number, question } = notice
+        void this.#options.onIssuer(question).then(answer => order(worker, { type: 'issuer', number, answer }))
       }
       if (notice.type === 'recording') {
         if (notice.works) this.#notRecording.delete(index)

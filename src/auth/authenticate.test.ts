@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { test } from 'node:test'
 import type { VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
-import { type Authenticator, createAuthenticate as create } from './authenticate.ts'
+import { type Authenticator, type CheckSender, createAuthenticate as create } from './authenticate.ts'
 
 const identity: VerifiedIdentity = {
   kind: 'api_key',
@@ -13,12 +14,18 @@ const identity: VerifiedIdentity = {
   ceilings: { scopes: null, operations: null, allowsModel: null, allowsAddress: null },
   limits: null,
   budgets: null,
+  roles: [],
+  binding: null,
+  token: null,
 }
 /** Some answers come at once, and refusals as answers: here all are awaited alike, and refusals thrown. */
-function createAuthenticate(chain: readonly Authenticator[]) {
-  const authenticate = create(chain)
-  return async (...request: Parameters<typeof authenticate>) => {
-    const verdict = await authenticate(...request)
+function createAuthenticate(
+  chain: readonly Authenticator[],
+  checkSender: CheckSender = () => assert.fail('was asked'),
+) {
+  const authenticate = create({ chain, checkSender })
+  return async (headers: IncomingHttpHeaders, query: string) => {
+    const verdict = await authenticate({ headers, socket: { remoteAddress: '192.0.2.1' } } as IncomingMessage, query)
     if (verdict instanceof Problem) throw verdict
     return verdict
   }
@@ -74,6 +81,29 @@ test('a refusal ends the chain: no later authenticator can admit what one refuse
 test('who cannot tell is not taken for “not mine”', async () => {
   const chain = [refuses('store.unavailable'), () => identity]
   await assert.rejects(createAuthenticate(chain)(headers, ''), { code: 'store.unavailable' })
+})
+
+const bound = { ...identity, binding: { kind: 'dpop', thumbprint: 'x' } } as const
+const withProof = { authorization: 'DPoP k1' }
+
+test('asks for the proof of a bound credential, and of any that is presented with one', async () => {
+  for (const [found, presented] of [
+    [bound, headers],
+    [bound, withProof],
+    [identity, withProof],
+  ] as const) {
+    for (const asked of [() => null, async () => null]) {
+      assert.equal(await createAuthenticate([() => found], asked)(presented, ''), found)
+    }
+    const refusal = new Problem('auth.invalid_credential', { reason: 'proof' })
+    for (const asked of [() => refusal, async () => refusal]) {
+      await assert.rejects(createAuthenticate([() => found], asked)(presented, ''), refusal)
+    }
+  }
+})
+
+test('what nobody knows is asked for no proof', async () => {
+  await assert.rejects(createAuthenticate([() => null])(withProof, ''), { reason: 'unrecognised' })
 })
 
 test('refuses two credentials and one in the query before anyone is asked', async () => {

@@ -1,42 +1,59 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Principal, VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
-import { readCredential } from './credentials.ts'
+import { type Credential, readCredential } from './credentials.ts'
 
 /** A verified identity, a refusal, or `null` for a credential that is not this one's to judge. */
-type Verdict = VerifiedIdentity | Problem | null
+export type Verdict = VerifiedIdentity | Problem | null
 
 /**
  * One way of authenticating. A refusal is answered, not thrown: a flood of wrong credentials must cost little. Throws
- * `store.unavailable` where it cannot tell.
+ * `store.unavailable` where it cannot tell. `source` is the address of the connection's peer.
  */
-export type Authenticator = (credential: string) => Verdict | Promise<Verdict>
+export type Authenticator = (credential: string, source: string) => Verdict | Promise<Verdict>
+
+/**
+ * Whether the sender of a request proves what the credential is bound to, or presents no proof where none is asked for.
+ * Answers the refusal; null = they do.
+ */
+export type CheckSender = (
+  identity: VerifiedIdentity,
+  credential: Credential,
+  req: IncomingMessage,
+) => Problem | null | Promise<Problem | null>
 
 /** The caller, or the refusal: 401. Throws what `readCredential` does, and `store.unavailable`. */
-export type Authenticate = (
-  headers: IncomingHttpHeaders,
-  query: string,
-) => Principal | Problem | Promise<Principal | Problem>
+export type Authenticate = (req: IncomingMessage, query: string) => Principal | Problem | Promise<Principal | Problem>
 
-/** The chain: the first authenticator that owns the credential decides. What none owns is refused like a wrong key. */
-export function createAuthenticate(chain: readonly Authenticator[]): Authenticate {
-  return (headers, query) => {
-    const credential = readCredential(headers, query)
-    if (credential === null) return missing
-    return ask(chain, 0, credential)
+interface AuthenticateOptions {
+  /** The first authenticator that owns the credential decides. What none owns is refused like a wrong key. */
+  readonly chain: readonly Authenticator[]
+  readonly checkSender: CheckSender
+}
+
+/** Answers at once where nobody has to be waited for, as with a key that is known here. */
+export function createAuthenticate({ chain, checkSender }: AuthenticateOptions): Authenticate {
+  const ask = (from: number, credential: Credential, req: IncomingMessage): ReturnType<Authenticate> => {
+    const authenticator = chain[from]
+    if (authenticator === undefined) return unrecognised
+    const take = (verdict: Verdict) => {
+      if (verdict === null) return ask(from + 1, credential, req)
+      return verdict instanceof Problem ? verdict : prove(verdict, credential, req)
+    }
+    const answer = authenticator(credential.text, req.socket.remoteAddress ?? '')
+    return answer instanceof Promise ? answer.then(take) : take(answer)
+  }
+  const prove = (identity: VerifiedIdentity, credential: Credential, req: IncomingMessage) => {
+    if (identity.binding === null && !credential.dpop) return identity as Principal
+    const refusal = checkSender(identity, credential, req)
+    if (refusal instanceof Promise) return refusal.then(refused => refused ?? (identity as Principal))
+    return refusal ?? (identity as Principal)
+  }
+  return (req, query) => {
+    const credential = readCredential(req.headers, query)
+    return credential === null ? missing : ask(0, credential, req)
   }
 }
 
 const missing = new Problem('auth.missing_credential')
 const unrecognised = new Problem('auth.invalid_credential', { reason: 'unrecognised' })
-
-/** Asks from one on; answers at once where nobody has to be waited for, as with a key that is known here. */
-function ask(chain: readonly Authenticator[], from: number, credential: string): ReturnType<Authenticate> {
-  const authenticator = chain[from]
-  if (authenticator === undefined) return unrecognised
-  const answer = authenticator(credential)
-  if (answer instanceof Promise) {
-    return answer.then(verdict => (verdict as Principal | Problem | null) ?? ask(chain, from + 1, credential))
-  }
-  return (answer as Principal | Problem | null) ?? ask(chain, from + 1, credential)
-}

@@ -5,7 +5,16 @@ import { connect } from 'node:net'
 import { test } from 'node:test'
 import { Problem } from '#core/problems.ts'
 import { openListener } from '#http/listener.ts'
-import { CREDENTIAL_HEADERS, readCredential } from './credentials.ts'
+import { CREDENTIAL_HEADERS, type Credential, readCredential as read } from './credentials.ts'
+
+/** Text of the credential; with a proof of possession it reads `DPoP k1`. */
+function readCredential(...request: Parameters<typeof read>): string | null {
+  return show(read(...request))
+}
+
+function show(credential: Credential | null): string | null {
+  return credential && (credential.dpop ? `DPoP ${credential.text}` : credential.text)
+}
 
 for (const name of CREDENTIAL_HEADERS) {
   const value = name === 'authorization' ? 'Bearer k1' : 'k1'
@@ -24,7 +33,9 @@ const authorizations: readonly (readonly [value: string, credential: string | nu
   ['', null],
   ['Basic dXNlcjprMQ==', null],
   ['Basic Bearer k1', null],
-  ['DPoP k1', null],
+  ['DPoP k1', 'DPoP k1'],
+  ['dpop k1', 'DPoP k1'],
+  ['DPoP', null],
   ['Token k1', null],
   ['AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=c', null],
   ['Digest username="a", realm="b"', null],
@@ -65,6 +76,8 @@ const requests: readonly (readonly [
   ['the same Bearer joined twice', { authorization: 'Bearer k1, bearer k1' }, 'k1'],
   ['another scheme beside a key', { authorization: 'Basic abc', 'x-ostiary-key': 'k1' }, 'k1'],
   ['another scheme joined before a Bearer', { authorization: 'Basic abc, Bearer k1' }, 'k1'],
+  ['a token presented in two ways', { authorization: 'DPoP k1', 'x-api-key': 'k1' }, 'refused'],
+  ['a token presented in two ways in one header', { authorization: 'DPoP k1, Bearer k1' }, 'refused'],
   ['a key elsewhere', { cookie: 'key=k1', 'proxy-authorization': 'Bearer k1', 'x-key': 'k1' }, null],
 ]
 

@@ -1,5 +1,6 @@
 import { checkOrigin, checkPostgresUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
 import { auditSchema } from './schema-audit.ts'
+import { issuersSchema } from './schema-issuers.ts'
 import { leakReportsSchema } from './schema-leak-reports.ts'
 import { budgetsSchema, countersSchema, limitsSchema } from './schema-limits.ts'
 import { modelsSchema } from './schema-models.ts'
@@ -208,6 +209,7 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
   admin,
   requests,
   overload: overloadSchema,
+  issuers: issuersSchema,
   providers: providersSchema,
   models: modelsSchema,
   limits: limitsSchema,

@@ -22,6 +22,11 @@ export const callProblems = {
     title: 'A credential was sent in the query string',
     help: 'Send the key in a header: addresses end up in logs and referrers. A key that was sent this way should be replaced.',
   },
+  'auth.issuer_unavailable': {
+    status: 503,
+    title: 'The token cannot be checked now',
+    help: 'The keys of the token’s issuer cannot be had, or its introspection endpoint does not answer. Try again shortly; `ostiary issuers check` says what is wrong.',
+  },
   'policy.environment': {
     status: 403,
     title: 'The key’s environment does not reach this model',

@@ -16,10 +16,35 @@ export interface Ceilings {
   readonly allowsAddress: ((address: string) => boolean) | null
 }
 
+/** With what a caller must prove that a credential is theirs: a DPoP key (RFC 9449) or their TLS certificate (RFC 8705). */
+export interface Binding {
+  readonly kind: 'dpop' | 'certificate'
+  /** SHA-256 thumbprint, base64url: of the JWK (RFC 7638), or of the certificate in DER. */
+  readonly thumbprint: string
+}
+
+/** What a token of an identity provider says of its subject. */
+export interface TokenFacts {
+  /** Name of the issuer in the configuration. */
+  readonly issuer: string
+  readonly subject: string
+  /** The OAuth client that the token was issued to; null = it does not say. */
+  readonly client: string | null
+  /** `sid`; null = it does not say. */
+  readonly session: string | null
+  /** `jti`; null = it has none. */
+  readonly tokenId: string | null
+  /** When it was issued, ms since the epoch; null = it does not say. */
+  readonly issuedAt: number | null
+  /** Authentication context class (`acr`) and time (`auth_time`, ms since the epoch); null = it does not say. */
+  readonly acr: string | null
+  readonly authenticatedAt: number | null
+}
+
 /** What is known of the caller once a credential has been verified. */
 export interface VerifiedIdentity {
-  readonly kind: 'api_key'
-  /** Id of the credential, such as `key_…`. */
+  readonly kind: 'api_key' | 'user' | 'service'
+  /** Of a key its id, `key_…`; of a token `<name of the issuer>:<subject>`. */
   readonly id: string
   /** `proj_…` */
   readonly project: string
@@ -30,6 +55,11 @@ export interface VerifiedIdentity {
   /** Bounds of its own on pace and spending, beside those of the configuration; null = none. */
   readonly limits: readonly KeyLimit[] | null
   readonly budgets: readonly KeyBudget[] | null
+  readonly roles: readonly string[]
+  /** null = who bears the credential may use it. */
+  readonly binding: Binding | null
+  /** null = the credential is an API key. */
+  readonly token: TokenFacts | null
 }
 
 /** A caller whose credential was verified. Made in one place only: `auth/authenticate.ts`. */

@@ -59,6 +59,9 @@ export function identityOf(environment: Environment, ceilings: Partial<Ceilings>
     ceilings: { scopes: null, operations: null, allowsModel: null, allowsAddress: null, ...ceilings },
     limits: null,
     budgets: null,
+    roles: [],
+    binding: null,
+    token: null,
   }
 }
 
@@ -93,7 +96,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
   const models = options.models ?? [{ alias: 'real', model: 'its-name', provider: 'p' }]
   const generation = {
     number: 3,
-    authenticate: createAuthenticate([options.authenticator ?? byName]),
+    authenticate: createAuthenticate({ chain: [options.authenticator ?? byName], checkSender: () => null }),
     catalog: createCatalog([provider, { ...provider, name: 'tagged', test: true }], models),
     limits: {
       maxBodyBytes: 1_000_000,

@@ -38,7 +38,7 @@ export function createLastUsed(keys: Pick<KeyLookup, 'noteUses'>): LastUsed {
 
   return {
     observe({ principal, at, source }) {
-      if (principal === null || (waiting.size >= MAX_WAITING && !waiting.has(principal.id))) return
+      if (principal?.kind !== 'api_key' || (waiting.size >= MAX_WAITING && !waiting.has(principal.id))) return
       waiting.set(principal.id, { id: principal.id, at, source })
     },
     async [Symbol.asyncDispose]() {

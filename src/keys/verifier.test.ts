@@ -107,6 +107,9 @@ test('says whose key it is', async () => {
     expiresAt: NOW + 1,
     ceilings,
     ...bounds,
+    roles: [],
+    binding: null,
+    token: null,
   })
 })
 

@@ -63,6 +63,9 @@ function know(key: CallKey, ceilings: Ceilings): KnownKey {
     ceilings,
     limits,
     budgets,
+    roles: [],
+    binding: null,
+    token: null,
   }
   return { identity: Object.freeze(identity), digest, secretExpiresAt, disabledAt, revokedAt }
 }
@@ -77,6 +80,9 @@ const ABSENT: KnownKey = {
     ceilings: { scopes: new Set(), operations: new Set(), allowsModel: () => false, allowsAddress: () => false },
     limits: null,
     budgets: null,
+    roles: [],
+    binding: null,
+    token: null,
   },
   digest: '0'.repeat(64),
   secretExpiresAt: null,

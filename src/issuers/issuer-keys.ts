@@ -1,0 +1,28 @@
+import type { CryptoKey } from 'jose'
+
+/** A public key of an issuer. */
+export interface IssuerKey {
+  /** `kid`; null = it has none. */
+  readonly keyId: string | null
+  /** The one algorithm that it may be used with. */
+  readonly algorithm: string
+  readonly key: CryptoKey
+}
+
+/**
+ * The keys of all issuers, as this worker knows them. Answers those that a token with this header may have been signed with:
+ * with a `kid` the one of that name, without one all that fit the algorithm. None = there is no such key. Rejects with
+ * `auth.issuer_unavailable` where no keys of the issuer are known and none can be had.
+ */
+export interface IssuerKeys {
+  find(query: KeyQuery): readonly IssuerKey[] | Promise<readonly IssuerKey[]>
+}
+
+export interface KeyQuery {
+  /** Name of the issuer in the configuration. */
+  readonly issuer: string
+  readonly keyId: string | null
+  readonly algorithm: string
+  /** Address of the connection's peer: who makes up names of keys takes of their own budget of fetches only. */
+  readonly source: string
+}
