@@ -1,7 +1,8 @@
 import { checkBaseUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
 import { map, section } from './shape.ts'
 
-const texts = (maxLength: number) => ({ type: 'string', pattern: `^[^\\p{C}]{1,${maxLength}}$` }) as const
+const texts = (maxLength: number, example: string) =>
+  ({ type: 'string', pattern: `^[^\\p{C}]{1,${maxLength}}$`, examples: [example] }) as const
 
 const url = (description: string, example: string) =>
   ({
@@ -16,9 +17,8 @@ const url = (description: string, example: string) =>
 
 const claim = (description: string, example: string) =>
   ({
-    ...texts(256),
+    ...texts(256, example),
     description: `${description} A name that begins with \`/\` is a JSON Pointer (RFC 6901) into the claims, any other the name of a claim.`,
-    examples: [example],
   }) as const
 
 /** What tokens are given by what they say; a rule without `when` is for every token of the issuer. */
@@ -40,11 +40,11 @@ const grants = {
           names: 'a claim is 1 to 256 characters',
           examples: [{ groups: 'ai-users' }],
         },
-        texts(256),
+        texts(256, 'ai-users'),
       ),
       scopes: {
         type: 'array',
-        items: texts(64),
+        items: texts(64, 'chat:create'),
         maxItems: 100,
         uniqueItems: true,
         default: [] as unknown,
@@ -53,7 +53,7 @@ const grants = {
       },
       roles: {
         type: 'array',
-        items: { type: 'string', pattern: '^[a-z][a-z0-9-]{0,63}$' },
+        items: { type: 'string', pattern: '^[a-z][a-z0-9-]{0,63}$', examples: ['developer'] },
         maxItems: 100,
         uniqueItems: true,
         default: [] as unknown,
@@ -62,7 +62,7 @@ const grants = {
       },
       models: {
         type: 'array',
-        items: { type: 'string', pattern: '^[^\\s\\p{C}]{1,256}$' },
+        items: { type: 'string', pattern: '^[^\\s\\p{C}]{1,256}$', examples: ['gpt-*'] },
         maxItems: 100,
         uniqueItems: true,
         'x-default': 'all',
@@ -109,7 +109,7 @@ export const issuersSchema = map(
       ),
       audience: {
         type: 'array',
-        items: texts(512),
+        items: texts(512, 'https://api.example.com'),
         maxItems: 32,
         uniqueItems: true,
         'x-default': 'none; needed',
@@ -130,7 +130,7 @@ export const issuersSchema = map(
       },
       types: {
         type: 'array',
-        items: texts(64),
+        items: texts(64, 'at+jwt'),
         maxItems: 8,
         uniqueItems: true,
         'x-default': 'of the preset; `[at+jwt]` for generic',
@@ -195,7 +195,7 @@ export const issuersSchema = map(
           names: 'a claim is 1 to 256 characters',
           examples: [{ hd: 'example.com' }],
         },
-        texts(512),
+        texts(512, 'example.com'),
       ),
     },
     ['audience', 'algorithms', 'types', 'jwksUrl'],
