@@ -15,12 +15,14 @@ export function checkLimits(draft: Draft, open: boolean, faults: Faults): void {
   for (const [name, limit] of Object.entries(draft.limits ?? {})) {
     if (limit === undefined) continue
     checkWindow(limit, ['limits', name], faults)
+    checkDimensions(limit.per, draft, ['limits', name, 'per'], faults)
     checkModels(limit.models, draft, open, ['limits', name, 'models'], faults)
     checkOperations(limit, ['limits', name], faults)
   }
   for (const [name, budget] of Object.entries(draft.budgets ?? {})) {
     if (budget === undefined) continue
     checkAmount(budget, ['budgets', name, 'amount'], faults)
+    checkDimensions(budget.per, draft, ['budgets', name, 'per'], faults)
     checkModels(budget.models, draft, open, ['budgets', name, 'models'], faults)
   }
   for (const [alias, model] of Object.entries(draft.models ?? {})) {
@@ -46,6 +48,12 @@ function checkWindow({ unit, windowSeconds }: LimitDraft, path: Path, faults: Fa
   if (unit !== 'concurrency' && windowSeconds === undefined) {
     faults.add([...path, 'windowSeconds'], `is missing: how many seconds the ${unit} are counted over`)
   }
+}
+
+function checkDimensions(per: LimitDraft['per'], draft: Draft, path: Path, faults: Faults): void {
+  const ofTokens = per?.find(dimension => dimension === 'user' || dimension === 'client')
+  if (ofTokens === undefined || Object.keys(draft.issuers ?? {}).length > 0) return
+  faults.add(path, `must not contain "${ofTokens}": only calls made with tokens have one, and there are no \`issuers\``)
 }
 
 function checkAmount({ unit, amount }: BudgetDraft, path: Path, faults: Faults): void {
