@@ -194,11 +194,11 @@ const refusals: [yaml: string, ...lines: string[]][] = [
   ],
   [
     'limits: { a: { unit: concurrency, amount: 1, per: [key, user] } }',
-    'ostiary.yaml:1:51: limits.a.per: must not contain "user": only calls made with tokens have one, and there are no `issuers`',
+    'ostiary.yaml:1:46: limits.a.per: must not contain "user": only calls made with tokens have one, and there are no `issuers`',
   ],
   [
     'budgets: { a: { unit: tokens, amount: 1, period: day, per: [client] } }',
-    'ostiary.yaml:1:60: budgets.a.per: must not contain "client": only calls made with tokens have one, and there are no `issuers`',
+    'ostiary.yaml:1:55: budgets.a.per: must not contain "client": only calls made with tokens have one, and there are no `issuers`',
   ],
   [
     'limits: { a: { unit: concurrency, amount: 1, models: [sandbx] } }',
