@@ -64,7 +64,14 @@ function checkAmount({ unit, amount }: BudgetDraft, path: Path, faults: Faults):
   else if (Math.round(amount * 1e6) / 1e6 !== amount) faults.add(path, 'must have at most six decimals')
 }
 
-function checkModels(patterns: readonly string[] | undefined, draft: Draft, open: boolean, path: Path, faults: Faults) {
+/** Refuses patterns that no configured model fits. `open` = every model may be named. */
+export function checkModels(
+  patterns: readonly string[] | undefined,
+  draft: Draft,
+  open: boolean,
+  path: Path,
+  faults: Faults,
+): void {
   if (patterns?.length === 0) faults.add(path, 'must name a model, or be left out')
   if (open) return
   const aliases = Object.keys(draft.models ?? {})
