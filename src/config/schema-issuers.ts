@@ -1,4 +1,5 @@
 import { checkBaseUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
+import { introspectionSchema } from './schema-introspection.ts'
 import { map, section } from './shape.ts'
 
 const texts = (maxLength: number) => ({ type: 'string', pattern: `^[^\\p{C}]{1,${maxLength}}$` }) as const
@@ -197,7 +198,8 @@ export const issuersSchema = map(
         },
         texts(512),
       ),
+      introspection: introspectionSchema,
     },
-    ['audience', 'algorithms', 'types', 'jwksUrl'],
+    ['audience', 'algorithms', 'types', 'jwksUrl', 'introspection'],
   ),
 )

@@ -62,7 +62,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
   }
 }
 
-async function isSigned(token: string, candidates: readonly IssuerKey[]): Promise<boolean> {
+export async function isSigned(token: string, candidates: readonly IssuerKey[]): Promise<boolean> {
   for (const { key, algorithm } of candidates) {
     try {
       await compactVerify(token, key, { algorithms: [algorithm] })
