@@ -1,29 +1,18 @@
-import { type Authenticator, createAuthenticate } from '#auth/authenticate.ts'
+import { createAuthenticate } from '#auth/authenticate.ts'
 import { checkSender } from '#auth/check-sender.ts'
 import type { Config, ProviderConfig } from '#config/schema.ts'
 import type { SecretValues } from '#config/secrets.ts'
 import type { Generation } from '#gateway/generation.ts'
 import { createLifetime } from '#gateway/lifetime.ts'
 import { createUpstream } from '#http/upstream.ts'
-import type { CompileGrants } from '#issuers/issuer.ts'
-import { requireAuthentication } from '#issuers/require-authentication.ts'
-import { createTokenVerifier, type TokenVerifierOptions } from '#issuers/verify-token.ts'
-import type { VerifyKey } from '#keys/verifier.ts'
-import { compileCeilings } from '#policy/compile-ceilings.ts'
 import { createCatalog, type Provider } from '#providers/catalog.ts'
 import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
 import { compileBounds } from './compile-bounds.ts'
-import { compileIssuers, compileRequirements, compileResourceMetadata } from './compile-issuers.ts'
+import { type Credentials, compileChain } from './compile-chain.ts'
+import { compileResourceMetadata } from './compile-issuers.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
-
-/** What outlives a generation. */
-interface Credentials extends Pick<TokenVerifierOptions, 'keys' | 'clock'> {
-  readonly verifyKey: VerifyKey
-  /** Origin of the public listener. */
-  readonly publicUrl: string
-}
 
 /** Compiles one generation of the configuration into what the pipeline uses: nothing of it is parsed again per call. */
 export function compileGeneration(
@@ -46,22 +35,12 @@ export function compileGeneration(
   return {
     number,
     resourceMetadata: compileResourceMetadata(config, credentials.publicUrl),
-    authenticate: createAuthenticate({ chain: compileChain(config, credentials), checkSender }),
+    authenticate: createAuthenticate({ chain: compileChain(config, secrets, credentials, open), checkSender }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
     limits: config.requests,
     ...compileBounds(config),
     ...createLifetime(() => open.disposeAsync()),
   }
-}
-
-/** Tokens first, which are known by their shape; whatever else comes is a key, or nothing. */
-function compileChain(config: Config, { verifyKey, keys, clock }: Credentials): Authenticator[] {
-  const issuers = compileIssuers(config)
-  if (issuers.length === 0) return [verifyKey]
-  const compileGrants: CompileGrants = ({ scopes, models }) =>
-    compileCeilings({ scopes, models, operations: null, cidrs: null })
-  const verifyToken = createTokenVerifier({ keys, clock, issuers, compileGrants, cacheSize: config.keys.cacheSize })
-  return [requireAuthentication(verifyToken, compileRequirements(config), clock), verifyKey]
 }
 
 function compileProvider(

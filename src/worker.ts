@@ -79,6 +79,7 @@ export type WorkerNotice =
   | { readonly type: 'log'; readonly level: LogLevel; readonly fields: object | null; readonly message: string }
 
 type LogLevel = 'info' | 'error'
+type LogFields = { call?: string; error: unknown } | { issuer: string; trouble?: string }
 
 /** How often what is as it is now is measured anew. */
 const METRICS_INTERVAL_MS = 1000
@@ -117,6 +118,7 @@ async function run(seed: WorkerSeed): Promise<void> {
       publicUrl,
       keys: issuerKeys,
       clock: systemClock,
+      onIntrospection: logIntrospection,
     })
   let current = compile(seed.generation)
   const meter = new Meter(seed.metrics)
@@ -258,8 +260,20 @@ async function openStore(seed: WorkerSeed): Promise<CallStore> {
 }
 
 /** There is one log, and the supervisor writes it. */
-function log(level: LogLevel, fields: { call?: string; error: unknown } | null, message: string): void {
-  tell({ type: 'log', level, fields: fields && { ...fields, error: inspect(fields.error) }, message })
+function log(level: LogLevel, fields: LogFields | null, message: string): void {
+  const shown = fields !== null && 'error' in fields ? { ...fields, error: inspect(fields.error) } : fields
+  tell({ type: 'log', level, fields: shown, message })
+}
+
+function logIntrospection(issuer: string, trouble: string | null): void {
+  if (trouble === null) log('info', { issuer }, 'the introspection endpoint answers again')
+  else log('error', { issuer, trouble }, `${whatIsWrong(trouble)}; tokens unknown here are answered 503`)
+}
+
+function whatIsWrong(trouble: string): string {
+  return trouble === 'introspection_client_refused'
+    ? 'the introspection endpoint refuses the gateway’s own client: clientId or clientSecret is wrong'
+    : 'the introspection endpoint does not answer as it should'
 }
 
 function tell(notice: WorkerNotice): void {

@@ -1,5 +1,6 @@
 import type { Faults } from './faults.ts'
 import { suggest } from './nearest.ts'
+import { checkIntrospection } from './rules-introspection.ts'
 import { checkIssuers } from './rules-issuers.ts'
 import { checkLimits } from './rules-limits.ts'
 import type { Config } from './schema.ts'
@@ -22,6 +23,7 @@ export function checkRules(draft: Draft, providerNames: readonly string[], open:
   checkPorts(draft, faults)
   checkLifetimes(draft, faults)
   checkAnchors(draft, faults)
+  checkIntrospection(draft, faults)
   for (const [name, provider] of Object.entries(draft.providers ?? {})) {
     if (provider?.format === 'sandbox' && provider.tags !== undefined && !provider.tags.includes('test')) {
       faults.add(['providers', name, 'tags'], 'must contain "test": a sandbox serves test keys')

@@ -1,5 +1,6 @@
 import { checkBaseUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
 import { condition, grantsSchema, projectId, projectsSchema } from './schema-grants.ts'
+import { introspectionSchema } from './schema-introspection.ts'
 import { map, section } from './shape.ts'
 
 const texts = (maxLength: number, example: string) =>
@@ -177,7 +178,8 @@ export const issuersSchema = map(
         },
       ),
       requiredClaims: condition('Claims that each token must have.', { hd: 'example.com' }),
+      introspection: introspectionSchema,
     },
-    ['audience', 'clientIds', 'tenant', 'algorithms', 'types', 'jwksUrl', 'project'],
+    ['audience', 'clientIds', 'tenant', 'algorithms', 'types', 'jwksUrl', 'project', 'introspection'],
   ),
 )
