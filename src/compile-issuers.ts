@@ -1,6 +1,8 @@
 import type { Config } from '#config/schema.ts'
+import { makeResourceMetadata, type ResourceMetadata } from '#gateway/resource-metadata.ts'
 import type { ClaimNames, Issuer } from '#issuers/issuer.ts'
 import { presets } from '#issuers/presets.ts'
+import type { AuthenticationRequirement } from '#issuers/require-authentication.ts'
 
 type IssuerConfig = Config['issuers'][string]
 
@@ -36,6 +38,30 @@ export function compileIssuers(config: Config): Issuer[] {
         models: models ?? null,
       })),
     }
+  })
+}
+
+/** What is asked of logins, by the name of the issuer; those that ask nothing are not in it. */
+export function compileRequirements({ issuers }: Config): ReadonlyMap<string, AuthenticationRequirement> {
+  return new Map(
+    Object.entries(issuers)
+      .map(([name, { authentication }]) => [name, authentication] as const)
+      .filter(([, { acrValues, maxAgeSeconds }]) => acrValues.length > 0 || maxAgeSeconds !== null),
+  )
+}
+
+/** They give tokens to the programs that run there, and have nowhere that a client could ask for one. */
+const WITHOUT_CLIENTS = new Set(['github-actions', 'kubernetes'])
+
+/** null = no tokens are taken. */
+export function compileResourceMetadata({ issuers }: Config, resource: string): ResourceMetadata | null {
+  const all = Object.values(issuers)
+  if (all.length === 0) return null
+  return makeResourceMetadata({
+    resource,
+    authorizationServers: all.filter(({ preset }) => !WITHOUT_CLIENTS.has(preset)).map(({ issuer }) => issuer),
+    dpopAlgorithms: [],
+    dpopRequired: false,
   })
 }
 

@@ -6,23 +6,31 @@ import type { Generation } from '#gateway/generation.ts'
 import { createLifetime } from '#gateway/lifetime.ts'
 import { createUpstream } from '#http/upstream.ts'
 import type { CompileGrants } from '#issuers/issuer.ts'
+import { requireAuthentication } from '#issuers/require-authentication.ts'
 import { createTokenVerifier, type TokenVerifierOptions } from '#issuers/verify-token.ts'
 import type { VerifyKey } from '#keys/verifier.ts'
 import { compileCeilings } from '#policy/compile-ceilings.ts'
 import { createCatalog, type Provider } from '#providers/catalog.ts'
 import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
 import { compileBounds } from './compile-bounds.ts'
-import { compileIssuers } from './compile-issuers.ts'
+import { compileIssuers, compileRequirements, compileResourceMetadata } from './compile-issuers.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
+
+/** What outlives a generation. */
+interface Credentials extends Pick<TokenVerifierOptions, 'keys' | 'clock'> {
+  readonly verifyKey: VerifyKey
+  /** Origin of the public listener. */
+  readonly publicUrl: string
+}
 
 /** Compiles one generation of the configuration into what the pipeline uses: nothing of it is parsed again per call. */
 export function compileGeneration(
   number: number,
   config: Config,
   secrets: SecretValues,
-  credentials: Pick<TokenVerifierOptions, 'keys' | 'clock'> & { readonly verifyKey: VerifyKey },
+  credentials: Credentials,
 ): OpenGeneration {
   const open = new AsyncDisposableStack()
   const providers = Object.entries(config.providers).map(([name, provider]) =>
@@ -37,6 +45,7 @@ export function compileGeneration(
   const passthrough = config.passthrough.map(({ provider }) => ({ alias: '*', model: null, provider }))
   return {
     number,
+    resourceMetadata: compileResourceMetadata(config, credentials.publicUrl),
     authenticate: createAuthenticate({ chain: compileChain(config, credentials), checkSender }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
     limits: config.requests,
@@ -46,15 +55,13 @@ export function compileGeneration(
 }
 
 /** Tokens first, which are known by their shape; whatever else comes is a key, or nothing. */
-function compileChain(
-  config: Config,
-  { verifyKey, ...tokens }: Parameters<typeof compileGeneration>[3],
-): Authenticator[] {
+function compileChain(config: Config, { verifyKey, keys, clock }: Credentials): Authenticator[] {
   const issuers = compileIssuers(config)
   if (issuers.length === 0) return [verifyKey]
   const compileGrants: CompileGrants = ({ scopes, models }) =>
     compileCeilings({ scopes, models, operations: null, cidrs: null })
-  return [createTokenVerifier({ ...tokens, issuers, compileGrants, cacheSize: config.keys.cacheSize }), verifyKey]
+  const verifyToken = createTokenVerifier({ keys, clock, issuers, compileGrants, cacheSize: config.keys.cacheSize })
+  return [requireAuthentication(verifyToken, compileRequirements(config), clock), verifyKey]
 }
 
 function compileProvider(

@@ -156,6 +156,26 @@ export const issuersSchema = map(
         },
         ['subject', 'client', 'session'],
       ),
+      authentication: section(
+        'How people must have logged in at this issuer; who has not is asked to do so again (RFC 9470).',
+        {
+          acrValues: {
+            type: 'array',
+            items: { type: 'string', pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,256}$', examples: ['phr'] },
+            maxItems: 16,
+            uniqueItems: true,
+            default: [] as unknown,
+            description: 'Authentication context classes (`acr`) of which one is needed; none = any.',
+            examples: [['phr', 'phrh']],
+          },
+          maxAgeSeconds: {
+            anyOf: [{ type: 'integer', minimum: 1, maximum: 31_622_400 }, { type: 'null' }],
+            default: null as unknown,
+            description: 'How long ago the login may have been (`auth_time`), in seconds; `null` = any time.',
+            examples: [3600],
+          },
+        },
+      ),
       requiredClaims: condition('Claims that each token must have.', { hd: 'example.com' }),
     },
     ['audience', 'clientIds', 'tenant', 'algorithms', 'types', 'jwksUrl', 'project'],

@@ -75,3 +75,8 @@ export function clientOf({ kind, id, token }: VerifiedIdentity): string | null {
   if (token?.client != null) return `${token.issuer}:${token.client}`
   return kind === 'service' ? id : null
 }
+
+/** How a refusal names the caller: `key key_1`, `token of company:alice`. */
+export function describe({ kind, id }: VerifiedIdentity): string {
+  return kind === 'api_key' ? `key ${id}` : `token of ${id}`
+}
