@@ -2,27 +2,39 @@ import { type Authenticator, createAuthenticate } from '#auth/authenticate.ts'
 import { checkSender } from '#auth/check-sender.ts'
 import type { Config, ProviderConfig } from '#config/schema.ts'
 import type { SecretValues } from '#config/secrets.ts'
+import { REVOCATION_BOUND_MS } from '#core/revocation.ts'
 import type { Generation } from '#gateway/generation.ts'
 import { createLifetime } from '#gateway/lifetime.ts'
 import { createUpstream } from '#http/upstream.ts'
+import { createRevocationCheck } from '#issuers/check-revocation.ts'
 import type { CompileGrants } from '#issuers/issuer.ts'
+import { TokenCache } from '#issuers/token-cache.ts'
 import { createTokenVerifier, type TokenVerifierOptions } from '#issuers/verify-token.ts'
 import type { VerifyKey } from '#keys/verifier.ts'
 import { compileCeilings } from '#policy/compile-ceilings.ts'
 import { createCatalog, type Provider } from '#providers/catalog.ts'
 import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
+import type { ChangeFeed } from '#store/ports.ts'
+import type { RevocationLookup } from '#store/revocations-port.ts'
 import { compileBounds } from './compile-bounds.ts'
 import { compileIssuers } from './compile-issuers.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
 
+/** What judges credentials, whatever the configuration. */
+interface Credentials extends Pick<TokenVerifierOptions, 'keys' | 'clock'> {
+  readonly verifyKey: VerifyKey
+  readonly revocations: RevocationLookup
+  readonly changes: ChangeFeed
+}
+
 /** Compiles one generation of the configuration into what the pipeline uses: nothing of it is parsed again per call. */
 export function compileGeneration(
   number: number,
   config: Config,
   secrets: SecretValues,
-  credentials: Pick<TokenVerifierOptions, 'keys' | 'clock'> & { readonly verifyKey: VerifyKey },
+  credentials: Credentials,
 ): OpenGeneration {
   const open = new AsyncDisposableStack()
   const providers = Object.entries(config.providers).map(([name, provider]) =>
@@ -37,7 +49,7 @@ export function compileGeneration(
   const passthrough = config.passthrough.map(({ provider }) => ({ alias: '*', model: null, provider }))
   return {
     number,
-    authenticate: createAuthenticate({ chain: compileChain(config, credentials), checkSender }),
+    authenticate: createAuthenticate({ chain: compileChain(config, credentials, open), checkSender }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
     limits: config.requests,
     ...compileBounds(config),
@@ -48,13 +60,17 @@ export function compileGeneration(
 /** Tokens first, which are known by their shape; whatever else comes is a key, or nothing. */
 function compileChain(
   config: Config,
-  { verifyKey, ...tokens }: Parameters<typeof compileGeneration>[3],
+  { verifyKey, keys, clock, revocations, changes }: Credentials,
+  open: AsyncDisposableStack,
 ): Authenticator[] {
   const issuers = compileIssuers(config)
   if (issuers.length === 0) return [verifyKey]
   const compileGrants: CompileGrants = ({ scopes, models }) =>
     compileCeilings({ scopes, models, operations: null, cidrs: null })
-  return [createTokenVerifier({ ...tokens, issuers, compileGrants, cacheSize: config.keys.cacheSize }), verifyKey]
+  const cache = open.use(new TokenCache({ size: config.keys.cacheSize, changes, trustMs: REVOCATION_BOUND_MS, clock }))
+  keys.onChange((issuer, removed) => cache.forgetKeys(issuer, removed))
+  const checkRevocation = createRevocationCheck(revocations)
+  return [createTokenVerifier({ issuers, keys, compileGrants, cache, checkRevocation, clock }), verifyKey]
 }
 
 function compileProvider(

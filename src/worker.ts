@@ -112,6 +112,8 @@ async function run(seed: WorkerSeed): Promise<void> {
     compileGeneration(number, config, SecretValues.fromTransferable(secrets), {
       verifyKey,
       keys: issuerKeys,
+      revocations: store.revocations,
+      changes: store.changes,
       clock: systemClock,
     })
   let current = compile(seed.generation)

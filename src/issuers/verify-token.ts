@@ -5,11 +5,12 @@ import type { VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import { checkClaims } from './check-claims.ts'
 import { checkHeader } from './check-header.ts'
+import type { CheckRevocation } from './check-revocation.ts'
 import type { CompileGrants, Issuer } from './issuer.ts'
 import type { IssuerKey, IssuerKeys } from './issuer-keys.ts'
 import { makeIdentity } from './make-identity.ts'
 import { isJwtShaped, MAX_TOKEN_LENGTH, readToken } from './read-token.ts'
-import { TokenCache } from './token-cache.ts'
+import type { TokenCache, VerifiedToken } from './token-cache.ts'
 
 /** Who a JWT is about, the refusal `auth.invalid_credential` with the reason; null = it is none. */
 export type VerifyToken = (
@@ -21,18 +22,17 @@ export interface TokenVerifierOptions {
   readonly issuers: readonly Issuer[]
   readonly keys: IssuerKeys
   readonly compileGrants: CompileGrants
-  /** Verified tokens remembered at most. */
-  readonly cacheSize: number
+  readonly cache: TokenCache
+  readonly checkRevocation: CheckRevocation
   readonly clock: Clock
 }
 
 /** Verifies access tokens as RFC 8725 and RFC 9068 say: the issuer first, and all that is asked of a token by that issuer. */
 export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken {
-  const { keys, compileGrants, clock } = options
+  const { keys, compileGrants, cache, checkRevocation, clock } = options
   const issuers = new Map(options.issuers.map(issuer => [issuer.issuer, issuer]))
-  const cache = new TokenCache(options.cacheSize)
 
-  const verify = async (token: string, digest: string, source: string): Promise<VerifiedIdentity | Problem> => {
+  const verify = async (token: string, source: string): Promise<VerifiedToken | Problem> => {
     const parts = readToken(token)
     if (typeof parts === 'string') return refuse(parts)
     // Not verified yet: it only chooses by whose rules and keys the token is judged.
@@ -43,35 +43,34 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
     if (typeof header === 'string') return refuse(header)
     const candidates = await keys.find({ issuer: issuer.name, source, ...header })
     if (candidates.length === 0) return refuse('token_key')
-    if (!(await isSigned(token, candidates))) return refuse('token_signature')
+    const signedBy = await findSigner(token, candidates)
+    if (signedBy === undefined) return refuse('token_signature')
     const endsAt = checkClaims(parts.claims, issuer, clock())
     if (typeof endsAt === 'string') return refuse(endsAt)
     const identity = makeIdentity(parts.claims, issuer, compileGrants, endsAt)
     if (typeof identity === 'string') return refuse(identity)
-    cache.set(digest, identity)
-    return identity
+    return (await checkRevocation(identity, signedBy)) ?? { identity, signedBy }
   }
 
   return (credential, source) => {
     if (!isJwtShaped(credential)) return null
     if (credential.length > MAX_TOKEN_LENGTH) return refuse('token_too_long')
     const digest = hash('sha256', credential, 'base64url')
-    const known = cache.get(digest)
-    if (known === undefined) return verify(credential, digest, source)
-    return (known.expiresAt as number) > clock() ? known : refuse('token_expired')
+    return cache.get(digest) ?? cache.load(digest, () => verify(credential, source))
   }
 }
 
-async function isSigned(token: string, candidates: readonly IssuerKey[]): Promise<boolean> {
-  for (const { key, algorithm } of candidates) {
+/** Which of the keys the token is signed with; undefined = with none of them. */
+async function findSigner(token: string, candidates: readonly IssuerKey[]): Promise<IssuerKey | undefined> {
+  for (const candidate of candidates) {
     try {
-      await compactVerify(token, key, { algorithms: [algorithm] })
-      return true
+      await compactVerify(token, candidate.key, { algorithms: [candidate.algorithm] })
+      return candidate
     } catch (error) {
       if (!(error instanceof errors.JOSEError)) throw error
     }
   }
-  return false
+  return undefined
 }
 
 function refuse(reason: string): Problem {
