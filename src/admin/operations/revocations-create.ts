@@ -26,15 +26,13 @@ const schema = {
         }),
       ),
       reason: Type.Optional(
-        Type.Union([
-          Type.String({
-            pattern: '^(?=.*\\S)[^\\x00-\\x1f\\x7f-\\x9f]{1,256}$',
-            maxLength: 256,
-            description: 'Why, in your words.',
+        Type.Union(
+          [Type.String({ pattern: '^(?=.*\\S)[^\\x00-\\x1f\\x7f-\\x9f]{1,256}$', maxLength: 256 }), Type.Null()],
+          {
+            description: 'Why, in your words; null or absent = nothing said.',
             examples: ['laptop stolen'],
-          }),
-          Type.Null(),
-        ]),
+          },
+        ),
       ),
     },
     { additionalProperties: false },
