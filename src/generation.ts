@@ -13,16 +13,23 @@ import { createCatalog, type Provider } from '#providers/catalog.ts'
 import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
 import { compileBounds } from './compile-bounds.ts'
 import { compileIssuers } from './compile-issuers.ts'
+import { compileKeySources } from './compile-key-sources.ts'
+import type { IssuerKeyLine } from './issuer-key-line.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
+
+interface Credentials extends Pick<TokenVerifierOptions, 'clock'> {
+  readonly verifyKey: VerifyKey
+  readonly issuerKeys: Pick<IssuerKeyLine, 'open'>
+}
 
 /** Compiles one generation of the configuration into what the pipeline uses: nothing of it is parsed again per call. */
 export function compileGeneration(
   number: number,
   config: Config,
   secrets: SecretValues,
-  credentials: Pick<TokenVerifierOptions, 'keys' | 'clock'> & { readonly verifyKey: VerifyKey },
+  credentials: Credentials,
 ): OpenGeneration {
   const open = new AsyncDisposableStack()
   const providers = Object.entries(config.providers).map(([name, provider]) =>
@@ -37,7 +44,7 @@ export function compileGeneration(
   const passthrough = config.passthrough.map(({ provider }) => ({ alias: '*', model: null, provider }))
   return {
     number,
-    authenticate: createAuthenticate({ chain: compileChain(config, credentials), checkSender }),
+    authenticate: createAuthenticate({ chain: compileChain(config, credentials, open), checkSender }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
     limits: config.requests,
     ...compileBounds(config),
@@ -48,13 +55,16 @@ export function compileGeneration(
 /** Tokens first, which are known by their shape; whatever else comes is a key, or nothing. */
 function compileChain(
   config: Config,
-  { verifyKey, ...tokens }: Parameters<typeof compileGeneration>[3],
+  { verifyKey, issuerKeys, clock }: Credentials,
+  open: AsyncDisposableStack,
 ): Authenticator[] {
   const issuers = compileIssuers(config)
   if (issuers.length === 0) return [verifyKey]
+  const keys = open.use(issuerKeys.open(compileKeySources(config)))
   const compileGrants: CompileGrants = ({ scopes, models }) =>
     compileCeilings({ scopes, models, operations: null, cidrs: null })
-  return [createTokenVerifier({ ...tokens, issuers, compileGrants, cacheSize: config.keys.cacheSize }), verifyKey]
+  const { cacheSize } = config.keys
+  return [createTokenVerifier({ issuers, keys, compileGrants, cacheSize, clock }), verifyKey]
 }
 
 function compileProvider(

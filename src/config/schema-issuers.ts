@@ -1,4 +1,5 @@
 import { checkBaseUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
+import { jwks, jwksFile } from './schema-issuer-keys.ts'
 import { map, section } from './shape.ts'
 
 const texts = (maxLength: number) => ({ type: 'string', pattern: `^[^\\p{C}]{1,${maxLength}}$` }) as const
@@ -157,6 +158,8 @@ export const issuersSchema = map(
         'Where the issuer publishes its keys. Without it the address is discovered (RFC 8414, OpenID Connect Discovery).',
         'https://id.example.com/keys',
       ),
+      jwksFile,
+      jwks,
       allowPrivateNetwork: {
         type: 'boolean',
         default: false,
@@ -198,6 +201,6 @@ export const issuersSchema = map(
         texts(512),
       ),
     },
-    ['audience', 'algorithms', 'types', 'jwksUrl'],
+    ['audience', 'algorithms', 'types', 'jwksUrl', 'jwksFile'],
   ),
 )

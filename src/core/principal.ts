@@ -36,6 +36,8 @@ export interface TokenFacts {
   readonly tokenId: string | null
   /** When it was issued, ms since the epoch; null = it does not say. */
   readonly issuedAt: number | null
+  /** Thumbprint (RFC 7638) of the issuer's key that signed it; null = the issuer was asked instead. */
+  readonly signedBy: string | null
   /** Authentication context class (`acr`) and time (`auth_time`, ms since the epoch); null = it does not say. */
   readonly acr: string | null
   readonly authenticatedAt: number | null

@@ -14,6 +14,7 @@ export function makeIdentity(
   issuer: Issuer,
   compileGrants: CompileGrants,
   endsAt: number,
+  signedBy: string | null,
 ): VerifiedIdentity | string {
   const subject = readText(claims, issuer.claims.subject)
   if (subject === null || !SUBJECT.test(subject)) return 'token_subject'
@@ -41,6 +42,7 @@ export function makeIdentity(
       session: readText(claims, issuer.claims.session),
       tokenId: readText(claims, 'jti'),
       issuedAt: timeOf(claims.iat),
+      signedBy,
       acr: readText(claims, 'acr'),
       authenticatedAt: timeOf(claims.auth_time),
     },

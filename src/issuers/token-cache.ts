@@ -20,7 +20,10 @@ export class TokenCache {
     if (oldest !== undefined) this.#known.delete(oldest)
   }
 
-  clear(): void {
-    this.#known.clear()
+  /** Forgets what one of these keys of the issuer signed. */
+  dropSignedBy(issuer: string, thumbprints: ReadonlySet<string>): void {
+    for (const [digest, { token }] of this.#known) {
+      if (token?.issuer === issuer && thumbprints.has(token.signedBy ?? '')) this.#known.delete(digest)
+    }
   }
 }

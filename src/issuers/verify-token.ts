@@ -31,6 +31,11 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
   const { keys, compileGrants, clock } = options
   const issuers = new Map(options.issuers.map(issuer => [issuer.issuer, issuer]))
   const cache = new TokenCache(options.cacheSize)
+  let keyChanges = 0
+  keys.onChange((issuer, removed) => {
+    keyChanges++
+    cache.dropSignedBy(issuer, removed)
+  })
 
   const verify = async (token: string, digest: string, source: string): Promise<VerifiedIdentity | Problem> => {
     const parts = readToken(token)
@@ -41,14 +46,17 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
     if (issuer === undefined) return refuse('token_issuer')
     const header = checkHeader(parts.header, issuer)
     if (typeof header === 'string') return refuse(header)
+    const changesBefore = keyChanges
     const candidates = await keys.find({ issuer: issuer.name, source, ...header })
     if (candidates.length === 0) return refuse('token_key')
-    if (!(await isSigned(token, candidates))) return refuse('token_signature')
+    const signer = await findSigner(token, candidates)
+    if (signer === null) return refuse('token_signature')
     const endsAt = checkClaims(parts.claims, issuer, clock())
     if (typeof endsAt === 'string') return refuse(endsAt)
-    const identity = makeIdentity(parts.claims, issuer, compileGrants, endsAt)
+    const identity = makeIdentity(parts.claims, issuer, compileGrants, endsAt, signer.thumbprint)
     if (typeof identity === 'string') return refuse(identity)
-    cache.set(digest, identity)
+    // A key may have gone while its signature was verified: what it signed is not remembered.
+    if (keyChanges === changesBefore) cache.set(digest, identity)
     return identity
   }
 
@@ -62,16 +70,16 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
   }
 }
 
-async function isSigned(token: string, candidates: readonly IssuerKey[]): Promise<boolean> {
-  for (const { key, algorithm } of candidates) {
+async function findSigner(token: string, candidates: readonly IssuerKey[]): Promise<IssuerKey | null> {
+  for (const candidate of candidates) {
     try {
-      await compactVerify(token, key, { algorithms: [algorithm] })
-      return true
+      await compactVerify(token, candidate.key, { algorithms: [candidate.algorithm] })
+      return candidate
     } catch (error) {
       if (!(error instanceof errors.JOSEError)) throw error
     }
   }
-  return false
+  return null
 }
 
 function refuse(reason: string): Problem {
