@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '#config/schema.ts'
-import { fetchDocument } from '#issuers/fetch-document.ts'
+import { createFetchDocument } from '#issuers/fetch-document.ts'
 import { createKeyFetcher, type FetchedKeys } from '#issuers/key-fetcher.ts'
 import { KeySet, type KeySetStatus, type PublishedKeys } from '#issuers/key-set.ts'
 import type { KeySource } from '#issuers/key-source.ts'
@@ -40,6 +40,9 @@ interface IssuerKeyOptions {
 }
 
 const TICK_MS = 500
+/** Of one document, from the first byte to the last. */
+const TIMEOUT_MS = 5000
+export const fetchDocument = createFetchDocument(TIMEOUT_MS)
 const clock = () => performance.now()
 
 interface Kept {

@@ -13,35 +13,36 @@ export interface FetchedDocument {
   readonly date: number | null
 }
 
-/** Rejects with `KeysNotHad`. Asks over a connection of its own, for at most `TIMEOUT_MS` from the first byte to the last. */
+/** Rejects with `KeysNotHad`. Asks over a connection of its own, in bounded time from the first byte to the last. */
 export type FetchDocument = (url: string, allowPrivateNetwork: boolean) => Promise<FetchedDocument>
 
 export const MAX_DOCUMENT_BYTES = 512 * 1024
-const TIMEOUT_MS = 5000
 const MAX_DEPTH = 16
 
-export const fetchDocument: FetchDocument = async (url, allowPrivateNetwork) => {
-  // Loaded where it is used: few gateways take tokens.
-  const { createUpstream } = await import('#http/upstream.ts')
-  const { origin, pathname, search } = new URL(url)
-  const bounds = { connections: 1, connectTimeoutMs: TIMEOUT_MS, timeoutMs: TIMEOUT_MS, idleTimeoutMs: TIMEOUT_MS }
-  await using upstream = createUpstream({ origin, allowPrivateNetwork, ...bounds })
-  const headers = { accept: 'application/json', 'user-agent': 'ostiary' }
-  const request = { method: 'GET', path: pathname + search, headers, body: null } as const
-  const reply = await sendWhole(upstream.send, request, MAX_DOCUMENT_BYTES + 1, TIMEOUT_MS).catch(error => {
-    throw toKeysNotHad(error, origin)
-  })
-  if (reply.status !== 200) throw new KeysNotHad(`status_${reply.status}`, `${url} answered ${reply.status}.`)
-  if (reply.body.length > MAX_DOCUMENT_BYTES) {
-    throw new KeysNotHad('too_large', `${url} answered more than ${MAX_DOCUMENT_BYTES} bytes.`)
+export const createFetchDocument =
+  (timeoutMs: number): FetchDocument =>
+  async (url, allowPrivateNetwork) => {
+    // Loaded where it is used: few gateways take tokens.
+    const { createUpstream } = await import('#http/upstream.ts')
+    const { origin, pathname, search } = new URL(url)
+    const bounds = { connections: 1, connectTimeoutMs: timeoutMs, timeoutMs, idleTimeoutMs: timeoutMs }
+    await using upstream = createUpstream({ origin, allowPrivateNetwork, ...bounds })
+    const headers = { accept: 'application/json', 'user-agent': 'ostiary' }
+    const request = { method: 'GET', path: pathname + search, headers, body: null } as const
+    const reply = await sendWhole(upstream.send, request, MAX_DOCUMENT_BYTES + 1, timeoutMs).catch(error => {
+      throw toKeysNotHad(error, origin)
+    })
+    if (reply.status !== 200) throw new KeysNotHad(`status_${reply.status}`, `${url} answered ${reply.status}.`)
+    if (reply.body.length > MAX_DOCUMENT_BYTES) {
+      throw new KeysNotHad('too_large', `${url} answered more than ${MAX_DOCUMENT_BYTES} bytes.`)
+    }
+    try {
+      const { value } = parseStrictJson(reply.body, MAX_DEPTH)
+      return { value, maxAgeMs: maxAgeOf(reply.headers), date: dateOf(reply.headers) }
+    } catch (cause) {
+      throw new KeysNotHad('not_json', `${url} answered something else than a JSON object.`, cause)
+    }
   }
-  try {
-    const { value } = parseStrictJson(reply.body, MAX_DEPTH)
-    return { value, maxAgeMs: maxAgeOf(reply.headers), date: dateOf(reply.headers) }
-  } catch (cause) {
-    throw new KeysNotHad('not_json', `${url} answered something else than a JSON object.`, cause)
-  }
-}
 
 function toKeysNotHad(error: unknown, origin: string): KeysNotHad {
   const { code, reason } = error instanceof Problem ? error : { code: undefined, reason: undefined }

@@ -77,11 +77,16 @@ export class KeySet {
   /** Does what is due: called now and then. */
   tick(): void {
     const now = this.#options.clock()
-    if (this.#fetchedAt !== null && this.#keys !== null && now - this.#fetchedAt > this.#life.maxStaleMs) {
-      this.#keys = null
-      this.#tell()
-    }
+    if (this.#dropStale(now)) this.#tell()
     if (now >= this.#nextAt) void this.#refresh()
+  }
+
+  /** Returns whether there were any. */
+  #dropStale(now: number): boolean {
+    if (this.#failure === null || this.#keys === null) return false
+    if (now - (this.#fetchedAt ?? 0) <= this.#life.maxStaleMs) return false
+    this.#keys = null
+    return true
   }
 
   /** The keys, fetched anew where this `kid` is not among them and the source may have that done. Never rejects. */
@@ -137,6 +142,7 @@ export class KeySet {
         error instanceof KeysNotHad ? error : new KeysNotHad('defect', 'Fetching failed by a defect.', error)
       this.#nextAt = clock() + this.#retryAfter(this.#failures++)
     }
+    this.#dropStale(clock())
     if (this.#closed) return
     onFetched(this.#failure)
     if (JSON.stringify(this.published()) !== before) this.#tell()
