@@ -8,6 +8,7 @@ import { compileIssuers } from '#compile-issuers.ts'
 import { loadConfig } from '#config/load.ts'
 import { Problem } from '#core/problems.ts'
 import type { Claims, Issuer } from '#issuers/issuer.ts'
+import { freshCache } from '#issuers/issuer-under-test.ts'
 import type { TokenFault } from '#issuers/token-faults.ts'
 import { createTokenVerifier } from '#issuers/verify-token.ts'
 import { compileCeilings } from '#policy/compile-ceilings.ts'
@@ -35,9 +36,13 @@ const pair = await generateKeyPair('RS256')
 async function judge(issuer: Issuer, header: object, claims: Claims): Promise<object | string> {
   const verify = createTokenVerifier({
     issuers: [issuer],
-    keys: { find: ({ algorithm, keyId }) => [{ algorithm, keyId, key: pair.publicKey }] },
+    keys: {
+      find: ({ algorithm, keyId }) => [{ thumbprint: '', algorithm, keyId, key: pair.publicKey }],
+      onChange() {},
+    },
     compileGrants: ({ scopes, models }) => compileCeilings({ scopes, models, operations: null, cidrs: null }),
-    cacheSize: 1,
+    cache: freshCache(() => NOW),
+    checkRevocation: async () => null,
     clock: () => NOW,
   })
   const payload = Buffer.from(JSON.stringify({ iss: issuer.issuer, iat: NOW / 1000, exp: NOW / 1000 + 600, ...claims }))

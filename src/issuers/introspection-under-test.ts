@@ -104,7 +104,7 @@ export async function openIntrospection(
   }
   const introspector = createIntrospector({
     introspections: [introspection],
-    keys: more.keys ?? { find: () => [] },
+    keys: more.keys ?? { find: () => [], onChange() {} },
     compileGrants: ({ scopes }) => ({
       scopes: new Set(scopes as Scope[]),
       operations: null,
@@ -151,7 +151,10 @@ export async function openSigner() {
   const { publicKey, privateKey } = await generateKeyPair('ES256')
   const keys: IssuerKeys = {
     find: ({ keyId, algorithm }) =>
-      (keyId === 'k1' || keyId === null) && algorithm === 'ES256' ? [{ keyId: 'k1', algorithm, key: publicKey }] : [],
+      (keyId === 'k1' || keyId === null) && algorithm === 'ES256'
+        ? [{ thumbprint: '', keyId: 'k1', algorithm, key: publicKey }]
+        : [],
+    onChange() {},
   }
   const sign = (
     answer: unknown,
