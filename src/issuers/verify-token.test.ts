@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHmac, sign as cryptoSign, generateKeyPairSync } from 'node:crypto'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
 import { CompactEncrypt, compactVerify, exportSPKI } from 'jose'
 import { Problem } from '#core/problems.ts'
 import type { Claims, Issuer } from './issuer.ts'
@@ -402,6 +403,28 @@ describe('a token', () => {
       const changed = good.slice(0, at) + (good[at] === 'A' ? 'B' : 'A') + good.slice(at + 1)
       assert.notEqual((await verify(changed, ''))?.constructor, Object, `at ${at}`)
     }
+  })
+
+  it('of any text at all is refused without a defect', async () => {
+    const part = fc.oneof(
+      fc.constantFrom(goodHeader, goodPayload, goodSignature, ''),
+      fc.json().map(text => encode(text)),
+      fc
+        .dictionary(fc.constantFrom('alg', 'typ', 'kid', 'crit', 'iss', 'aud', 'exp', 'sub', 'cnf'), fc.jsonValue())
+        .map(encode),
+      fc.string({ unit: 'binary' }),
+    )
+    const parts = fc
+      .array(part, { minLength: 1, maxLength: 6 })
+      .map(all => `ey.${all.join('.')}`.replace(/^ey\.(?=ey)/, ''))
+    await fc.assert(
+      fc.asyncProperty(parts, async text => {
+        fc.pre(text !== good)
+        const verdict = await verify(text, '')
+        assert.ok(verdict === null || verdict instanceof Problem)
+      }),
+      { numRuns: 500 },
+    )
   })
 
   it('in another spelling is refused, which the library would take', async () => {
