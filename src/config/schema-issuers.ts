@@ -21,6 +21,7 @@ const url = (description: string, example: string) =>
 const claim = (description: string, example: string) =>
   ({
     ...texts(256, example),
+    'x-default': 'of the preset',
     description: `${description} A name that begins with \`/\` is a JSON Pointer (RFC 6901) into the claims, any other the name of a claim.`,
   }) as const
 
