@@ -8,6 +8,8 @@ import { createLifetime } from '#gateway/lifetime.ts'
 import { createUpstream } from '#http/upstream.ts'
 import { createRevocationCheck } from '#issuers/check-revocation.ts'
 import type { CompileGrants } from '#issuers/issuer.ts'
+import type { IssuerKeys } from '#issuers/issuer-keys.ts'
+import { requireAuthentication } from '#issuers/require-authentication.ts'
 import { TokenCache } from '#issuers/token-cache.ts'
 import { createTokenVerifier, type TokenVerifierOptions } from '#issuers/verify-token.ts'
 import type { VerifyKey } from '#keys/verifier.ts'
@@ -17,16 +19,19 @@ import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
 import type { ChangeFeed } from '#store/ports.ts'
 import type { RevocationLookup } from '#store/revocations-port.ts'
 import { compileBounds } from './compile-bounds.ts'
-import { compileIssuers } from './compile-issuers.ts'
+import { compileIssuers, compileRequirements, compileResourceMetadata } from './compile-issuers.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
 
-/** What judges credentials, whatever the configuration. */
-interface Credentials extends Pick<TokenVerifierOptions, 'keys' | 'clock'> {
+/** What outlives a generation. */
+interface Credentials extends Pick<TokenVerifierOptions, 'clock'> {
+  readonly keys: IssuerKeys
   readonly verifyKey: VerifyKey
   readonly revocations: RevocationLookup
   readonly changes: ChangeFeed
+  /** Origin of the public listener. */
+  readonly publicUrl: string
 }
 
 /** Compiles one generation of the configuration into what the pipeline uses: nothing of it is parsed again per call. */
@@ -49,6 +54,7 @@ export function compileGeneration(
   const passthrough = config.passthrough.map(({ provider }) => ({ alias: '*', model: null, provider }))
   return {
     number,
+    resourceMetadata: compileResourceMetadata(config, credentials.publicUrl),
     authenticate: createAuthenticate({ chain: compileChain(config, credentials, open), checkSender }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
     limits: config.requests,
@@ -70,7 +76,8 @@ function compileChain(
   const cache = open.use(new TokenCache({ size: config.keys.cacheSize, changes, trustMs: REVOCATION_BOUND_MS, clock }))
   keys.onChange((issuer, removed) => cache.forgetKeys(issuer, removed))
   const checkRevocation = createRevocationCheck(revocations)
-  return [createTokenVerifier({ issuers, keys, compileGrants, cache, checkRevocation, clock }), verifyKey]
+  const verifyToken = createTokenVerifier({ issuers, keys, compileGrants, cache, checkRevocation, clock })
+  return [requireAuthentication(verifyToken, compileRequirements(config), clock), verifyKey]
 }
 
 function compileProvider(
