@@ -36,6 +36,7 @@ import { type Database, openDatabase } from './database.ts'
 import { createIssuerKeySource } from './issuer-keys.ts'
 import { keepLimits } from './keep-limits.ts'
 import { openLeakedKeys } from './leaked-keys.ts'
+import { listenerUrl } from './listener-url.ts'
 import { createLiveSecrets, type LiveSecrets } from './live-secrets.ts'
 import { createLog } from './log.ts'
 import { measureGateway } from './measure-gateway.ts'
@@ -196,8 +197,8 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   await emit('gateway.started', null)
   const closing = opened.move()
   return {
-    publicUrl: urlOf(config.listeners.public, supervisor.port),
-    adminUrl: urlOf(config.listeners.admin, admin.port),
+    publicUrl: listenerUrl(config.listeners.public, supervisor.port),
+    adminUrl: listenerUrl(config.listeners.admin, admin.port),
     dataDirectory,
     bootstrap,
     config,
@@ -333,10 +334,4 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
   opened.defer(() => server.close())
   await server.listen({ host, port: await claimPort(host, port) })
   return { port: (server.server.address() as AddressInfo).port }
-}
-
-/** As configured; where the system chose the port, with that one. */
-function urlOf({ url, port }: { readonly url?: string | undefined; readonly port: number }, bound: number): string {
-  if (url === undefined) return `http://localhost:${bound}`
-  return port === 0 ? url.replace(/:0$/, `:${bound}`) : url
 }

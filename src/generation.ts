@@ -1,14 +1,15 @@
-import { type Authenticator, createAuthenticate, type Verdict } from '#auth/authenticate.ts'
+import { type Authenticator, createAuthenticate } from '#auth/authenticate.ts'
 import { checkSender } from '#auth/check-sender.ts'
 import type { Config, ProviderConfig } from '#config/schema.ts'
 import type { SecretValues } from '#config/secrets.ts'
-import { Problem } from '#core/problems.ts'
 import type { Generation } from '#gateway/generation.ts'
 import { createLifetime } from '#gateway/lifetime.ts'
 import { createUpstream } from '#http/upstream.ts'
-import { createIntrospector, type Introspector, type OnTrouble } from '#issuers/introspect.ts'
+import type { OnTrouble } from '#issuers/introspect.ts'
 import type { CompileGrants } from '#issuers/issuer.ts'
+import { requireAuthentication } from '#issuers/require-authentication.ts'
 import { createTokenVerifier, type TokenVerifierOptions } from '#issuers/verify-token.ts'
+import { withIntrospection } from '#issuers/with-introspection.ts'
 import { isKeyShaped } from '#keys/format.ts'
 import type { VerifyKey } from '#keys/verifier.ts'
 import { compileCeilings } from '#policy/compile-ceilings.ts'
@@ -16,20 +17,25 @@ import { createCatalog, type Provider } from '#providers/catalog.ts'
 import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
 import { compileBounds } from './compile-bounds.ts'
 import { compileIntrospections } from './compile-introspections.ts'
-import { compileIssuers } from './compile-issuers.ts'
+import { compileIssuers, compileRequirements, compileResourceMetadata } from './compile-issuers.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
+
+/** What outlives a generation. */
+interface Credentials extends Pick<TokenVerifierOptions, 'keys' | 'clock'> {
+  readonly verifyKey: VerifyKey
+  readonly onIntrospection: OnTrouble
+  /** Origin of the public listener. */
+  readonly publicUrl: string
+}
 
 /** Compiles one generation of the configuration into what the pipeline uses: nothing of it is parsed again per call. */
 export function compileGeneration(
   number: number,
   config: Config,
   secrets: SecretValues,
-  credentials: Pick<TokenVerifierOptions, 'keys' | 'clock'> & {
-    readonly verifyKey: VerifyKey
-    readonly onIntrospection: OnTrouble
-  },
+  credentials: Credentials,
 ): OpenGeneration {
   const open = new AsyncDisposableStack()
   const providers = Object.entries(config.providers).map(([name, provider]) =>
@@ -44,6 +50,7 @@ export function compileGeneration(
   const passthrough = config.passthrough.map(({ provider }) => ({ alias: '*', model: null, provider }))
   return {
     number,
+    resourceMetadata: compileResourceMetadata(config, credentials.publicUrl),
     authenticate: createAuthenticate({ chain: compileChain(config, secrets, credentials, open), checkSender }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
     limits: config.requests,
@@ -56,34 +63,24 @@ export function compileGeneration(
 function compileChain(
   config: Config,
   secrets: SecretValues,
-  { verifyKey, onIntrospection, ...tokens }: Parameters<typeof compileGeneration>[3],
+  { verifyKey, keys, clock, onIntrospection }: Credentials,
   open: AsyncDisposableStack,
 ): Authenticator[] {
   const issuers = compileIssuers(config)
   if (issuers.length === 0) return [verifyKey]
   const compileGrants: CompileGrants = ({ scopes, models }) =>
     compileCeilings({ scopes, models, operations: null, cidrs: null })
-  const shared = { ...tokens, compileGrants, cacheSize: config.keys.cacheSize }
+  const shared = { keys, clock, compileGrants, cacheSize: config.keys.cacheSize }
   const verifyToken = createTokenVerifier({ ...shared, issuers })
   const introspections = compileIntrospections(config, issuers, secrets, open)
-  if (introspections.length === 0) return [verifyToken, verifyKey]
-  const { introspect, confirm } = createIntrospector({
+  const verifiers = withIntrospection(verifyToken, {
     ...shared,
     introspections,
     isKeyShaped,
     onTrouble: onIntrospection,
   })
-  return [confirmed(verifyToken, confirm), introspect, verifyKey]
-}
-
-/** What an authenticator says, if the second question says so too. */
-function confirmed(verify: Authenticator, confirm: Introspector['confirm']): Authenticator {
-  return (credential, source) => {
-    const take = (verdict: Verdict) =>
-      verdict === null || verdict instanceof Problem ? verdict : confirm(verdict, credential, source)
-    const verdict = verify(credential, source)
-    return verdict instanceof Promise ? verdict.then(take) : take(verdict)
-  }
+  const requirements = compileRequirements(config)
+  return [...verifiers.map(verify => requireAuthentication(verify, requirements, clock)), verifyKey]
 }
 
 function compileProvider(

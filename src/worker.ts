@@ -10,6 +10,7 @@ import { stopDrains } from '#gateway/drains.ts'
 import { createLeakIntake, isLeakReport } from '#gateway/leak-intake.ts'
 import { createOverload } from '#gateway/overload.ts'
 import { createPipeline } from '#gateway/pipeline.ts'
+import { answerResourceMetadata, asksForResourceMetadata } from '#gateway/resource-metadata.ts'
 import { createConnectionCaps } from '#http/connection-caps.ts'
 import { type Listener, openListener } from '#http/listener.ts'
 import type { KeyQuery } from '#issuers/issuer-keys.ts'
@@ -29,6 +30,7 @@ import type { PublishedKeys } from './issuer-keys.ts'
 import type { BudgetNotice } from './keep-limits.ts'
 import { openLeakLine } from './leak-line.ts'
 import type { LeakAnswer, LeakQuestion } from './leaked-keys.ts'
+import { listenerUrl } from './listener-url.ts'
 
 /** One configuration on its way into a thread; secrets in the clear, because `Secret` does not survive a clone. */
 export interface GenerationSeed {
@@ -109,9 +111,11 @@ async function run(seed: WorkerSeed): Promise<void> {
   })
   const lastUsed = createLastUsed(store.keys)
   const issuerKeys = openIssuerKeyLine((number, question) => tell({ type: 'issuer', number, question }))
+  const publicUrl = listenerUrl(config.listeners.public, seed.port)
   const compile = ({ number, config, secrets }: GenerationSeed) =>
     compileGeneration(number, config, SecretValues.fromTransferable(secrets), {
       verifyKey,
+      publicUrl,
       keys: issuerKeys,
       clock: systemClock,
       onIntrospection: logIntrospection,
@@ -177,6 +181,9 @@ async function run(seed: WorkerSeed): Promise<void> {
       clock: systemClock,
     }),
     handle(req, res) {
+      const { resourceMetadata } = current
+      if (resourceMetadata !== null && asksForResourceMetadata(req))
+        return answerResourceMetadata(res, resourceMetadata)
       const handle = takeLeakReport !== null && isLeakReport(req) ? takeLeakReport : pipeline
       // They answer whatever happens: what comes here is a defect, and costs its own call only.
       Promise.try(handle, req, res).catch(error => {

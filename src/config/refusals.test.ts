@@ -189,8 +189,16 @@ const refusals: [yaml: string, ...lines: string[]][] = [
     'ostiary.yaml:1:32: limits.a.amount: must be an integer from 1 to 1000000000000',
   ],
   [
-    'limits: { a: { unit: concurrency, amount: 1, per: [user] } }',
-    'ostiary.yaml:1:52: limits.a.per[0]: must be one of "key", "project", "ip", "model", "operation"',
+    'limits: { a: { unit: concurrency, amount: 1, per: [tenant] } }',
+    'ostiary.yaml:1:52: limits.a.per[0]: must be one of "key", "user", "client", "project", "ip", "model", "operation"',
+  ],
+  [
+    'limits: { a: { unit: concurrency, amount: 1, per: [key, user] } }',
+    'ostiary.yaml:1:46: limits.a.per: must not contain "user": only calls made with tokens have one, and there are no `issuers`',
+  ],
+  [
+    'budgets: { a: { unit: tokens, amount: 1, period: day, per: [client] } }',
+    'ostiary.yaml:1:55: budgets.a.per: must not contain "client": only calls made with tokens have one, and there are no `issuers`',
   ],
   [
     'limits: { a: { unit: concurrency, amount: 1, models: [sandbx] } }',

@@ -1,6 +1,7 @@
 import type { Faults } from './faults.ts'
 import { suggest } from './nearest.ts'
 import { checkIntrospection } from './rules-introspection.ts'
+import { checkIssuers } from './rules-issuers.ts'
 import { checkLimits } from './rules-limits.ts'
 import type { Config } from './schema.ts'
 
@@ -18,6 +19,7 @@ type DeepPartial<T> = T extends readonly unknown[]
  */
 export function checkRules(draft: Draft, providerNames: readonly string[], open: boolean, faults: Faults): void {
   checkLimits(draft, open, faults)
+  checkIssuers(draft, open, faults)
   checkPorts(draft, faults)
   checkLifetimes(draft, faults)
   checkAnchors(draft, faults)

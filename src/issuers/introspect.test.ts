@@ -17,10 +17,10 @@ import {
 describe('who is asked', () => {
   it('is the endpoint, for what is neither a JWT nor a key nor a token at all', async t => {
     const { ask, asked } = await openIntrospection(t, honest)
-    const tokens = ['sk_live_cut-off', 'eyJ.x', 'a b', 'ümlaut', 'a=b', '', 'good\n', 'x'.repeat(8193)]
+    const tokens = ['sk_live_cut-off', 'eyJ.x', 'a b', 'ümlaut', 'a=b', '', 'good\n', 'x'.repeat(12_289)]
     for (const token of tokens) assert.equal(await ask(token), 'not mine', token.slice(0, 20))
     assert.deepEqual(asked, [])
-    for (const token of ['good-a._~+/==', `good${'x'.repeat(8188)}`, 'eyJwithout-dot']) {
+    for (const token of ['good-a._~+/==', `good${'x'.repeat(12_284)}`, 'eyJwithout-dot']) {
       assert.notEqual(await ask(token), 'not mine')
     }
     assert.equal(asked.length, 3)
@@ -81,13 +81,15 @@ const outcomes: Record<string, [AnswerQuestion, string]> = {
   'no audience': [inAnswer({ aud: undefined }), `${REFUSED} token_audience`],
   'another audience': [inAnswer({ aud: ['x', 'api2'] }), `${REFUSED} token_audience`],
   'an end in the past': [inAnswer({ exp: seconds - 6 }), `${REFUSED} token_expired`],
-  'an end that is a text': [inAnswer({ exp: String(seconds + 60) }), `${REFUSED} token_no_expiry`],
+  'an end that is a text': [inAnswer({ exp: String(seconds + 60) }), `${REFUSED} token_time`],
   'no end': [inAnswer({ exp: undefined }), `${REFUSED} token_no_expiry`],
   'a beginning in the future': [inAnswer({ nbf: seconds + 60 }), `${REFUSED} token_not_yet_valid`],
   'too long a life': [inAnswer({ exp: seconds + 86_500 }), `${REFUSED} token_lifetime`],
   'a refresh token': [inAnswer({ token_type: 'refresh_token' }), `${REFUSED} introspection_token_type`],
   'a type that is no text': [inAnswer({ token_type: ['Bearer'] }), `${REFUSED} introspection_token_type`],
-  'no subject': [inAnswer({ sub: undefined }), `${REFUSED} token_subject`],
+  'nobody but a client': [inAnswer({ sub: undefined }), 'company/app'],
+  'neither a subject nor a client': [inAnswer({ sub: undefined, client_id: undefined }), `${REFUSED} token_subject`],
+  'an ID token': [inAnswer({ token_type: undefined, nonce: 'n' }), `${REFUSED} token_id_token`],
   'a binding of unknown kind': [inAnswer({ cnf: { jwk: {} } }), `${REFUSED} token_confirmation`],
   '"active" as a text': [inAnswer({ active: 'true' }), `${UNTOLD} introspection_malformed`],
   'active as a number': [inAnswer({ active: 1 }), `${UNTOLD} introspection_malformed`],

@@ -5,7 +5,7 @@ import type { VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import { createSourceBudgets } from '#core/source-budgets.ts'
 import { askIntrospection } from './ask-introspection.ts'
-import { checkConfirmation, checkIntrospection } from './check-introspection.ts'
+import { checkConfirmation, checkIntrospection, type IntrospectionFault } from './check-introspection.ts'
 import type { Introspection } from './introspection.ts'
 import { IntrospectionBreaker } from './introspection-breaker.ts'
 import { IntrospectionCache } from './introspection-cache.ts'
@@ -77,8 +77,8 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
   }
 }
 
-/** Makes of what the issuer says an identity, or says in a word why it refuses. */
-type Judge = (claims: Claims, now: number) => VerifiedIdentity | string
+/** Makes of what the issuer says an identity, or says why the token is refused. */
+type Judge = (claims: Claims, now: number) => VerifiedIdentity | IntrospectionFault
 
 // Made once: what a flood meets must cost little.
 const BREAKER_OPEN = new Problem('auth.issuer_unavailable', { reason: 'introspection_breaker_open' })

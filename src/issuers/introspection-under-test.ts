@@ -9,28 +9,19 @@ import { Secret } from '#core/secret.ts'
 import { createUpstream } from '#http/upstream.ts'
 import { createIntrospector, type Introspector } from './introspect.ts'
 import type { Introspection } from './introspection.ts'
-import type { Issuer } from './issuer.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
-import { presets } from './presets.ts'
+import { makeIssuer } from './issuer-under-test.ts'
 
 export const NOW = 1_800_000_000_000
 export const seconds = NOW / 1000
 
-export const issuer: Issuer = {
-  name: 'company',
-  issuer: 'https://id.example.com',
+export const issuer = makeIssuer({
   audience: new Set(['api', 'other-api']),
-  algorithms: new Set(['RS256', 'ES256']),
-  types: new Set(['at+jwt']),
+  algorithms: new Set(['ES256']),
   skewMs: 5000,
   maxLifetimeMs: 86_400_000,
-  preset: presets.generic,
-  claims: presets.generic.claims,
-  requiredClaims: new Map(),
-  project: 'proj_default',
-  environment: 'live',
   grants: [{ when: new Map([['scope', 'ai']]), scopes: ['chat:create'], roles: ['developer'], models: null }],
-}
+})
 
 /** What the issuer says of a good token. */
 export const active = {

@@ -2,11 +2,11 @@ import type { WholeReply } from '#core/whole-reply.ts'
 import { parseStrictJson } from '#http/strict-json.ts'
 import { MAX_ANSWER_BYTES, unavailable } from './ask-introspection.ts'
 import { checkHeader } from './check-header.ts'
+import { findSigner } from './find-signer.ts'
 import type { Introspection } from './introspection.ts'
 import type { Claims } from './issuer.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
 import { readToken } from './read-token.ts'
-import { isSigned } from './verify-token.ts'
 
 const MAX_DEPTH = 16
 /** RFC 9701 §5: a type of its own, so that such an answer is never taken for an access token, nor the reverse. */
@@ -62,12 +62,12 @@ async function readSigned(
 ): Promise<Claims> {
   const parts = token.length > MAX_ANSWER_BYTES ? 'token_too_long' : readToken(token)
   if (typeof parts === 'string') throw unavailable('introspection_unsigned')
-  const header = checkHeader(parts.header, { ...issuer, types: new Set([SIGNED_TYPE]) })
+  const header = checkHeader(parts.header, { algorithms: issuer.algorithms, types: new Set([SIGNED_TYPE]) })
   if (typeof header === 'string') {
     throw unavailable(header === 'token_type' ? 'introspection_signed_type' : 'introspection_signature')
   }
-  const candidates = await keys.find({ issuer: issuer.name, source, ...header })
-  if (!(await isSigned(token, candidates))) throw unavailable('introspection_signature')
+  const signer = await findSigner(token, header, { keys, issuer: issuer.name, source })
+  if (typeof signer === 'string') throw unavailable('introspection_signature')
   const { iss, aud, iat, token_introspection: answer } = parts.claims
   if (iss !== issuer.issuer) throw unavailable('introspection_signed_issuer')
   if (aud !== clientId && !(Array.isArray(aud) && aud.includes(clientId))) {
