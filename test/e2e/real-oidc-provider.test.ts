@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { ask, type Gateway, type Reply, startGateway, until } from '../support/gateway.ts'
+import { GATEWAY, type OidcProvider, startOidcProvider } from '../support/oidc-provider.ts'
+
+const CHAT = JSON.stringify({ model: 'sandbox', messages: [{ role: 'user', content: 'Hello' }] })
+
+function chat({ url }: Gateway, token: string): Promise<Reply> {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  return ask(`${url}/v1/chat/completions`, { headers, body: CHAT })
+}
+
+const yaml = (issuer: string, signed: boolean) => `
+issuers:
+  real:
+    issuer: ${issuer}
+    jwksUrl: ${issuer}/jwks
+    audience: [https://api.example.com]
+    environment: test
+    clockSkewSeconds: 0
+    projects: [{ when: { tenant: acme }, project: proj_acme }]
+    grants: [{ when: { scope: ai.chat }, scopes: ['chat:create'] }]
+    introspection:
+      url: ${issuer}/token/introspection
+      clientId: ${GATEWAY.id}
+      clientSecret: env:GATEWAY_SECRET
+      cacheSeconds: 2
+      signed: ${signed}
+`
+
+for (const signed of [false, true]) {
+  describe(`tokens of oidc-provider, whose answers are ${signed ? 'signed' : 'plain'}`, () => {
+    let idp: OidcProvider
+    let gateway: Gateway
+
+    before(async () => {
+      idp = await startOidcProvider()
+      gateway = await startGateway({ yaml: yaml(idp.issuer, signed), env: { GATEWAY_SECRET: GATEWAY.secret } })
+    })
+    after(async () => {
+      await gateway?.[Symbol.asyncDispose]()
+      await idp?.[Symbol.asyncDispose]()
+    })
+
+    for (const kind of ['jwt', 'opaque'] as const) {
+      it(`${kind}: give what their claims are granted, in the project that they name`, async () => {
+        const token = await idp.token(kind)
+        assert.equal(token.split('.').length, kind === 'jwt' ? 3 : 1)
+        const reply = await chat(gateway, token)
+        assert.equal(reply.status, 200, reply.text)
+        const { principal } = await gateway.event(String(reply.headers['x-request-id']))
+        assert.equal(principal?.id, 'real/batch-job')
+        assert.equal(principal?.project, 'proj_acme')
+      })
+
+      it(`${kind}: are refused for another audience`, async () => {
+        assert.equal((await chat(gateway, await idp.token(kind === 'jwt' ? 'otherJwt' : 'otherOpaque'))).status, 401)
+      })
+
+      it(`${kind}: end when they say so`, async () => {
+        const token = await idp.token(kind === 'jwt' ? 'briefJwt' : 'briefOpaque')
+        assert.equal((await chat(gateway, token)).status, 200)
+        await until('the token’s end', async () => (await chat(gateway, token)).status === 401)
+      })
+    }
+
+    it('opaque: end within the cache’s time when they are revoked', async () => {
+      const token = await idp.token('opaque')
+      assert.equal((await chat(gateway, token)).status, 200)
+      await idp.revoke(token)
+      await until('the revocation', async () => (await chat(gateway, token)).status === 401, 5000)
+    })
+
+    it('opaque: one that nobody issued is refused', async () => {
+      assert.equal((await chat(gateway, 'x'.repeat(43))).status, 401)
+    })
+  })
+}
