@@ -14,8 +14,13 @@ export type IntrospectionFault =
   /** The answer is about another token than the one that was verified. */
   | 'introspection_other_token'
 
-/** Values of `token_type` that an access token may have (RFC 6749 §7.1, RFC 9449 §5), in lower case. */
-const ACCESS_TOKENS = new Set(['bearer', 'dpop'])
+/**
+ * Values of `token_type` that an access token may have (RFC 6749 §7.1, RFC 9449 §5), in lower case; some servers say what
+ * it is good for instead of how it is shown.
+ */
+const ACCESS_TOKENS = new Set(['bearer', 'dpop', 'access_token'])
+/** Values of `token_use`, in which Ory Hydra tells its refresh tokens from access tokens. */
+const ACCESS_USES = new Set<unknown>([undefined, 'access_token', 'access'])
 
 /** Who the bearer of an active opaque token is, by the rules that JWTs are judged by too; or why it is refused. */
 export function checkIntrospection(
@@ -54,8 +59,9 @@ export function checkConfirmation(
 }
 
 /** What the answer says must be an access token of this issuer, where it says so at all. */
-function checkOrigin({ iss, token_type: type }: Claims, issuer: Issuer): IntrospectionFault | null {
+function checkOrigin({ iss, token_type: type, token_use: use }: Claims, issuer: Issuer): IntrospectionFault | null {
   if (iss !== undefined && iss !== issuer.issuer) return 'introspection_issuer'
+  if (!ACCESS_USES.has(use)) return 'introspection_token_type'
   if (type === undefined) return null
   return typeof type === 'string' && ACCESS_TOKENS.has(type.toLowerCase()) ? null : 'introspection_token_type'
 }

@@ -57,6 +57,15 @@ describe('a flood of made-up tokens', () => {
     assert.deepEqual(told, [])
   })
 
+  it('does not open the breaker of an endpoint that rejects questions about what it does not know', async t => {
+    const { ask, told } = await openIntrospection(t, (token, ...rest) =>
+      (token.startsWith('good') ? honest : json('', 400))(token, ...rest),
+    )
+    for (let n = 0; n < 60; n++) assert.equal(await ask(`odd-${n}`, '203.0.113.9'), `${UNTOLD} introspection_rejected`)
+    assert.equal(await ask('good', '198.51.100.7'), 'company:good')
+    assert.deepEqual(told, [])
+  })
+
   it('is no reason to refuse a source whose tokens are good: they cost it nothing', async t => {
     const { ask } = await openIntrospection(t, honest)
     for (let n = 0; n < 3 * SOURCE_BUDGET.amount; n++) assert.equal(await ask(`good-${n}`), `company:good-${n}`)

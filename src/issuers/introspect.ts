@@ -165,14 +165,18 @@ class Endpoint {
     return readIntrospection(reply, this.introspection, { keys: this.#options.keys, source, askedAt })
   }
 
-  /** Asks about a token that nobody has issued: it must not be active (RFC 7662 §2.2). */
+  /**
+   * Asks about a token that nobody has issued: it must not be active (RFC 7662 §2.2). Who rejects such a question is there,
+   * and answers others: made-up tokens must not get it out of use.
+   */
   async #try(): Promise<string | null> {
     const madeUp = (this.introspection.tokenPrefix ?? '') + randomBytes(24).toString('base64url')
     try {
       const claims = await this.#question(madeUp, '', this.#options.clock())
       return claims === null ? null : 'introspection_malformed'
     } catch (error) {
-      return error instanceof Problem && error.reason !== undefined ? error.reason : 'introspection_broken'
+      const reason = error instanceof Problem ? error.reason : undefined
+      return reason === 'introspection_rejected' ? null : (reason ?? 'introspection_broken')
     }
   }
 }

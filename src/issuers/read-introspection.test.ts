@@ -61,6 +61,10 @@ describe('a signed answer', () => {
     assert.deepEqual(requests, [TYPE])
   })
 
+  it('may name the gateway by the audience of its tokens', async t => {
+    assert.equal(await judge(t, await sign(active, { aud: 'other-api' })), 'company:alice')
+  })
+
   it('says of a token that it is not active too', async t => {
     assert.equal(await judge(t, await sign({ active: false })), 'auth.invalid_credential introspection_inactive')
   })

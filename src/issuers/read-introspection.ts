@@ -54,7 +54,7 @@ function parse(body: Buffer): Claims {
   }
 }
 
-/** RFC 9701 §5: signed by the issuer, for this client, and about now. */
+/** RFC 9701 §5: signed by the issuer, for this gateway, and about now. */
 async function readSigned(
   token: string,
   { issuer, clientId }: Introspection,
@@ -70,7 +70,9 @@ async function readSigned(
   if (typeof signer === 'string') throw unavailable('introspection_signature')
   const { iss, aud, iat, token_introspection: answer } = parts.claims
   if (iss !== issuer.issuer) throw unavailable('introspection_signed_issuer')
-  if (aud !== clientId && !(Array.isArray(aud) && aud.includes(clientId))) {
+  // Issuers name this gateway by its client or by the audience of its tokens: both identify who asked.
+  const recipients: readonly unknown[] = Array.isArray(aud) ? aud : [aud]
+  if (!recipients.some(one => one === clientId || (typeof one === 'string' && issuer.audience.has(one)))) {
     throw unavailable('introspection_signed_audience')
   }
   if (typeof iat !== 'number' || Math.abs(askedAt - iat * 1000) > MAX_AGE_MS + issuer.skewMs) {
