@@ -12,6 +12,8 @@ import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
 import type { Secret } from '#core/secret.ts'
 import { claimPort } from '#http/listener.ts'
+import { startRevocationPruning } from '#issuers/revocation-pruning.ts'
+import { createRevocations, type Revocations } from '#issuers/revocations.ts'
 import { type BulkRevocation, createBulkRevocation } from '#keys/bulk-revocation.ts'
 import { startExpiryWarnings } from '#keys/expiry-warnings.ts'
 import { createKeyFormat } from '#keys/format.ts'
@@ -105,6 +107,11 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const rooms = openKeys(config, dataDirectory, store, pattern => unservedModel(pattern, inEffect))
   const { keys } = rooms
   const leakedKeys = opened.use(await openLeakedKeys({ config: config.keys.leakReports, leaks: rooms.leaks, log }))
+  const revocations = createRevocations({
+    store: store.revocations,
+    lifetimeOf: name => longestLifetime(name, inEffect),
+    clock: systemClock,
+  })
   const issuerKeys = opened.use(createIssuerKeySource(() => inEffect))
   const pepperId = await store.keys.newestPepperId()
   if (pepperId !== undefined && pepperId !== dataDirectory.pepperId) {
@@ -169,6 +176,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     dataDirectory,
     reloads,
     liveSecrets,
+    revocations,
     supervisor,
     store,
     log,
@@ -181,6 +189,13 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       store: store.keys,
       clock: systemClock,
       onTrouble: error => log.error({ err: error }, 'keys about to end were not looked for'),
+    }),
+  )
+  opened.use(
+    startRevocationPruning({
+      store: store.revocations,
+      clock: systemClock,
+      onTrouble: error => log.error({ err: error }, 'ended entries of the revocation list could not be deleted'),
     }),
   )
   if (config.usage.retentionDays !== null) {
@@ -238,6 +253,12 @@ function unservedModel(pattern: string, { models, passthrough }: LoadedConfig['c
   return `fits no model that is configured; there are: ${shown.join(', ') || 'none'}`
 }
 
+/** How long after its issue a token of the issuer can be good, in ms; undefined = there is no such issuer. */
+function longestLifetime(issuer: string, { issuers }: LoadedConfig['config']): number | undefined {
+  const found = Object.hasOwn(issuers, issuer) ? issuers[issuer] : undefined
+  return found && (found.maxLifetimeSeconds + found.clockSkewSeconds) * 1000
+}
+
 function openKeys(
   config: LoadedConfig['config'],
   directory: DataDirectory,
@@ -276,6 +297,7 @@ interface AdminParts extends KeyRooms {
   readonly dataDirectory: DataDirectory
   readonly reloads: Reloads
   readonly liveSecrets: LiveSecrets
+  readonly revocations: Revocations
   readonly supervisor: Supervisor
   readonly store: Store
   readonly log: Logger
@@ -327,6 +349,7 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
     },
     reload: parts.reloads.reload,
     secrets: parts.liveSecrets,
+    revocations: parts.revocations,
     metrics: parts.metrics,
     clock: systemClock,
     logFailure: (request, error) => log.error({ err: error, request }, 'an admin operation failed by a defect'),

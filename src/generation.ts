@@ -1,34 +1,18 @@
-import { type Authenticator, createAuthenticate } from '#auth/authenticate.ts'
+import { createAuthenticate } from '#auth/authenticate.ts'
 import { checkSender } from '#auth/check-sender.ts'
 import type { Config, ProviderConfig } from '#config/schema.ts'
 import type { SecretValues } from '#config/secrets.ts'
 import type { Generation } from '#gateway/generation.ts'
 import { createLifetime } from '#gateway/lifetime.ts'
 import { createUpstream } from '#http/upstream.ts'
-import type { OnTrouble } from '#issuers/introspect.ts'
-import type { CompileGrants } from '#issuers/issuer.ts'
-import { requireAuthentication } from '#issuers/require-authentication.ts'
-import { createTokenVerifier, type TokenVerifierOptions } from '#issuers/verify-token.ts'
-import { withIntrospection } from '#issuers/with-introspection.ts'
-import { isKeyShaped } from '#keys/format.ts'
-import type { VerifyKey } from '#keys/verifier.ts'
-import { compileCeilings } from '#policy/compile-ceilings.ts'
 import { createCatalog, type Provider } from '#providers/catalog.ts'
 import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
 import { compileBounds } from './compile-bounds.ts'
-import { compileIntrospections } from './compile-introspections.ts'
-import { compileIssuers, compileRequirements, compileResourceMetadata } from './compile-issuers.ts'
+import { type Credentials, compileChain } from './compile-chain.ts'
+import { compileResourceMetadata } from './compile-issuers.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
-
-/** What outlives a generation. */
-interface Credentials extends Pick<TokenVerifierOptions, 'keys' | 'clock'> {
-  readonly verifyKey: VerifyKey
-  readonly onIntrospection: OnTrouble
-  /** Origin of the public listener. */
-  readonly publicUrl: string
-}
 
 /** Compiles one generation of the configuration into what the pipeline uses: nothing of it is parsed again per call. */
 export function compileGeneration(
@@ -57,30 +41,6 @@ export function compileGeneration(
     ...compileBounds(config),
     ...createLifetime(() => open.disposeAsync()),
   }
-}
-
-/** Tokens first, which are known by their shape; whatever else comes is a key, or nothing. */
-function compileChain(
-  config: Config,
-  secrets: SecretValues,
-  { verifyKey, keys, clock, onIntrospection }: Credentials,
-  open: AsyncDisposableStack,
-): Authenticator[] {
-  const issuers = compileIssuers(config)
-  if (issuers.length === 0) return [verifyKey]
-  const compileGrants: CompileGrants = ({ scopes, models }) =>
-    compileCeilings({ scopes, models, operations: null, cidrs: null })
-  const shared = { keys, clock, compileGrants, cacheSize: config.keys.cacheSize }
-  const verifyToken = createTokenVerifier({ ...shared, issuers })
-  const introspections = compileIntrospections(config, issuers, secrets, open)
-  const verifiers = withIntrospection(verifyToken, {
-    ...shared,
-    introspections,
-    isKeyShaped,
-    onTrouble: onIntrospection,
-  })
-  const requirements = compileRequirements(config)
-  return [...verifiers.map(verify => requireAuthentication(verify, requirements, clock)), verifyKey]
 }
 
 function compileProvider(

@@ -1,6 +1,6 @@
-import { type CryptoKey, importJWK, type JWK } from 'jose'
+import { type CryptoKey, calculateJwkThumbprint, importJWK, type JWK } from 'jose'
 import { Problem } from '#core/problems.ts'
-import type { IssuerKey, IssuerKeys, KeyQuery } from '#issuers/issuer-keys.ts'
+import type { IssuerKey, IssuerKeys, KeyQuery, KeysRemoved } from '#issuers/issuer-keys.ts'
 import type { PublishedKeys } from './issuer-keys.ts'
 
 /** A worker's side of the keys of issuers: it knows what the supervisor told it, and asks for what it does not know. */
@@ -12,6 +12,7 @@ export interface IssuerKeyLine extends IssuerKeys {
 export function openIssuerKeyLine(ask: (number: number, question: KeyQuery) => void): IssuerKeyLine {
   const known = new Map<string, readonly IssuerKey[]>()
   const waiting = new Map<number, (answer: PublishedKeys) => void>()
+  const listeners: KeysRemoved[] = []
   let number = 0
   const fitting = ({ issuer, keyId, algorithm }: KeyQuery) =>
     (known.get(issuer) ?? []).filter(key => key.algorithm === algorithm && (keyId === null || key.keyId === keyId))
@@ -27,8 +28,15 @@ export function openIssuerKeyLine(ask: (number: number, question: KeyQuery) => v
         return fitting(query)
       })
     },
+    onChange: listener => void listeners.push(listener),
     async onAnswer(number, answer) {
-      if (answer.keys !== null) known.set(answer.issuer, await importKeys(answer.keys))
+      if (answer.keys !== null) {
+        const keys = await importKeys(answer.keys)
+        const removed = new Set(known.get(answer.issuer)?.map(({ thumbprint }) => thumbprint))
+        for (const { thumbprint } of keys) removed.delete(thumbprint)
+        known.set(answer.issuer, keys)
+        if (removed.size > 0) for (const listener of listeners) listener(answer.issuer, removed)
+      }
       waiting.get(number)?.(answer)
       waiting.delete(number)
     },
@@ -39,7 +47,8 @@ async function importKeys(published: readonly JWK[]): Promise<IssuerKey[]> {
   const keys: IssuerKey[] = []
   for (const jwk of published) {
     if (jwk.alg === undefined) continue
-    keys.push({ keyId: jwk.kid ?? null, algorithm: jwk.alg, key: (await importJWK(jwk, jwk.alg)) as CryptoKey })
+    const key = (await importJWK(jwk, jwk.alg)) as CryptoKey
+    keys.push({ thumbprint: await calculateJwkThumbprint(jwk), keyId: jwk.kid ?? null, algorithm: jwk.alg, key })
   }
   return keys
 }

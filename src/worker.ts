@@ -117,6 +117,8 @@ async function run(seed: WorkerSeed): Promise<void> {
       verifyKey,
       publicUrl,
       keys: issuerKeys,
+      revocations: store.revocations,
+      changes: store.changes,
       clock: systemClock,
       onIntrospection: logIntrospection,
     })

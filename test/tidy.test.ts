@@ -98,6 +98,7 @@ describe('habits', () => {
       'src/cli/open-audit.ts', // the connection
       'src/cli/secrets.ts', // sent to the admin listener
       'src/cli/start.ts', // the first key, shown once
+      'src/cli/token-names.ts', // a token to revoke, of which its names are read
       'src/config/changes.ts', // compared
       'src/config/pending.ts', // checked
       'src/config/secrets.ts', // handed to another thread

@@ -1,3 +1,9 @@
+/**
+ * Longest time in ms that a credential which was revoked, disabled or changed may still be taken for what it was: the feed tells
+ * of it at once, and a worker whose feed has been silent for this long asks the store about every credential.
+ */
+export const REVOCATION_BOUND_MS = 5000
+
 /** By what an entry of the revocation list names the tokens of an issuer that it refuses. */
 export const revocationKinds = ['token', 'subject', 'client', 'session', 'key'] as const
 

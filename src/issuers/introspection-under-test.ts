@@ -9,13 +9,14 @@ import { Secret } from '#core/secret.ts'
 import { createUpstream } from '#http/upstream.ts'
 import { createIntrospector, type Introspector } from './introspect.ts'
 import type { Introspection } from './introspection.ts'
+import type { Issuer } from './issuer.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
 import { makeIssuer } from './issuer-under-test.ts'
 
 export const NOW = 1_800_000_000_000
 export const seconds = NOW / 1000
 
-export const issuer = makeIssuer({
+export const issuer: Issuer = makeIssuer({
   audience: new Set(['api', 'other-api']),
   algorithms: new Set(['ES256']),
   skewMs: 5000,
@@ -103,7 +104,7 @@ export async function openIntrospection(
   }
   const introspector = createIntrospector({
     introspections: [introspection],
-    keys: more.keys ?? { find: () => [] },
+    keys: more.keys ?? { find: () => [], onChange() {} },
     compileGrants: ({ scopes }) => ({
       scopes: new Set(scopes as Scope[]),
       operations: null,
@@ -150,7 +151,10 @@ export async function openSigner() {
   const { publicKey, privateKey } = await generateKeyPair('ES256')
   const keys: IssuerKeys = {
     find: ({ keyId, algorithm }) =>
-      (keyId === 'k1' || keyId === null) && algorithm === 'ES256' ? [{ keyId: 'k1', algorithm, key: publicKey }] : [],
+      (keyId === 'k1' || keyId === null) && algorithm === 'ES256'
+        ? [{ thumbprint: '', keyId: 'k1', algorithm, key: publicKey }]
+        : [],
+    onChange() {},
   }
   const sign = (
     answer: unknown,

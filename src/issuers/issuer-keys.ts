@@ -2,6 +2,8 @@ import type { CryptoKey } from 'jose'
 
 /** A public key of an issuer. */
 export interface IssuerKey {
+  /** SHA-256 thumbprint (RFC 7638), base64url: the key by itself, whatever its name. */
+  readonly thumbprint: string
   /** `kid`; null = it has none. */
   readonly keyId: string | null
   /** The one algorithm that it may be used with. */
@@ -16,7 +18,11 @@ export interface IssuerKey {
  */
 export interface IssuerKeys {
   find(query: KeyQuery): readonly IssuerKey[] | Promise<readonly IssuerKey[]>
+  /** Has the listener told of each key of an issuer that is good no longer: its name and the thumbprints. */
+  onChange(listener: KeysRemoved): void
 }
+
+export type KeysRemoved = (issuer: string, removed: ReadonlySet<string>) => void
 
 export interface KeyQuery {
   /** Name of the issuer in the configuration. */

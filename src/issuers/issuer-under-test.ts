@@ -1,9 +1,11 @@
-import { CompactSign, type CryptoKey, exportJWK, generateKeyPair, type JWK } from 'jose'
+import { CompactSign, type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
 import type { VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
+import { ReceivedChanges } from '#store/changes.ts'
 import type { Issuer } from './issuer.ts'
 import type { IssuerKey, IssuerKeys } from './issuer-keys.ts'
 import { presets } from './presets.ts'
+import { TokenCache } from './token-cache.ts'
 import { createTokenVerifier, type VerifyToken } from './verify-token.ts'
 
 /** When tests happen. */
@@ -20,7 +22,8 @@ export interface TestKey {
 export async function makeKey(algorithm = 'RS256', keyId: string | null = 'k1'): Promise<TestKey> {
   const { publicKey, privateKey } = await generateKeyPair(algorithm, { extractable: true })
   const jwk = { ...(await exportJWK(publicKey)), alg: algorithm, use: 'sig', ...(keyId !== null && { kid: keyId }) }
-  return { published: { keyId, algorithm, key: publicKey }, privateKey, jwk }
+  const thumbprint = await calculateJwkThumbprint(jwk)
+  return { published: { thumbprint, keyId, algorithm, key: publicKey }, privateKey, jwk }
 }
 
 /** A generic issuer named `company`, with what is said otherwise. */
@@ -77,6 +80,7 @@ function withoutUndefined<T extends object>(header: T): T {
 /** The keys of issuers by their name; the same rules of choice as real ones. */
 export function publish(keys: Readonly<Record<string, readonly TestKey[]>>): IssuerKeys {
   return {
+    onChange() {},
     find: ({ issuer, keyId, algorithm }) =>
       (keys[issuer] ?? [])
         .map(({ published }) => published)
@@ -89,11 +93,19 @@ interface Verifying {
   readonly clock?: () => number
 }
 
+/** Remembers tokens beside a feed that tells of nothing. */
+export function freshCache(clock = () => NOW): TokenCache {
+  const changes = new ReceivedChanges()
+  changes.heard(performance.now(), 0)
+  return new TokenCache({ size: 100, changes, trustMs: Number.POSITIVE_INFINITY, clock })
+}
+
 export function makeVerifier(keys: IssuerKeys, { issuers = [makeIssuer()], clock = () => NOW }: Verifying = {}) {
   return createTokenVerifier({
     issuers,
     keys,
-    cacheSize: 100,
+    cache: freshCache(clock),
+    checkRevocation: async () => null,
     clock,
     compileGrants: ({ scopes, models }) => ({
       scopes: new Set(scopes) as never,

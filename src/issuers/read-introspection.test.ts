@@ -81,7 +81,10 @@ describe('a signed answer', () => {
   })
 
   it('does not tell while the issuer’s keys cannot be had', async t => {
-    const away = { find: () => Promise.reject(new Problem('auth.issuer_unavailable', { reason: 'keys_unavailable' })) }
+    const away = {
+      find: () => Promise.reject(new Problem('auth.issuer_unavailable', { reason: 'keys_unavailable' })),
+      onChange() {},
+    }
     const { ask } = await openIntrospection(t, json(await sign(active), 200, TYPE), { signed: true }, { keys: away })
     assert.equal(await ask('token'), `${UNTOLD} keys_unavailable`)
   })

@@ -395,7 +395,9 @@ describe('a token', () => {
 
   it('is 503, never 401, where keys cannot be had', async () => {
     const find = async () => Promise.reject(new Problem('auth.issuer_unavailable'))
-    await assert.rejects(async () => makeVerifier({ find })(good, ''), { code: 'auth.issuer_unavailable' })
+    await assert.rejects(async () => makeVerifier({ find, onChange() {} })(good, ''), {
+      code: 'auth.issuer_unavailable',
+    })
   })
 })
 
@@ -433,14 +435,15 @@ describe('keys', () => {
       cryptoSign('sha256', Buffer.from(input), short.privateKey),
     )
     const published = {
+      thumbprint: '',
       keyId: 'k1',
       algorithm: 'RS256',
       key: short.publicKey.toCryptoKey({ name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }, true, ['verify']),
     }
-    assert.equal(await reasonOf(makeVerifier({ find: () => [published] }), signed), 'token_signature')
+    assert.equal(await reasonOf(makeVerifier({ find: () => [published], onChange() {} }), signed), 'token_signature')
     const p384 = await makeKey('ES384')
     const mixed = makeVerifier(
-      { find: () => [{ ...p384.published, algorithm: 'ES256' }] },
+      { find: () => [{ ...p384.published, algorithm: 'ES256' }], onChange() {} },
       { issuers: [makeIssuer({ algorithms: new Set(['ES256']) })] },
     )
     assert.equal(await reasonOf(mixed, await sign({ ...(await makeKey('ES256')) })), 'token_signature')

@@ -4,12 +4,13 @@ import type { VerifiedIdentity } from '#core/principal.ts'
 import type { Problem } from '#core/problems.ts'
 import { checkClaims } from './check-claims.ts'
 import { checkHeader } from './check-header.ts'
+import type { CheckRevocation } from './check-revocation.ts'
 import { findSigner } from './find-signer.ts'
 import type { CompileGrants, Issuer } from './issuer.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
 import { makeIdentity } from './make-identity.ts'
 import { isJwtShaped, MAX_TOKEN_LENGTH, readToken } from './read-token.ts'
-import { TokenCache } from './token-cache.ts'
+import type { TokenCache, VerifiedToken } from './token-cache.ts'
 import { refuseToken, type TokenFault } from './token-faults.ts'
 
 /** Who a JWT is about, the refusal `auth.invalid_credential` with the reason; null = it is none. */
@@ -22,18 +23,17 @@ export interface TokenVerifierOptions {
   readonly issuers: readonly Issuer[]
   readonly keys: IssuerKeys
   readonly compileGrants: CompileGrants
-  /** Verified tokens remembered at most. */
-  readonly cacheSize: number
+  readonly cache: TokenCache
+  readonly checkRevocation: CheckRevocation
   readonly clock: Clock
 }
 
 /** Verifies access tokens as RFC 8725 and RFC 9068 say: the issuer first, and all that is asked of a token by that issuer. */
 export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken {
-  const { keys, compileGrants, clock } = options
+  const { keys, compileGrants, cache, checkRevocation, clock } = options
   const issuers = new Map(options.issuers.map(issuer => [issuer.issuer, issuer]))
-  const cache = new TokenCache(options.cacheSize)
 
-  const judge = async (token: string, source: string): Promise<VerifiedIdentity | TokenFault> => {
+  const judge = async (token: string, source: string): Promise<VerifiedToken | TokenFault | Problem> => {
     const parts = readToken(token)
     if (typeof parts === 'string') return parts
     const { claims } = parts
@@ -48,14 +48,14 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
     if (otherKind !== null) return otherKind
     const endsAt = checkClaims(claims, issuer, clock())
     if (typeof endsAt === 'string') return endsAt
-    return makeIdentity(claims, issuer, compileGrants, endsAt)
+    const identity = makeIdentity(claims, issuer, compileGrants, endsAt)
+    if (typeof identity === 'string') return identity
+    return (await checkRevocation(identity, signer)) ?? { identity, signedBy: signer }
   }
 
-  const verify = async (token: string, digest: string, source: string): Promise<VerifiedIdentity | Problem> => {
-    const identity = await judge(token, source)
-    if (typeof identity === 'string') return refuseToken(identity)
-    cache.set(digest, identity)
-    return identity
+  const verify = async (token: string, source: string): Promise<VerifiedToken | Problem> => {
+    const verdict = await judge(token, source)
+    return typeof verdict === 'string' ? refuseToken(verdict) : verdict
   }
 
   return (credential, source) => {
@@ -63,8 +63,6 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
     if (credential.length > MAX_TOKEN_LENGTH) return refuseToken('token_too_long')
     // Of the whole token: what is remembered by a part of it would answer for another with the same part.
     const digest = hash('sha256', credential, 'base64url')
-    const known = cache.get(digest)
-    if (known === undefined) return verify(credential, digest, source)
-    return (known.expiresAt as number) > clock() ? known : refuseToken('token_expired')
+    return cache.get(digest) ?? cache.load(digest, () => verify(credential, source))
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { ask, type Gateway, type Reply, startGateway } from '../support/gateway.ts'
+import { type Gateway, startGateway } from '../support/gateway.ts'
 import {
   activeClaims,
   type Endpoint,
@@ -8,13 +8,7 @@ import {
   introspectionYaml,
   startEndpoint,
 } from '../support/introspection.ts'
-
-const CHAT = JSON.stringify({ model: 'sandbox', messages: [{ role: 'user', content: 'Hello' }] })
-
-function chat({ url }: Gateway, token: string, from = '127.0.0.1'): Promise<Reply> {
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-  return ask(`${url}/v1/chat/completions`, { headers, body: CHAT, localAddress: from })
-}
+import { chat } from '../support/token-calls.ts'
 
 describe('opaque tokens', () => {
   let endpoint: Endpoint

@@ -1,16 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { ask, type Gateway, type Reply, startGateway, until } from '../support/gateway.ts'
+import { until } from '../support/gateway.ts'
 import { CLIENT, type Glewlwyd, hasGlewlwyd, startGlewlwyd } from '../support/glewlwyd.ts'
+import { chat, startWithProject } from '../support/token-calls.ts'
 
-const CHAT = JSON.stringify({ model: 'sandbox', messages: [{ role: 'user', content: 'Hello' }] })
-
-function chat({ url }: Gateway, token: string): Promise<Reply> {
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-  return ask(`${url}/v1/chat/completions`, { headers, body: CHAT })
-}
-
-const yaml = (issuer: string, introspection: string) => `
+const yaml = (issuer: string, introspection: string) => (project: string) =>
+  `
 issuers:
   real:
     issuer: ${issuer}
@@ -18,7 +13,7 @@ issuers:
     audience: [https://api.example.com]
     environment: test
     clockSkewSeconds: 0
-    projects: [{ when: { client_id: ${CLIENT.id} }, project: proj_batch }]
+    projects: [{ when: { client_id: ${CLIENT.id} }, project: ${project} }]
     grants: [{ when: { scope: ai.chat }, scopes: ['chat:create'] }]
     ${introspection}
 `
@@ -47,11 +42,11 @@ describe('tokens of glewlwyd', { skip: !hasGlewlwyd && 'needs the package glewlw
 
   for (const [name, introspection] of Object.entries(setups)) {
     describe(name, () => {
-      let gateway: Gateway
+      let gateway: Awaited<ReturnType<typeof startWithProject>>
 
       before(async () => {
         const env = { CLIENT_SECRET: CLIENT.secret }
-        gateway = await startGateway({ yaml: yaml(idp.issuer, introspection(idp.issuer)), env })
+        gateway = await startWithProject(yaml(idp.issuer, introspection(idp.issuer)), env)
       })
       after(() => gateway?.[Symbol.asyncDispose]())
 
@@ -60,7 +55,7 @@ describe('tokens of glewlwyd', { skip: !hasGlewlwyd && 'needs the package glewlw
         assert.equal(reply.status, 200, reply.text)
         const { principal } = await gateway.event(String(reply.headers['x-request-id']))
         assert.equal(principal?.id, `real/${CLIENT.id}`)
-        assert.equal(principal?.project, 'proj_batch')
+        assert.equal(principal?.project, gateway.project)
       })
 
       it('are refused for another audience', async () => {

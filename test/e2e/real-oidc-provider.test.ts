@@ -1,16 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { ask, type Gateway, type Reply, startGateway, until } from '../support/gateway.ts'
+import { until } from '../support/gateway.ts'
 import { GATEWAY, type OidcProvider, startOidcProvider } from '../support/oidc-provider.ts'
+import { chat, startWithProject } from '../support/token-calls.ts'
 
-const CHAT = JSON.stringify({ model: 'sandbox', messages: [{ role: 'user', content: 'Hello' }] })
-
-function chat({ url }: Gateway, token: string): Promise<Reply> {
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-  return ask(`${url}/v1/chat/completions`, { headers, body: CHAT })
-}
-
-const yaml = (issuer: string, signed: boolean) => `
+const yaml = (issuer: string, signed: boolean) => (project: string) =>
+  `
 issuers:
   real:
     issuer: ${issuer}
@@ -18,7 +13,7 @@ issuers:
     audience: [https://api.example.com]
     environment: test
     clockSkewSeconds: 0
-    projects: [{ when: { tenant: acme }, project: proj_acme }]
+    projects: [{ when: { tenant: acme }, project: ${project} }]
     grants: [{ when: { scope: ai.chat }, scopes: ['chat:create'] }]
     introspection:
       url: ${issuer}/token/introspection
@@ -31,11 +26,11 @@ issuers:
 for (const signed of [false, true]) {
   describe(`tokens of oidc-provider, whose answers are ${signed ? 'signed' : 'plain'}`, () => {
     let idp: OidcProvider
-    let gateway: Gateway
+    let gateway: Awaited<ReturnType<typeof startWithProject>>
 
     before(async () => {
       idp = await startOidcProvider()
-      gateway = await startGateway({ yaml: yaml(idp.issuer, signed), env: { GATEWAY_SECRET: GATEWAY.secret } })
+      gateway = await startWithProject(yaml(idp.issuer, signed), { GATEWAY_SECRET: GATEWAY.secret })
     })
     after(async () => {
       await gateway?.[Symbol.asyncDispose]()
@@ -50,7 +45,7 @@ for (const signed of [false, true]) {
         assert.equal(reply.status, 200, reply.text)
         const { principal } = await gateway.event(String(reply.headers['x-request-id']))
         assert.equal(principal?.id, 'real/batch-job')
-        assert.equal(principal?.project, 'proj_acme')
+        assert.equal(principal?.project, gateway.project)
       })
 
       it(`${kind}: are refused for another audience`, async () => {
