@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { type Provider, type Received, sendJson, startProvider } from './provider.ts'
 
-const ISSUER = 'https://id.example.com'
+export const ISSUER = 'https://id.example.com'
 const AUDIENCE = 'https://api.example.com'
 const CLIENT = { id: 'gate way', secret: 'pass:word&more' }
 
