@@ -1,5 +1,4 @@
-import { type Authenticator, createAuthenticate } from '#auth/authenticate.ts'
-import { checkSender } from '#auth/check-sender.ts'
+import { type Authenticator, type CheckSender, createAuthenticate } from '#auth/authenticate.ts'
 import type { Config, ProviderConfig } from '#config/schema.ts'
 import type { SecretValues } from '#config/secrets.ts'
 import type { Generation } from '#gateway/generation.ts'
@@ -17,12 +16,14 @@ import { compileIssuers } from './compile-issuers.ts'
 /** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
 
+type ChainParts = Pick<TokenVerifierOptions, 'keys' | 'clock'> & { readonly verifyKey: VerifyKey }
+
 /** Compiles one generation of the configuration into what the pipeline uses: nothing of it is parsed again per call. */
 export function compileGeneration(
   number: number,
   config: Config,
   secrets: SecretValues,
-  credentials: Pick<TokenVerifierOptions, 'keys' | 'clock'> & { readonly verifyKey: VerifyKey },
+  { checkSender, ...credentials }: ChainParts & { readonly checkSender: CheckSender },
 ): OpenGeneration {
   const open = new AsyncDisposableStack()
   const providers = Object.entries(config.providers).map(([name, provider]) =>
@@ -46,10 +47,7 @@ export function compileGeneration(
 }
 
 /** Tokens first, which are known by their shape; whatever else comes is a key, or nothing. */
-function compileChain(
-  config: Config,
-  { verifyKey, ...tokens }: Parameters<typeof compileGeneration>[3],
-): Authenticator[] {
+function compileChain(config: Config, { verifyKey, ...tokens }: ChainParts): Authenticator[] {
   const issuers = compileIssuers(config)
   if (issuers.length === 0) return [verifyKey]
   const compileGrants: CompileGrants = ({ scopes, models }) =>

@@ -23,6 +23,7 @@ import { table } from '#metrics/table.ts'
 import { compileCeilings } from '#policy/compile-ceilings.ts'
 import type { CallStore } from '#store/ports.ts'
 import { openClient, type SqliteCallStore, sqliteCallStore } from '#store/sqlite/call-store.ts'
+import { compileSender } from './compile-sender.ts'
 import { compileGeneration, type OpenGeneration } from './generation.ts'
 import { openIssuerKeyLine } from './issuer-key-line.ts'
 import type { PublishedKeys } from './issuer-keys.ts'
@@ -47,6 +48,8 @@ export interface WorkerSeed {
   readonly deploymentSecret: Uint8Array
   /** Counts of open connections, shared by all workers. */
   readonly connections: SharedArrayBuffer
+  /** Proofs of possession that were used, shared by all workers. */
+  readonly proofs: SharedArrayBuffer
   /** Numbers of this worker's metrics. */
   readonly metrics: SharedArrayBuffer
   /** Shared by all workers: rates, calls at once and budgets. */
@@ -108,9 +111,11 @@ async function run(seed: WorkerSeed): Promise<void> {
   })
   const lastUsed = createLastUsed(store.keys)
   const issuerKeys = openIssuerKeyLine((number, question) => tell({ type: 'issuer', number, question }))
+  const checkSender = compileSender(config, seed)
   const compile = ({ number, config, secrets }: GenerationSeed) =>
     compileGeneration(number, config, SecretValues.fromTransferable(secrets), {
       verifyKey,
+      checkSender,
       keys: issuerKeys,
       clock: systemClock,
     })

@@ -22,6 +22,11 @@ export const callProblems = {
     title: 'A credential was sent in the query string',
     help: 'Send the key in a header: addresses end up in logs and referrers. A key that was sent this way should be replaced.',
   },
+  'auth.too_many_proofs': {
+    status: 503,
+    title: 'There is no room to remember the proof of possession',
+    help: 'Try again shortly with a new proof. The operator raises `dpop.rememberedProofs`, or lowers `dpop.maxAgeSeconds`.',
+  },
   'auth.issuer_unavailable': {
     status: 503,
     title: 'The token cannot be checked now',

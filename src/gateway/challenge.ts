@@ -1,9 +1,27 @@
+import { dpopChallenge } from '#auth/dpop-challenge.ts'
 import type { Problem } from '#core/problems.ts'
 import type { Call } from './call.ts'
 
-/** What `WWW-Authenticate` says beside a 401. RFC 6750 §3.1: no error code where no credential was sent. */
-export function challengeOf(_call: Call, problem: Problem): string {
-  return problem.code === 'auth.missing_credential'
-    ? 'Bearer realm="ostiary"'
-    : 'Bearer realm="ostiary", error="invalid_token", error_description="The credential is not valid"'
+const NONE: readonly string[] = []
+/** A credential was presented with a proof of possession: the challenge is of the same scheme (RFC 9449 §7.1). */
+const WITH_PROOF = /(?:^|,) *dpop +[^ ]/i
+
+/** Names and values of what tells a caller how to authenticate: a challenge beside each 401, and a nonce for proofs. */
+export function challengeHeaders(call: Call, problem: Problem): readonly string[] {
+  // A check that knows better than this what is asked for has said so.
+  const isChallenged = problem.status !== 401 || problem.headers?.['www-authenticate'] !== undefined
+  if (isChallenged) return nonceHeader(call)
+  return ['www-authenticate', challengeOf(call, problem), ...nonceHeader(call)]
+}
+
+/** The nonce that the caller's proofs are to contain from now on, if it is another (RFC 9449 §8.2, §9); else nothing. */
+export function nonceHeader({ dpopNonce }: Call): readonly string[] {
+  return dpopNonce === null ? NONE : ['dpop-nonce', dpopNonce]
+}
+
+/** RFC 6750 §3.1: no error code where no credential was sent. */
+function challengeOf({ req }: Call, problem: Problem): string {
+  if (problem.code === 'auth.missing_credential') return 'Bearer realm="ostiary"'
+  if (WITH_PROOF.test(req.headers.authorization ?? '')) return dpopChallenge('invalid_token')
+  return 'Bearer realm="ostiary", error="invalid_token", error_description="The credential is not valid"'
 }
