@@ -68,6 +68,7 @@ export interface AdminOperations {
           )[]
         | null
       budgets?: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+      binding?: { dpop_jkt: string } | { x5t_s256: string } | null
       metadata?: Record<string, string>
     }
     answer: {
@@ -93,6 +94,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -151,6 +153,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -200,6 +203,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -231,6 +235,7 @@ export interface AdminOperations {
           )[]
         | null
       budgets?: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+      binding?: { dpop_jkt: string } | { x5t_s256: string } | null
       metadata?: Record<string, string>
     }
     answer: {
@@ -256,6 +261,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -296,6 +302,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -336,6 +343,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -376,6 +384,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -417,6 +426,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
