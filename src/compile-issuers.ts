@@ -17,6 +17,7 @@ export function compileIssuers(config: Config): Issuer[] {
       preset,
       claims: { ...preset.claims, ...issuer.claims },
       requiredClaims: new Map(Object.entries(issuer.requiredClaims)),
+      senderConstraint: issuer.senderConstraint,
       project: issuer.project,
       environment: issuer.environment,
       grants: issuer.grants.map(({ when, scopes, roles, models }) => ({

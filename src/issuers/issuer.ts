@@ -21,6 +21,8 @@ export interface Issuer {
   readonly claims: ClaimNames
   /** Claim → what it must be or contain. */
   readonly requiredClaims: ReadonlyMap<string, string>
+  /** To what tokens must be bound: a DPoP key, a certificate, either, or neither. */
+  readonly senderConstraint: 'none' | 'dpop' | 'certificate' | 'any'
   readonly project: string
   readonly environment: Environment
   readonly grants: readonly GrantRule[]

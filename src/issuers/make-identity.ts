@@ -1,4 +1,5 @@
 import type { Binding, VerifiedIdentity } from '#core/principal.ts'
+import { checkBinding } from './check-binding.ts'
 import { holds, readClaim, readText } from './claims.ts'
 import type { Claims, CompileGrants, Issuer } from './issuer.ts'
 
@@ -19,6 +20,8 @@ export function makeIdentity(
   if (subject === null || !SUBJECT.test(subject)) return 'token_subject'
   const binding = bindingOf(claims.cnf)
   if (typeof binding === 'string') return binding
+  const unbound = checkBinding(binding, issuer)
+  if (unbound !== null) return unbound
   const rules = issuer.grants.filter(({ when }) => [...when].every(([name, value]) => holds(claims, name, value)))
   return Object.freeze<VerifiedIdentity>({
     kind: issuer.preset.isService(claims) ? 'service' : 'user',
