@@ -1,6 +1,7 @@
 import { checkBaseUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
 import { condition, grantsSchema, projectId, projectsSchema } from './schema-grants.ts'
 import { introspectionSchema } from './schema-introspection.ts'
+import { jwks, jwksFile } from './schema-issuer-keys.ts'
 import { map, section } from './shape.ts'
 
 const texts = (maxLength: number, example: string) =>
@@ -127,6 +128,8 @@ export const issuersSchema = map(
         'Where the issuer publishes its keys. Without it the address is discovered (RFC 8414, OpenID Connect Discovery).',
         'https://id.example.com/keys',
       ),
+      jwksFile,
+      jwks,
       allowPrivateNetwork: {
         type: 'boolean',
         default: false,
@@ -181,6 +184,6 @@ export const issuersSchema = map(
       requiredClaims: condition('Claims that each token must have.', { hd: 'example.com' }),
       introspection: introspectionSchema,
     },
-    ['audience', 'clientIds', 'tenant', 'algorithms', 'types', 'jwksUrl', 'project', 'introspection'],
+    ['audience', 'clientIds', 'tenant', 'algorithms', 'types', 'jwksUrl', 'jwksFile', 'project', 'introspection'],
   ),
 )

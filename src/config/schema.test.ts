@@ -72,6 +72,7 @@ describe('the schema', () => {
         'audit.anchors.s3SecretAccessKey',
         'issuers.*.issuer',
         'issuers.*.jwksUrl',
+        'issuers.*.jwksFile',
         'issuers.*.introspection.url',
         'issuers.*.introspection.clientId',
         'issuers.*.introspection.clientSecret',
