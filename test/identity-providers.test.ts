@@ -547,6 +547,18 @@ issuers:
   })
 })
 
+describe('a header without a type', () => {
+  it('is allowed by a word that no header can say', async () => {
+    const issuer = load(`
+issuers: { a: { issuer: "https://id.example.com", audience: [x], types: [application/AT+JWT, untyped] } }`)
+    const claims = { aud: 'x', sub: 'ada', client_id: 'app' }
+    for (const header of [{}, { typ: 'at+jwt' }]) {
+      assert.deepEqual(await judge(issuer, header, claims), { ...nothing, id: 'a:ada', client: 'app' })
+    }
+    for (const typ of ['untyped', '', 'null', 'JWT']) assert.equal(await judge(issuer, { typ }, claims), 'token_type')
+  })
+})
+
 describe('the guide', () => {
   it('says what each reason means', () => {
     const rows = [...guide.matchAll(/^\| `(token_\w+)` \| (.*) \|$/gm)].map(([, reason, meaning]) => [reason, meaning])
