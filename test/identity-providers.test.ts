@@ -42,7 +42,6 @@ async function judge(issuer: Issuer, header: object, claims: Claims): Promise<ob
     issuers: [issuer],
     keys: {
       find: ({ algorithm, keyId }) => [{ thumbprint: '', algorithm, keyId, key: pair.publicKey }],
-      onChange() {},
     },
     compileGrants: ({ scopes, models }) => compileCeilings({ scopes, models, operations: null, cidrs: null }),
     cache: freshCache(() => NOW),

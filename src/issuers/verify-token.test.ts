@@ -485,7 +485,7 @@ describe('keys', () => {
       cryptoSign('sha256', Buffer.from(input), short.privateKey),
     )
     const published = {
-      thumbprint: '',
+      thumbprint: 'short',
       keyId: 'k1',
       algorithm: 'RS256',
       key: short.publicKey.toCryptoKey({ name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }, true, ['verify']),
