@@ -546,6 +546,17 @@ issuers:
   })
 })
 
+describe('Amazon Cognito with an audience', () => {
+  it('takes only tokens that name it, of clients that are listed', async () => {
+    const issuer = load(`
+issuers: { a: { preset: cognito, issuer: "https://id.example.com", audience: ["https://ai"], clientIds: [app] } }`)
+    const claims = { aud: 'https://ai', sub: 'ada', client_id: 'app', token_use: 'access' }
+    assert.deepEqual(await judge(issuer, {}, claims), { ...nothing, id: 'a:ada', client: 'app' })
+    assert.equal(await judge(issuer, {}, { ...claims, aud: undefined }), 'token_audience')
+    assert.equal(await judge(issuer, {}, { ...claims, client_id: 'other' }), 'token_client')
+  })
+})
+
 describe('a header without a type', () => {
   it('is allowed by a word that no header can say', async () => {
     const issuer = load(`
