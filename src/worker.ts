@@ -10,6 +10,7 @@ import { stopDrains } from '#gateway/drains.ts'
 import { createLeakIntake, isLeakReport } from '#gateway/leak-intake.ts'
 import { createOverload } from '#gateway/overload.ts'
 import { createPipeline } from '#gateway/pipeline.ts'
+import { answerResourceMetadata, asksForResourceMetadata } from '#gateway/resource-metadata.ts'
 import { createConnectionCaps } from '#http/connection-caps.ts'
 import { type Listener, openListener } from '#http/listener.ts'
 import type { PublishedKeys } from '#issuers/key-set.ts'
@@ -29,6 +30,7 @@ import type { KeyQuestion } from './issuer-keys.ts'
 import type { BudgetNotice } from './keep-limits.ts'
 import { openLeakLine } from './leak-line.ts'
 import type { LeakAnswer, LeakQuestion } from './leaked-keys.ts'
+import { listenerUrl } from './listener-url.ts'
 
 /** One configuration on its way into a thread; secrets in the clear, because `Secret` does not survive a clone. */
 export interface GenerationSeed {
@@ -78,6 +80,7 @@ export type WorkerNotice =
   | { readonly type: 'log'; readonly level: LogLevel; readonly fields: object | null; readonly message: string }
 
 type LogLevel = 'info' | 'error'
+type LogFields = { call?: string; error: unknown } | { issuer: string; trouble?: string }
 
 /** How often what is as it is now is measured anew. */
 const METRICS_INTERVAL_MS = 1000
@@ -112,11 +115,16 @@ async function run(seed: WorkerSeed): Promise<void> {
     (number, question) => tell({ type: 'issuer', number, question }),
     () => performance.now(),
   )
+  const publicUrl = listenerUrl(config.listeners.public, seed.port)
   const compile = ({ number, config, secrets }: GenerationSeed) =>
     compileGeneration(number, config, SecretValues.fromTransferable(secrets), {
       verifyKey,
+      publicUrl,
       issuerKeys,
+      revocations: store.revocations,
+      changes: store.changes,
       clock: systemClock,
+      onIntrospection: logIntrospection,
     })
   let current = compile(seed.generation)
   const meter = new Meter(seed.metrics)
@@ -179,6 +187,9 @@ async function run(seed: WorkerSeed): Promise<void> {
       clock: systemClock,
     }),
     handle(req, res) {
+      const { resourceMetadata } = current
+      if (resourceMetadata !== null && asksForResourceMetadata(req))
+        return answerResourceMetadata(res, resourceMetadata)
       const handle = takeLeakReport !== null && isLeakReport(req) ? takeLeakReport : pipeline
       // They answer whatever happens: what comes here is a defect, and costs its own call only.
       Promise.try(handle, req, res).catch(error => {
@@ -257,8 +268,20 @@ async function openStore(seed: WorkerSeed): Promise<CallStore> {
 }
 
 /** There is one log, and the supervisor writes it. */
-function log(level: LogLevel, fields: { call?: string; error: unknown } | null, message: string): void {
-  tell({ type: 'log', level, fields: fields && { ...fields, error: inspect(fields.error) }, message })
+function log(level: LogLevel, fields: LogFields | null, message: string): void {
+  const shown = fields !== null && 'error' in fields ? { ...fields, error: inspect(fields.error) } : fields
+  tell({ type: 'log', level, fields: shown, message })
+}
+
+function logIntrospection(issuer: string, trouble: string | null): void {
+  if (trouble === null) log('info', { issuer }, 'the introspection endpoint answers again')
+  else log('error', { issuer, trouble }, `${whatIsWrong(trouble)}; tokens unknown here are answered 503`)
+}
+
+function whatIsWrong(trouble: string): string {
+  return trouble === 'introspection_client_refused'
+    ? 'the introspection endpoint refuses the gateway’s own client: clientId or clientSecret is wrong'
+    : 'the introspection endpoint does not answer as it should'
 }
 
 function tell(notice: WorkerNotice): void {

@@ -23,6 +23,10 @@ export const adminRoutes = {
   projectsDelete: { method: 'DELETE', path: '/api/projects/{id}' },
   projectsShow: { method: 'GET', path: '/api/projects/{id}' },
   projectsUpdate: { method: 'PATCH', path: '/api/projects/{id}' },
+  revocationsCreate: { method: 'POST', path: '/api/revocations' },
+  revocationsList: { method: 'GET', path: '/api/revocations' },
+  revocationsDelete: { method: 'DELETE', path: '/api/revocations/{id}' },
+  revocationsShow: { method: 'GET', path: '/api/revocations/{id}' },
   secretsList: { method: 'GET', path: '/api/secrets' },
   secretsRewrap: { method: 'POST', path: '/api/secrets/rewrap' },
   secretsDelete: { method: 'DELETE', path: '/api/secrets/{name}' },
@@ -538,6 +542,84 @@ export interface AdminOperations {
       }
     }
   }
+  revocationsCreate: {
+    body: {
+      issuer: string
+      kind: 'token' | 'subject' | 'client' | 'session' | 'key'
+      value: string
+      not_before?: string
+      expires_at?: string | null
+      reason?: string | null
+    }
+    answer: {
+      revocation: {
+        id: string
+        issuer: string
+        kind: 'token' | 'subject' | 'client' | 'session' | 'key'
+        value: string
+        not_before: string | null
+        reason: string | null
+        created_at: string
+        created_by: string
+        expires_at: string | null
+      }
+    }
+  }
+  revocationsList: {
+    query?: {
+      limit?: number
+      after?: string
+      issuer?: string
+      kind?: 'token' | 'subject' | 'client' | 'session' | 'key'
+      value?: string
+    }
+    answer: {
+      revocations: {
+        id: string
+        issuer: string
+        kind: 'token' | 'subject' | 'client' | 'session' | 'key'
+        value: string
+        not_before: string | null
+        reason: string | null
+        created_at: string
+        created_by: string
+        expires_at: string | null
+      }[]
+      next: string | null
+    }
+  }
+  revocationsDelete: {
+    path: { id: string }
+    answer: {
+      revocation: {
+        id: string
+        issuer: string
+        kind: 'token' | 'subject' | 'client' | 'session' | 'key'
+        value: string
+        not_before: string | null
+        reason: string | null
+        created_at: string
+        created_by: string
+        expires_at: string | null
+      }
+    }
+  }
+  revocationsShow: {
+    path: { id: string }
+    answer: {
+      revocation: {
+        id: string
+        issuer: string
+        kind: 'token' | 'subject' | 'client' | 'session' | 'key'
+        value: string
+        not_before: string | null
+        reason: string | null
+        created_at: string
+        created_by: string
+        expires_at: string | null
+      }
+    }
+  }
   secretsList: {
     query?: { limit?: number; after?: string }
     answer: {
@@ -603,6 +685,8 @@ export interface AdminOperations {
         | 'secrets:read'
         | 'secrets:write'
         | 'issuers:read'
+        | 'revocations:read'
+        | 'revocations:write'
         | 'usage:read'
         | 'audit:read'
         | 'audit:write'
@@ -627,6 +711,8 @@ export interface AdminOperations {
           | 'secrets:read'
           | 'secrets:write'
           | 'issuers:read'
+          | 'revocations:read'
+          | 'revocations:write'
           | 'usage:read'
           | 'audit:read'
           | 'audit:write'
@@ -661,6 +747,8 @@ export interface AdminOperations {
           | 'secrets:read'
           | 'secrets:write'
           | 'issuers:read'
+          | 'revocations:read'
+          | 'revocations:write'
           | 'usage:read'
           | 'audit:read'
           | 'audit:write'
@@ -695,6 +783,8 @@ export interface AdminOperations {
           | 'secrets:read'
           | 'secrets:write'
           | 'issuers:read'
+          | 'revocations:read'
+          | 'revocations:write'
           | 'usage:read'
           | 'audit:read'
           | 'audit:write'
@@ -728,6 +818,8 @@ export interface AdminOperations {
           | 'secrets:read'
           | 'secrets:write'
           | 'issuers:read'
+          | 'revocations:read'
+          | 'revocations:write'
           | 'usage:read'
           | 'audit:read'
           | 'audit:write'

@@ -4,6 +4,7 @@ import { issuersEntry } from './table-issuers.ts'
 import { keysEntry } from './table-keys.ts'
 import { tableOptions, text } from './table-options.ts'
 import { projectsEntry } from './table-projects.ts'
+import { revocationsEntry } from './table-revocations.ts'
 import { secretsEntry } from './table-secrets.ts'
 import { usageEntry } from './table-usage.ts'
 
@@ -69,6 +70,7 @@ export const commandTable = {
     },
     load: async () => (await import('./tokens.ts')).tokensCommand,
   },
+  revocations: revocationsEntry,
   config: {
     summary: 'check, show and reload the configuration, and seal values for it',
     notes: 'The file is FILE, else the one that OSTIARY_CONFIG names, else ./ostiary.yaml if it exists.',

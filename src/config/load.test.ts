@@ -38,6 +38,7 @@ const defaults = {
     uncappedAddresses: ['127.0.0.1', '::1'],
   },
   overload: { maxDelayMs: 1000, maxFailuresPerSecond: 100 },
+  issuers: {},
   providers: {
     sandbox: { format: 'sandbox', tags: ['test'], latencyMs: 0, chunks: 8, chunkDelayMs: 20, failure: 'none' },
   },

@@ -9,6 +9,8 @@ export const adminScopes = [
   'secrets:read',
   'secrets:write',
   'issuers:read',
+  'revocations:read',
+  'revocations:write',
   'usage:read',
   'audit:read',
   'audit:write',

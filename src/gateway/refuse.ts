@@ -1,5 +1,6 @@
 import { type Problem, problemTypes } from '#core/problems.ts'
 import type { Call } from './call.ts'
+import { challengeOf } from './challenge.ts'
 import { expiryHeader } from './expiry-header.ts'
 import { limitHeaders } from './limit-headers.ts'
 import { renderProblem } from './render-problem.ts'
@@ -34,7 +35,7 @@ export function refuse(call: Call, problem: Problem): void {
   ]
   if (format === 'anthropic') headers.push('request-id', call.id)
   headers.push(...expiryHeader(call), ...limitHeaders(format, call.ticket, call.at))
-  if (problem.status === 401) headers.push('www-authenticate', challengeOf(problem))
+  if (problem.status === 401) headers.push('www-authenticate', challengeOf(call, problem))
   if (problem.status === 503 && problem.headers?.['retry-after'] === undefined) headers.push('retry-after', '1')
   for (const [name, value] of Object.entries(problem.headers ?? {})) headers.push(name, value)
   res.statusCode = problem.status
@@ -47,13 +48,6 @@ export function refuse(call: Call, problem: Problem): void {
     res.end(body, call.bytesOut === body.length ? 'latin1' : 'utf8')
     if (!call.req.complete) discardBody(call)
   }
-}
-
-/** RFC 6750 §3.1: no error code where no credential was sent. */
-function challengeOf(problem: Problem): string {
-  return problem.code === 'auth.missing_credential'
-    ? 'Bearer realm="ostiary"'
-    : 'Bearer realm="ostiary", error="invalid_token", error_description="The credential is not valid"'
 }
 
 function discardBody({ req }: Call): void {

@@ -8,9 +8,9 @@ import { checkIssuer } from './check-issuer.ts'
 import type { FetchDocument } from './fetch-document.ts'
 import { KeysNotHad } from './finding.ts'
 import type { Issuer } from './issuer.ts'
+import { makeIssuer } from './issuer-under-test.ts'
 import type { KeySetStatus } from './key-set.ts'
 import type { KeySource } from './key-source.ts'
-import { presets } from './presets.ts'
 import { readKeySet } from './read-key-set.ts'
 
 const NOW = 1_800_000_000_000
@@ -25,21 +25,11 @@ const ec = (kid?: string) => ({
 const one = ec('one')
 const two = ec('two')
 
-const sound: Issuer = {
-  name: 'company',
+const sound = makeIssuer({
   issuer: ISSUER,
-  audience: new Set(['ostiary']),
   algorithms: new Set(['ES256']),
-  types: new Set(['at+jwt']),
-  skewMs: 30_000,
-  maxLifetimeMs: 86_400_000,
-  preset: presets.generic,
-  claims: presets.generic.claims,
-  requiredClaims: new Map(),
-  project: 'proj_default',
-  environment: 'live',
   grants: [{ when: new Map(), scopes: ['chat:create'], roles: [], models: null }],
-}
+})
 const life = { refreshMs: 600_000, maxStaleMs: 86_400_000, refetchMs: 10_000, refetchBurst: 3 }
 const place: KeySource = {
   id: 'id',

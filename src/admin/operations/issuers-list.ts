@@ -5,7 +5,7 @@ import type { Routing } from '#admin/routing.ts'
 import { callerOfWholeGateway } from '#admin/whole-gateway.ts'
 
 const schema = {
-  summary: 'List the identity providers of the configuration in effect, and how their keys fare',
+  summary: 'List the identity providers, and how their keys fare',
   response: { 200: Type.Object({ issuers: Type.Array(issuerView, { description: 'All, by name.' }) }) },
 }
 
