@@ -198,7 +198,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     store,
     log,
     meter,
-    metrics: () => measureGateway({ meter, supervisor, store, generation: () => generation }),
+    metrics: () => measureGateway({ meter, supervisor, store, issuerKeys, generation: () => generation }),
   })
   const firstKey = pepperId === undefined ? await mintFirstKey(keys) : null
   opened.use(

@@ -61,6 +61,19 @@ describe('ostiary issuers', () => {
     issuer.metadata = {}
   })
 
+  test('metrics count fetches, and tell the age of keys', async () => {
+    const token = bootstrapToken(gateway.dataDirectory)
+    const { text } = await ask(`${gateway.adminUrl}/metrics`, {
+      method: 'GET',
+      headers: { authorization: `Bearer ${token}` },
+    })
+    const valueOf = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1])
+    assert.ok(valueOf('ostiary_issuer_key_fetches_total\\{outcome="ok"\\}') >= 1, text)
+    assert.equal(valueOf('ostiary_issuers_without_keys'), 0)
+    const age = valueOf('ostiary_issuer_keys_age_seconds')
+    assert.ok(age > 0 && age < 120, `${age}`)
+  })
+
   test('what an issuer says cannot write to the terminal', async () => {
     issuer.metadata = { issuer: '\u001b[2J\u202e' }
     const { stdout } = await cli('check', 'company')
