@@ -67,10 +67,10 @@ describe('ostiary issuers', () => {
       method: 'GET',
       headers: { authorization: `Bearer ${token}` },
     })
-    const valueOf = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1])
-    assert.ok(valueOf('ostiary_issuer_key_fetches_total\\{outcome="ok"\\}') >= 1, text)
-    assert.equal(valueOf('ostiary_issuers_without_keys'), 0)
-    const age = valueOf('ostiary_issuer_keys_age_seconds')
+    const sampleOf = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1])
+    assert.ok(sampleOf('ostiary_issuer_key_fetches_total\\{outcome="ok"\\}') >= 1, text)
+    assert.equal(sampleOf('ostiary_issuers_without_keys'), 0)
+    const age = sampleOf('ostiary_issuer_keys_age_seconds')
     assert.ok(age > 0 && age < 120, `${age}`)
   })
 
