@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import type { Authenticator, Verdict } from '#auth/authenticate.ts'
 import type { Config } from '#config/schema.ts'
 import type { SecretValues } from '#config/secrets.ts'
+import type { Clock } from '#core/clock.ts'
 import type { VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import { REVOCATION_BOUND_MS } from '#core/revocation.ts'
@@ -10,7 +11,7 @@ import { createIntrospector, type Introspector, type OnTrouble } from '#issuers/
 import type { CompileGrants } from '#issuers/issuer.ts'
 import { requireAuthentication } from '#issuers/require-authentication.ts'
 import { TokenCache } from '#issuers/token-cache.ts'
-import { createTokenVerifier, type TokenVerifierOptions } from '#issuers/verify-token.ts'
+import { createTokenVerifier } from '#issuers/verify-token.ts'
 import { isKeyShaped } from '#keys/format.ts'
 import type { VerifyKey } from '#keys/verifier.ts'
 import { compileCeilings } from '#policy/compile-ceilings.ts'
@@ -22,14 +23,15 @@ import { compileKeySources } from './compile-key-sources.ts'
 import type { IssuerKeyLine } from './issuer-key-line.ts'
 
 /** What of a worker authenticates the calls of every generation. */
-export interface Credentials extends Pick<TokenVerifierOptions, 'clock'> {
-  readonly issuerKeys: Pick<IssuerKeyLine, 'open'>
+export interface Credentials {
   readonly verifyKey: VerifyKey
+  readonly issuerKeys: IssuerKeyLine
   readonly revocations: RevocationLookup
   readonly changes: ChangeFeed
   readonly onIntrospection: OnTrouble
   /** Origin of the public listener. */
   readonly publicUrl: string
+  readonly clock: Clock
 }
 
 /** Tokens first, which are known by their shape; whatever else comes is a key, or nothing. */

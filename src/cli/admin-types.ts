@@ -117,6 +117,7 @@ export interface AdminOperations {
           )[]
         | null
       budgets?: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+      binding?: { dpop_jkt: string } | { x5t_s256: string } | null
       metadata?: Record<string, string>
     }
     answer: {
@@ -142,6 +143,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -200,6 +202,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -249,6 +252,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -280,6 +284,7 @@ export interface AdminOperations {
           )[]
         | null
       budgets?: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+      binding?: { dpop_jkt: string } | { x5t_s256: string } | null
       metadata?: Record<string, string>
     }
     answer: {
@@ -305,6 +310,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -345,6 +351,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -385,6 +392,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -425,6 +433,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -466,6 +475,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number

@@ -20,8 +20,8 @@ type DeepPartial<T> = T extends readonly unknown[]
  */
 export function checkRules(draft: Draft, providerNames: readonly string[], open: boolean, faults: Faults): void {
   checkLimits(draft, open, faults)
-  checkIssuerKeys(draft, faults)
   checkIssuers(draft, open, faults)
+  checkIssuerKeys(draft, faults)
   checkPorts(draft, faults)
   checkLifetimes(draft, faults)
   checkAnchors(draft, faults)

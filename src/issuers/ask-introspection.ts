@@ -22,13 +22,18 @@ export async function askIntrospection(
   if (reply.status === 401 && previousSecret !== null && now < previousSecret.until) {
     reply = await send(introspection, token, previousSecret.secret)
   }
-  if (CLIENT_REFUSED.has(reply.status)) throw unavailable('introspection_client_refused')
+  if (refusesClient(reply)) throw unavailable('introspection_client_refused')
+  if (reply.status === 400) throw unavailable('introspection_rejected')
   if (reply.status !== 200) throw unavailable('introspection_status')
   if (reply.body.length > MAX_ANSWER_BYTES) throw unavailable('introspection_too_large')
   return reply
 }
 
-const CLIENT_REFUSED = new Set([400, 401, 403])
+/** RFC 6749 §5.2: a client that did not send its secret in a header may be told so by 400. */
+function refusesClient({ status, body }: WholeReply): boolean {
+  if (status !== 400) return status === 401 || status === 403
+  return /"error"\s*:\s*"(?:invalid|unauthorized)_client"/.test(body.toString('latin1'))
+}
 
 export function unavailable(reason: IntrospectionTrouble, cause?: unknown): Problem {
   return new Problem('auth.issuer_unavailable', { reason, cause })

@@ -5,7 +5,7 @@ import type { VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import { createSourceBudgets } from '#core/source-budgets.ts'
 import { askIntrospection } from './ask-introspection.ts'
-import { checkConfirmation, checkIntrospection } from './check-introspection.ts'
+import { checkConfirmation, checkIntrospection, type IntrospectionFault } from './check-introspection.ts'
 import type { Introspection } from './introspection.ts'
 import { IntrospectionBreaker } from './introspection-breaker.ts'
 import { IntrospectionCache } from './introspection-cache.ts'
@@ -77,8 +77,8 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
   }
 }
 
-/** Makes of what the issuer says an identity, or says in a word why it refuses. */
-type Judge = (claims: Claims, now: number) => VerifiedIdentity | string
+/** Makes of what the issuer says an identity, or says why the token is refused. */
+type Judge = (claims: Claims, now: number) => VerifiedIdentity | IntrospectionFault
 
 // Made once: what a flood meets must cost little.
 const BREAKER_OPEN = new Problem('auth.issuer_unavailable', { reason: 'introspection_breaker_open' })
@@ -165,14 +165,18 @@ class Endpoint {
     return readIntrospection(reply, this.introspection, { keys: this.#options.keys, source, askedAt })
   }
 
-  /** Asks about a token that nobody has issued: it must not be active (RFC 7662 §2.2). */
+  /**
+   * Asks about a token that nobody has issued: it must not be active (RFC 7662 §2.2). Who rejects such a question is there,
+   * and answers others: made-up tokens must not get it out of use.
+   */
   async #try(): Promise<string | null> {
     const madeUp = (this.introspection.tokenPrefix ?? '') + randomBytes(24).toString('base64url')
     try {
       const claims = await this.#question(madeUp, '', this.#options.clock())
       return claims === null ? null : 'introspection_malformed'
     } catch (error) {
-      return error instanceof Problem && error.reason !== undefined ? error.reason : 'introspection_broken'
+      const reason = error instanceof Problem ? error.reason : undefined
+      return reason === 'introspection_rejected' ? null : (reason ?? 'introspection_broken')
     }
   }
 }

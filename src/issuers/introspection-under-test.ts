@@ -18,7 +18,7 @@ export const seconds = NOW / 1000
 
 export const issuer: Issuer = makeIssuer({
   audience: new Set(['api', 'other-api']),
-  algorithms: new Set(['RS256', 'ES256']),
+  algorithms: new Set(['ES256']),
   skewMs: 5000,
   maxLifetimeMs: 86_400_000,
   grants: [{ when: new Map([['scope', 'ai']]), scopes: ['chat:create'], roles: ['developer'], models: null }],

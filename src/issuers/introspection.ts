@@ -35,8 +35,10 @@ export type IntrospectionTrouble =
   | 'introspection_redirect'
   /** Neither 200 nor one of those below. */
   | 'introspection_status'
-  /** 400, 401, 403: the gateway's own client or question is refused. */
+  /** The gateway's own client is refused. */
   | 'introspection_client_refused'
+  /** 400: it is there, but does not take the question; some answer so of tokens that they do not know. */
+  | 'introspection_rejected'
   | 'introspection_too_large'
   /** Not what RFC 7662 §2.2 says, or a made-up token is called active. */
   | 'introspection_malformed'

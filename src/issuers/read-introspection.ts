@@ -54,7 +54,7 @@ function parse(body: Buffer): Claims {
   }
 }
 
-/** RFC 9701 §5: signed by the issuer, for this client, and about now. */
+/** RFC 9701 §5: signed by the issuer, for this gateway, and about now. */
 async function readSigned(
   token: string,
   { issuer, clientId }: Introspection,
@@ -62,7 +62,7 @@ async function readSigned(
 ): Promise<Claims> {
   const parts = token.length > MAX_ANSWER_BYTES ? 'token_too_long' : readToken(token)
   if (typeof parts === 'string') throw unavailable('introspection_unsigned')
-  const header = checkHeader(parts.header, { ...issuer, types: new Set([SIGNED_TYPE]) })
+  const header = checkHeader(parts.header, { algorithms: issuer.algorithms, types: new Set([SIGNED_TYPE]) })
   if (typeof header === 'string') {
     throw unavailable(header === 'token_type' ? 'introspection_signed_type' : 'introspection_signature')
   }
@@ -70,7 +70,9 @@ async function readSigned(
   if (typeof signer === 'string') throw unavailable('introspection_signature')
   const { iss, aud, iat, token_introspection: answer } = parts.claims
   if (iss !== issuer.issuer) throw unavailable('introspection_signed_issuer')
-  if (aud !== clientId && !(Array.isArray(aud) && aud.includes(clientId))) {
+  // Issuers name this gateway by its client or by the audience of its tokens: both identify who asked.
+  const recipients: readonly unknown[] = Array.isArray(aud) ? aud : [aud]
+  if (!recipients.some(one => one === clientId || (typeof one === 'string' && issuer.audience.has(one)))) {
     throw unavailable('introspection_signed_audience')
   }
   if (typeof iat !== 'number' || Math.abs(askedAt - iat * 1000) > MAX_AGE_MS + issuer.skewMs) {

@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http'
 import { type Provider, type Received, sendJson, startProvider } from './provider.ts'
 
 export const ISSUER = 'https://id.example.com'
-export const AUDIENCE = 'https://api.example.com'
-export const CLIENT = { id: 'gate way', secret: 'pass:word&more' }
+const AUDIENCE = 'https://api.example.com'
+const CLIENT = { id: 'gate way', secret: 'pass:word&more' }
 
 /** What an issuer says of a good token. */
 export function activeClaims(members: object = {}): object {
