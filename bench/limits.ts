@@ -67,7 +67,7 @@ function decide({ memory, worker, limits }: Task): number {
     operations: null,
   })
   const all = [rate('key', ['key']), rate('project', ['project']), rate('ip', ['ip']), rate('all', [])]
-  const rules = compileRules({ limits: all.slice(0, limits), budgets: [] }, null, null)
+  const rules = compileRules({ limits: all.slice(0, limits), budgets: [] })
   const used = { inputTokens: 0, outputTokens: 0, nanoUsd: 0 }
   const run = (times: number) => {
     const began = performance.now()

@@ -12,6 +12,8 @@ import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
 import type { Secret } from '#core/secret.ts'
 import { claimPort } from '#http/listener.ts'
+import { startRevocationPruning } from '#issuers/revocation-pruning.ts'
+import { createRevocations, type Revocations } from '#issuers/revocations.ts'
 import { type BulkRevocation, createBulkRevocation } from '#keys/bulk-revocation.ts'
 import { startExpiryWarnings } from '#keys/expiry-warnings.ts'
 import { createKeyFormat } from '#keys/format.ts'
@@ -36,6 +38,7 @@ import { type Database, openDatabase } from './database.ts'
 import { createIssuerKeySource } from './issuer-keys.ts'
 import { keepLimits } from './keep-limits.ts'
 import { openLeakedKeys } from './leaked-keys.ts'
+import { listenerUrl } from './listener-url.ts'
 import { createLiveSecrets, type LiveSecrets } from './live-secrets.ts'
 import { createLog } from './log.ts'
 import { measureGateway } from './measure-gateway.ts'
@@ -104,7 +107,11 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const rooms = openKeys(config, dataDirectory, store, pattern => unservedModel(pattern, inEffect))
   const { keys } = rooms
   const leakedKeys = opened.use(await openLeakedKeys({ config: config.keys.leakReports, leaks: rooms.leaks, log }))
-  const issuerKeys = opened.use(createIssuerKeySource(() => inEffect))
+  const revocations = createRevocations({
+    store: store.revocations,
+    lifetimeOf: name => longestLifetime(name, inEffect),
+    clock: systemClock,
+  })
   const pepperId = await store.keys.newestPepperId()
   if (pepperId !== undefined && pepperId !== dataDirectory.pepperId) {
     throw new Problem('start.data_directory_incomplete', { detail: 'The pepper is not the one of the stored keys.' })
@@ -117,6 +124,15 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     await store.events.record(event).catch(error => log.error({ err: error, type }, 'an event was not written'))
   }
   const meter = new Meter(createMetricsMemory())
+  let publishKeys: Supervisor['publishKeys'] = () => {}
+  const issuerKeys = opened.use(
+    createIssuerKeySource({
+      log,
+      onChange: published => publishKeys(published),
+      onFetched: outcome => meter.add(table.keyFetches, 1, outcome),
+    }),
+  )
+  const keysInEffect = issuerKeys.prepare(config)
   // Before the workers in this list, so after them at the end: what they settle last is noted.
   const limits = opened.use(
     keepLimits({ store, workers: workerCount(config), slots: config.counters.slots, clock: systemClock, log }),
@@ -132,7 +148,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       database: () => database.thread(),
       onLog: (worker, { level, fields, message }) => log[level]({ worker, ...fields }, message),
       onLeak: question => leakedKeys.answer(question),
-      onIssuer: query => issuerKeys.find(query),
+      issuerKeys,
       limits,
       onBudget: limits.record,
       onReplaced: (index, reason) => {
@@ -142,13 +158,20 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       },
     }),
   )
+  publishKeys = published => supervisor.publishKeys(published)
+  keysInEffect(true)
   database.onRestarted(() => supervisor.reconnectDatabase())
   const reloads = createReloads({
     loaded,
     load: async () => fetch(await unseal(load())),
     refresh: fetch,
     async apply(seed) {
-      await supervisor.apply(seed)
+      const keysInEffect = issuerKeys.prepare(seed.config)
+      await supervisor.apply(seed).catch(error => {
+        keysInEffect(false)
+        throw error
+      })
+      keysInEffect(true)
       generation = seed.number
       inEffect = seed.config
     },
@@ -168,6 +191,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     dataDirectory,
     reloads,
     liveSecrets,
+    revocations,
     supervisor,
     store,
     log,
@@ -180,6 +204,13 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       store: store.keys,
       clock: systemClock,
       onTrouble: error => log.error({ err: error }, 'keys about to end were not looked for'),
+    }),
+  )
+  opened.use(
+    startRevocationPruning({
+      store: store.revocations,
+      clock: systemClock,
+      onTrouble: error => log.error({ err: error }, 'ended entries of the revocation list could not be deleted'),
     }),
   )
   if (config.usage.retentionDays !== null) {
@@ -196,8 +227,8 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   await emit('gateway.started', null)
   const closing = opened.move()
   return {
-    publicUrl: urlOf(config.listeners.public, supervisor.port),
-    adminUrl: urlOf(config.listeners.admin, admin.port),
+    publicUrl: listenerUrl(config.listeners.public, supervisor.port),
+    adminUrl: listenerUrl(config.listeners.admin, admin.port),
     dataDirectory,
     bootstrap,
     config,
@@ -235,6 +266,12 @@ function unservedModel(pattern: string, { models, passthrough }: LoadedConfig['c
   if (passthrough.length > 0 || isServed(pattern, names)) return null
   const shown = names.length > 10 ? [...names.slice(0, 10), `${names.length - 10} more`] : names
   return `fits no model that is configured; there are: ${shown.join(', ') || 'none'}`
+}
+
+/** How long after its issue a token of the issuer can be good, in ms; undefined = there is no such issuer. */
+function longestLifetime(issuer: string, { issuers }: LoadedConfig['config']): number | undefined {
+  const found = Object.hasOwn(issuers, issuer) ? issuers[issuer] : undefined
+  return found && (found.maxLifetimeSeconds + found.clockSkewSeconds) * 1000
 }
 
 function openKeys(
@@ -275,6 +312,7 @@ interface AdminParts extends KeyRooms {
   readonly dataDirectory: DataDirectory
   readonly reloads: Reloads
   readonly liveSecrets: LiveSecrets
+  readonly revocations: Revocations
   readonly supervisor: Supervisor
   readonly store: Store
   readonly log: Logger
@@ -326,6 +364,7 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
     },
     reload: parts.reloads.reload,
     secrets: parts.liveSecrets,
+    revocations: parts.revocations,
     metrics: parts.metrics,
     clock: systemClock,
     logFailure: (request, error) => log.error({ err: error, request }, 'an admin operation failed by a defect'),
@@ -333,10 +372,4 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
   opened.defer(() => server.close())
   await server.listen({ host, port: await claimPort(host, port) })
   return { port: (server.server.address() as AddressInfo).port }
-}
-
-/** As configured; where the system chose the port, with that one. */
-function urlOf({ url, port }: { readonly url?: string | undefined; readonly port: number }, bound: number): string {
-  if (url === undefined) return `http://localhost:${bound}`
-  return port === 0 ? url.replace(/:0$/, `:${bound}`) : url
 }

@@ -1,5 +1,5 @@
 import type { Config } from '#config/schema.ts'
-import type { Principal } from '#core/principal.ts'
+import { clientOf, type Principal, userOf } from '#core/principal.ts'
 import type { Generation } from '#gateway/generation.ts'
 import { type CompiledRules, type ConfiguredRules, compileRules } from '#limits/compile-rules.ts'
 import { compileModels } from '#policy/check-model.ts'
@@ -38,13 +38,20 @@ function configuredRules({ limits, budgets }: Config): ConfiguredRules {
 
 /** A caller's identity is one object for as long as its key is remembered. */
 function compileRulesOf(configured: ConfiguredRules): Generation['rulesOf'] {
-  const shared = compileRules(configured, null, null)
+  const shared = compileRules(configured)
+  const user = compileRules(configured, { hasUser: true })
+  const client = compileRules(configured, { hasClient: true })
+  const both = compileRules(configured, { hasUser: true, hasClient: true })
   const known = new WeakMap<Principal, CompiledRules>()
   return caller => {
+    if (caller.token !== null) {
+      const hasClient = clientOf(caller) !== null
+      return userOf(caller) === null ? (hasClient ? client : shared) : hasClient ? both : user
+    }
     if (caller.limits === null && caller.budgets === null) return shared
     const found = known.get(caller)
     if (found !== undefined) return found
-    const rules = compileRules(configured, caller.limits, caller.budgets)
+    const rules = compileRules(configured, { limits: caller.limits, budgets: caller.budgets })
     known.set(caller, rules)
     return rules
   }

@@ -1,29 +1,24 @@
-import { type Authenticator, type CheckSender, createAuthenticate } from '#auth/authenticate.ts'
+import { type CheckSender, createAuthenticate } from '#auth/authenticate.ts'
 import type { Config, ProviderConfig } from '#config/schema.ts'
 import type { SecretValues } from '#config/secrets.ts'
 import type { Generation } from '#gateway/generation.ts'
 import { createLifetime } from '#gateway/lifetime.ts'
 import { createUpstream } from '#http/upstream.ts'
-import type { CompileGrants } from '#issuers/issuer.ts'
-import { createTokenVerifier, type TokenVerifierOptions } from '#issuers/verify-token.ts'
-import type { VerifyKey } from '#keys/verifier.ts'
-import { compileCeilings } from '#policy/compile-ceilings.ts'
 import { createCatalog, type Provider } from '#providers/catalog.ts'
 import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
 import { compileBounds } from './compile-bounds.ts'
-import { compileIssuers } from './compile-issuers.ts'
+import { type Credentials, compileChain } from './compile-chain.ts'
+import { compileResourceMetadata } from './compile-issuers.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
-
-type ChainParts = Pick<TokenVerifierOptions, 'keys' | 'clock'> & { readonly verifyKey: VerifyKey }
 
 /** Compiles one generation of the configuration into what the pipeline uses: nothing of it is parsed again per call. */
 export function compileGeneration(
   number: number,
   config: Config,
   secrets: SecretValues,
-  { checkSender, ...credentials }: ChainParts & { readonly checkSender: CheckSender },
+  { checkSender, ...credentials }: Credentials & { readonly checkSender: CheckSender },
 ): OpenGeneration {
   const open = new AsyncDisposableStack()
   const providers = Object.entries(config.providers).map(([name, provider]) =>
@@ -38,21 +33,13 @@ export function compileGeneration(
   const passthrough = config.passthrough.map(({ provider }) => ({ alias: '*', model: null, provider }))
   return {
     number,
-    authenticate: createAuthenticate({ chain: compileChain(config, credentials), checkSender }),
+    resourceMetadata: compileResourceMetadata(config, credentials.publicUrl),
+    authenticate: createAuthenticate({ chain: compileChain(config, secrets, credentials, open), checkSender }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
     limits: config.requests,
     ...compileBounds(config),
     ...createLifetime(() => open.disposeAsync()),
   }
-}
-
-/** Tokens first, which are known by their shape; whatever else comes is a key, or nothing. */
-function compileChain(config: Config, { verifyKey, ...tokens }: ChainParts): Authenticator[] {
-  const issuers = compileIssuers(config)
-  if (issuers.length === 0) return [verifyKey]
-  const compileGrants: CompileGrants = ({ scopes, models }) =>
-    compileCeilings({ scopes, models, operations: null, cidrs: null })
-  return [createTokenVerifier({ ...tokens, issuers, compileGrants, cacheSize: config.keys.cacheSize }), verifyKey]
 }
 
 function compileProvider(

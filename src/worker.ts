@@ -10,9 +10,10 @@ import { stopDrains } from '#gateway/drains.ts'
 import { createLeakIntake, isLeakReport } from '#gateway/leak-intake.ts'
 import { createOverload } from '#gateway/overload.ts'
 import { createPipeline } from '#gateway/pipeline.ts'
+import { answerResourceMetadata, asksForResourceMetadata } from '#gateway/resource-metadata.ts'
 import { createConnectionCaps } from '#http/connection-caps.ts'
 import { type Listener, openListener } from '#http/listener.ts'
-import type { KeyQuery } from '#issuers/issuer-keys.ts'
+import type { PublishedKeys } from '#issuers/key-set.ts'
 import { createKeyFormat } from '#keys/format.ts'
 import { createLastUsed } from '#keys/last-used.ts'
 import { createKeyVerifier } from '#keys/verifier.ts'
@@ -26,10 +27,11 @@ import { openClient, type SqliteCallStore, sqliteCallStore } from '#store/sqlite
 import { compileSender } from './compile-sender.ts'
 import { compileGeneration, type OpenGeneration } from './generation.ts'
 import { openIssuerKeyLine } from './issuer-key-line.ts'
-import type { PublishedKeys } from './issuer-keys.ts'
+import type { KeyQuestion } from './issuer-keys.ts'
 import type { BudgetNotice } from './keep-limits.ts'
 import { openLeakLine } from './leak-line.ts'
 import type { LeakAnswer, LeakQuestion } from './leaked-keys.ts'
+import { listenerUrl } from './listener-url.ts'
 
 /** One configuration on its way into a thread; secrets in the clear, because `Secret` does not survive a clone. */
 export interface GenerationSeed {
@@ -67,6 +69,7 @@ export type WorkerOrder =
   | { readonly type: 'database'; readonly port: MessagePort }
   | { readonly type: 'leak'; readonly number: number; readonly answer: LeakAnswer }
   | { readonly type: 'issuer'; readonly number: number; readonly answer: PublishedKeys }
+  | { readonly type: 'issuer_keys'; readonly published: PublishedKeys }
   | { readonly type: 'drain' }
 
 export type WorkerNotice =
@@ -76,10 +79,11 @@ export type WorkerNotice =
   | { readonly type: 'recording'; readonly works: boolean }
   | { readonly type: 'budget'; readonly notice: BudgetNotice }
   | { readonly type: 'leak'; readonly number: number; readonly question: LeakQuestion }
-  | { readonly type: 'issuer'; readonly number: number; readonly question: KeyQuery }
+  | { readonly type: 'issuer'; readonly number: number; readonly question: KeyQuestion }
   | { readonly type: 'log'; readonly level: LogLevel; readonly fields: object | null; readonly message: string }
 
 type LogLevel = 'info' | 'error'
+type LogFields = { call?: string; error: unknown } | { issuer: string; trouble?: string }
 
 /** How often what is as it is now is measured anew. */
 const METRICS_INTERVAL_MS = 1000
@@ -110,14 +114,22 @@ async function run(seed: WorkerSeed): Promise<void> {
     clock: systemClock,
   })
   const lastUsed = createLastUsed(store.keys)
-  const issuerKeys = openIssuerKeyLine((number, question) => tell({ type: 'issuer', number, question }))
+  const issuerKeys = openIssuerKeyLine(
+    (number, question) => tell({ type: 'issuer', number, question }),
+    () => performance.now(),
+  )
+  const publicUrl = listenerUrl(config.listeners.public, seed.port)
   const checkSender = compileSender(config, seed)
   const compile = ({ number, config, secrets }: GenerationSeed) =>
     compileGeneration(number, config, SecretValues.fromTransferable(secrets), {
       verifyKey,
       checkSender,
-      keys: issuerKeys,
+      publicUrl,
+      issuerKeys,
+      revocations: store.revocations,
+      changes: store.changes,
       clock: systemClock,
+      onIntrospection: logIntrospection,
     })
   let current = compile(seed.generation)
   const meter = new Meter(seed.metrics)
@@ -180,6 +192,9 @@ async function run(seed: WorkerSeed): Promise<void> {
       clock: systemClock,
     }),
     handle(req, res) {
+      const { resourceMetadata } = current
+      if (resourceMetadata !== null && asksForResourceMetadata(req))
+        return answerResourceMetadata(res, resourceMetadata)
       const handle = takeLeakReport !== null && isLeakReport(req) ? takeLeakReport : pipeline
       // They answer whatever happens: what comes here is a defect, and costs its own call only.
       Promise.try(handle, req, res).catch(error => {
@@ -226,7 +241,9 @@ async function run(seed: WorkerSeed): Promise<void> {
       case 'leak':
         return leakLine?.onAnswer(order.number, order.answer)
       case 'issuer':
-        return void issuerKeys.onAnswer(order.number, order.answer)
+        return issuerKeys.onAnswer(order.number, order.answer)
+      case 'issuer_keys':
+        return issuerKeys.learn(order.published)
       case 'drain':
         return void drain(listener, config.drainTimeoutMs, [current, recorder, lastUsed, limiter, store])
     }
@@ -256,8 +273,20 @@ async function openStore(seed: WorkerSeed): Promise<CallStore> {
 }
 
 /** There is one log, and the supervisor writes it. */
-function log(level: LogLevel, fields: { call?: string; error: unknown } | null, message: string): void {
-  tell({ type: 'log', level, fields: fields && { ...fields, error: inspect(fields.error) }, message })
+function log(level: LogLevel, fields: LogFields | null, message: string): void {
+  const shown = fields !== null && 'error' in fields ? { ...fields, error: inspect(fields.error) } : fields
+  tell({ type: 'log', level, fields: shown, message })
+}
+
+function logIntrospection(issuer: string, trouble: string | null): void {
+  if (trouble === null) log('info', { issuer }, 'the introspection endpoint answers again')
+  else log('error', { issuer, trouble }, `${whatIsWrong(trouble)}; tokens unknown here are answered 503`)
+}
+
+function whatIsWrong(trouble: string): string {
+  return trouble === 'introspection_client_refused'
+    ? 'the introspection endpoint refuses the gateway’s own client: clientId or clientSecret is wrong'
+    : 'the introspection endpoint does not answer as it should'
 }
 
 function tell(notice: WorkerNotice): void {

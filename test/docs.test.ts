@@ -170,7 +170,7 @@ describe('numbers in ARCHITECTURE.md', () => {
     ['src/audit/recorder.ts', 'REFUSALS_DELAY_MS', value => `for ${value} ms`],
     ['src/audit/recorder.ts', 'MAX_REFUSAL_GROUPS', value => `${value} groups`],
     ['src/audit/event-queue.ts', 'MAX_WAITING', value => `once ${value} do`],
-    ['src/keys/verifier.ts', 'REVOCATION_BOUND_MS', value => `at most\n**${value} ms**`],
+    ['src/core/revocation.ts', 'REVOCATION_BOUND_MS', value => `at most\n**${value} ms**`],
   ]
   for (const [file, constant, text] of quoted) {
     it(`say what ${constant} is`, () => {

@@ -98,11 +98,13 @@ describe('habits', () => {
       'src/cli/open-audit.ts', // the connection
       'src/cli/secrets.ts', // sent to the admin listener
       'src/cli/start.ts', // the first key, shown once
+      'src/cli/token-names.ts', // a token to revoke, of which its names are read
       'src/config/changes.ts', // compared
       'src/config/pending.ts', // checked
       'src/config/secrets.ts', // handed to another thread
       'src/database.ts', // the connection
       'src/gateway/forward.ts', // the provider's credential
+      'src/issuers/ask-introspection.ts', // the gateway’s client at the issuer
       'src/offline.ts', // the connection
       'src/secrets/envelope.ts', // sealed
       'src/secrets/sealed-stream.ts', // the passphrase of a backup

@@ -5,6 +5,7 @@ import type { Refusal } from '#audit/recorder.ts'
 import type { Clock } from '#core/clock.ts'
 import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
+import type { Revocations } from '#issuers/revocations.ts'
 import type { BulkRevocation } from '#keys/bulk-revocation.ts'
 import type { Keys } from '#keys/keys.ts'
 import type { LeakReports } from '#keys/leak-reports.ts'
@@ -37,6 +38,10 @@ import { projectsDelete } from './operations/projects-delete.ts'
 import { projectsList } from './operations/projects-list.ts'
 import { projectsShow } from './operations/projects-show.ts'
 import { projectsUpdate } from './operations/projects-update.ts'
+import { revocationsCreate } from './operations/revocations-create.ts'
+import { revocationsDelete } from './operations/revocations-delete.ts'
+import { revocationsList } from './operations/revocations-list.ts'
+import { revocationsShow } from './operations/revocations-show.ts'
 import { secretsDelete } from './operations/secrets-delete.ts'
 import { secretsList } from './operations/secrets-list.ts'
 import { secretsRewrap } from './operations/secrets-rewrap.ts'
@@ -60,6 +65,7 @@ export interface AdminOptions {
   readonly usage: Pick<UsageStore, 'list'>
   readonly secrets: SecretOperations
   readonly tokens: OperatorTokens
+  readonly revocations: Revocations
   readonly idempotency: IdempotencyStore
   /** Under which answers are kept for idempotency keys; 32 bytes. */
   readonly deploymentSecret: Buffer
@@ -99,6 +105,10 @@ const guardedOperations = [
   projectsList,
   projectsShow,
   projectsUpdate,
+  revocationsCreate,
+  revocationsDelete,
+  revocationsList,
+  revocationsShow,
   secretsDelete,
   secretsList,
   secretsRewrap,

@@ -20,6 +20,10 @@ export const adminRoutes = {
   projectsDelete: { method: 'DELETE', path: '/api/projects/{id}' },
   projectsShow: { method: 'GET', path: '/api/projects/{id}' },
   projectsUpdate: { method: 'PATCH', path: '/api/projects/{id}' },
+  revocationsCreate: { method: 'POST', path: '/api/revocations' },
+  revocationsList: { method: 'GET', path: '/api/revocations' },
+  revocationsDelete: { method: 'DELETE', path: '/api/revocations/{id}' },
+  revocationsShow: { method: 'GET', path: '/api/revocations/{id}' },
   secretsList: { method: 'GET', path: '/api/secrets' },
   secretsRewrap: { method: 'POST', path: '/api/secrets/rewrap' },
   secretsDelete: { method: 'DELETE', path: '/api/secrets/{name}' },
@@ -503,6 +507,84 @@ export interface AdminOperations {
       }
     }
   }
+  revocationsCreate: {
+    body: {
+      issuer: string
+      kind: 'token' | 'subject' | 'client' | 'session' | 'key'
+      value: string
+      not_before?: string
+      expires_at?: string | null
+      reason?: string | null
+    }
+    answer: {
+      revocation: {
+        id: string
+        issuer: string
+        kind: 'token' | 'subject' | 'client' | 'session' | 'key'
+        value: string
+        not_before: string | null
+        reason: string | null
+        created_at: string
+        created_by: string
+        expires_at: string | null
+      }
+    }
+  }
+  revocationsList: {
+    query?: {
+      limit?: number
+      after?: string
+      issuer?: string
+      kind?: 'token' | 'subject' | 'client' | 'session' | 'key'
+      value?: string
+    }
+    answer: {
+      revocations: {
+        id: string
+        issuer: string
+        kind: 'token' | 'subject' | 'client' | 'session' | 'key'
+        value: string
+        not_before: string | null
+        reason: string | null
+        created_at: string
+        created_by: string
+        expires_at: string | null
+      }[]
+      next: string | null
+    }
+  }
+  revocationsDelete: {
+    path: { id: string }
+    answer: {
+      revocation: {
+        id: string
+        issuer: string
+        kind: 'token' | 'subject' | 'client' | 'session' | 'key'
+        value: string
+        not_before: string | null
+        reason: string | null
+        created_at: string
+        created_by: string
+        expires_at: string | null
+      }
+    }
+  }
+  revocationsShow: {
+    path: { id: string }
+    answer: {
+      revocation: {
+        id: string
+        issuer: string
+        kind: 'token' | 'subject' | 'client' | 'session' | 'key'
+        value: string
+        not_before: string | null
+        reason: string | null
+        created_at: string
+        created_by: string
+        expires_at: string | null
+      }
+    }
+  }
   secretsList: {
     query?: { limit?: number; after?: string }
     answer: {
@@ -567,6 +649,8 @@ export interface AdminOperations {
         | 'tokens:write'
         | 'secrets:read'
         | 'secrets:write'
+        | 'revocations:read'
+        | 'revocations:write'
         | 'usage:read'
         | 'audit:read'
         | 'audit:write'
@@ -590,6 +674,8 @@ export interface AdminOperations {
           | 'tokens:write'
           | 'secrets:read'
           | 'secrets:write'
+          | 'revocations:read'
+          | 'revocations:write'
           | 'usage:read'
           | 'audit:read'
           | 'audit:write'
@@ -623,6 +709,8 @@ export interface AdminOperations {
           | 'tokens:write'
           | 'secrets:read'
           | 'secrets:write'
+          | 'revocations:read'
+          | 'revocations:write'
           | 'usage:read'
           | 'audit:read'
           | 'audit:write'
@@ -656,6 +744,8 @@ export interface AdminOperations {
           | 'tokens:write'
           | 'secrets:read'
           | 'secrets:write'
+          | 'revocations:read'
+          | 'revocations:write'
           | 'usage:read'
           | 'audit:read'
           | 'audit:write'
@@ -688,6 +778,8 @@ export interface AdminOperations {
           | 'tokens:write'
           | 'secrets:read'
           | 'secrets:write'
+          | 'revocations:read'
+          | 'revocations:write'
           | 'usage:read'
           | 'audit:read'
           | 'audit:write'

@@ -3,6 +3,7 @@ import { auditEntry } from './table-audit.ts'
 import { keysEntry } from './table-keys.ts'
 import { tableOptions, text } from './table-options.ts'
 import { projectsEntry } from './table-projects.ts'
+import { revocationsEntry } from './table-revocations.ts'
 import { secretsEntry } from './table-secrets.ts'
 import { usageEntry } from './table-usage.ts'
 
@@ -68,6 +69,7 @@ export const commandTable = {
     },
     load: async () => (await import('./tokens.ts')).tokensCommand,
   },
+  revocations: revocationsEntry,
   config: {
     summary: 'check, show and reload the configuration, and seal values for it',
     notes: 'The file is FILE, else the one that OSTIARY_CONFIG names, else ./ostiary.yaml if it exists.',

@@ -39,6 +39,7 @@ const defaults = {
   },
   dpop: { requireNonce: false, maxAgeSeconds: 60, clockSkewSeconds: 5, rememberedProofs: 1_048_576 },
   overload: { maxDelayMs: 1000, maxFailuresPerSecond: 100 },
+  issuers: {},
   providers: {
     sandbox: { format: 'sandbox', tags: ['test'], latencyMs: 0, chunks: 8, chunkDelayMs: 20, failure: 'none' },
   },

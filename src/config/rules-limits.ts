@@ -15,12 +15,14 @@ export function checkLimits(draft: Draft, open: boolean, faults: Faults): void {
   for (const [name, limit] of Object.entries(draft.limits ?? {})) {
     if (limit === undefined) continue
     checkWindow(limit, ['limits', name], faults)
+    checkDimensions(limit.per, draft, ['limits', name, 'per'], faults)
     checkModels(limit.models, draft, open, ['limits', name, 'models'], faults)
     checkOperations(limit, ['limits', name], faults)
   }
   for (const [name, budget] of Object.entries(draft.budgets ?? {})) {
     if (budget === undefined) continue
     checkAmount(budget, ['budgets', name, 'amount'], faults)
+    checkDimensions(budget.per, draft, ['budgets', name, 'per'], faults)
     checkModels(budget.models, draft, open, ['budgets', name, 'models'], faults)
   }
   for (const [alias, model] of Object.entries(draft.models ?? {})) {
@@ -48,6 +50,12 @@ function checkWindow({ unit, windowSeconds }: LimitDraft, path: Path, faults: Fa
   }
 }
 
+function checkDimensions(per: LimitDraft['per'], draft: Draft, path: Path, faults: Faults): void {
+  const ofTokens = per?.find(dimension => dimension === 'user' || dimension === 'client')
+  if (ofTokens === undefined || Object.keys(draft.issuers ?? {}).length > 0) return
+  faults.add(path, `must not contain "${ofTokens}": only calls made with tokens have one, and there are no \`issuers\``)
+}
+
 function checkAmount({ unit, amount }: BudgetDraft, path: Path, faults: Faults): void {
   if (amount === undefined) return
   if (unit === 'tokens' && !Number.isInteger(amount)) faults.add(path, 'must be a whole number of tokens')
@@ -56,7 +64,14 @@ function checkAmount({ unit, amount }: BudgetDraft, path: Path, faults: Faults):
   else if (Math.round(amount * 1e6) / 1e6 !== amount) faults.add(path, 'must have at most six decimals')
 }
 
-function checkModels(patterns: readonly string[] | undefined, draft: Draft, open: boolean, path: Path, faults: Faults) {
+/** Refuses patterns that no configured model fits. `open` = every model may be named. */
+export function checkModels(
+  patterns: readonly string[] | undefined,
+  draft: Draft,
+  open: boolean,
+  path: Path,
+  faults: Faults,
+): void {
   if (patterns?.length === 0) faults.add(path, 'must name a model, or be left out')
   if (open) return
   const aliases = Object.keys(draft.models ?? {})

@@ -1,7 +1,11 @@
 import { checkBaseUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
+import { condition, grantsSchema, projectId, projectsSchema } from './schema-grants.ts'
+import { introspectionSchema } from './schema-introspection.ts'
+import { jwks, jwksFile } from './schema-issuer-keys.ts'
 import { map, section } from './shape.ts'
 
-const texts = (maxLength: number) => ({ type: 'string', pattern: `^[^\\p{C}]{1,${maxLength}}$` }) as const
+const texts = (maxLength: number, example: string) =>
+  ({ type: 'string', pattern: `^[^\\p{C}]{1,${maxLength}}$`, examples: [example] }) as const
 
 const url = (description: string, example: string) =>
   ({
@@ -16,63 +20,10 @@ const url = (description: string, example: string) =>
 
 const claim = (description: string, example: string) =>
   ({
-    ...texts(256),
+    ...texts(256, example),
+    'x-default': 'of the preset',
     description: `${description} A name that begins with \`/\` is a JSON Pointer (RFC 6901) into the claims, any other the name of a claim.`,
-    examples: [example],
   }) as const
-
-/** What tokens are given by what they say; a rule without `when` is for every token of the issuer. */
-const grants = {
-  type: 'array',
-  maxItems: 1000,
-  default: [] as unknown,
-  description:
-    'What tokens may do, by what their claims say. Every rule that fits gives its scopes, roles and models; a token that none fits may do nothing.',
-  examples: [[{ when: { scope: 'ai.chat' }, scopes: ['chat:create', 'models:read'], roles: ['developer'] }]],
-  items: section(
-    'One rule.',
-    {
-      when: map(
-        {
-          description:
-            'Claims and the value that each must have, or contain: a list contains its elements, `scope` and `scp` also the words of a text.',
-          pattern: '^[^\\p{C}]{1,256}$',
-          names: 'a claim is 1 to 256 characters',
-          examples: [{ groups: 'ai-users' }],
-        },
-        texts(256),
-      ),
-      scopes: {
-        type: 'array',
-        items: texts(64),
-        maxItems: 100,
-        uniqueItems: true,
-        default: [] as unknown,
-        description: 'Scopes of the gateway.',
-        examples: [['chat:create']],
-      },
-      roles: {
-        type: 'array',
-        items: { type: 'string', pattern: '^[a-z][a-z0-9-]{0,63}$' },
-        maxItems: 100,
-        uniqueItems: true,
-        default: [] as unknown,
-        description: 'Roles.',
-        examples: [['developer']],
-      },
-      models: {
-        type: 'array',
-        items: { type: 'string', pattern: '^[^\\s\\p{C}]{1,256}$' },
-        maxItems: 100,
-        uniqueItems: true,
-        'x-default': 'all',
-        description: 'Models, by the name that callers use; `*` stands for any characters.',
-        examples: [['gpt-*']],
-      },
-    },
-    ['models'],
-  ),
-} as const
 
 /** Identity providers whose tokens are taken. What one member means for another is in rules-issuers.ts. */
 export const issuersSchema = map(
@@ -109,12 +60,31 @@ export const issuersSchema = map(
       ),
       audience: {
         type: 'array',
-        items: texts(512),
+        items: texts(512, 'https://api.example.com'),
         maxItems: 32,
         uniqueItems: true,
-        'x-default': 'none; needed',
-        description: 'Who tokens must be meant for (`aud`): one of these.',
+        'x-default': 'none; needed, but for `cognito`',
+        description:
+          'Who tokens must be meant for (`aud`): one of these. Access tokens of Amazon Cognito name nobody unless a resource was asked for: left out there, `clientIds` takes its place.',
         examples: [['https://api.example.com']],
+      },
+      clientIds: {
+        type: 'array',
+        items: texts(255, 'batch-jobs'),
+        maxItems: 1000,
+        uniqueItems: true,
+        'x-default': 'every client’s',
+        description: 'Clients whose tokens are taken, as the claim says them that names the client.',
+        examples: [['6f9c1d3e', 'batch-jobs']],
+      },
+      tenant: {
+        type: 'string',
+        pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$',
+        patternErrorMessage:
+          'must be the id of a tenant, 8-4-4-4-12 digits 0-9a-f; not `common` or `organizations`, which are anybody’s',
+        'x-default': 'none; needed for `entra`',
+        description: 'The one tenant of Microsoft Entra ID whose tokens are taken (`tid`).',
+        examples: ['72f988bf-86f1-41af-91ab-2d7cd011db47'],
       },
       algorithms: {
         type: 'array',
@@ -130,11 +100,12 @@ export const issuersSchema = map(
       },
       types: {
         type: 'array',
-        items: texts(64),
+        items: texts(64, 'at+jwt'),
         maxItems: 8,
         uniqueItems: true,
-        'x-default': 'of the preset; `[at+jwt]` for generic',
-        description: 'Values of the header `typ` that access tokens of this issuer have (RFC 9068 says `at+jwt`).',
+        'x-default': 'of the preset; `[at+jwt]` for `generic`',
+        description:
+          'Values of the header `typ` that access tokens of this issuer have (RFC 9068 says `at+jwt`); `untyped` stands for a header without it. A token of another type than `at+jwt` must show by its claims that it is no ID token.',
         examples: [['at+jwt', 'JWT']],
       },
       clockSkewSeconds: {
@@ -157,6 +128,8 @@ export const issuersSchema = map(
         'Where the issuer publishes its keys. Without it the address is discovered (RFC 8414, OpenID Connect Discovery).',
         'https://id.example.com/keys',
       ),
+      jwksFile,
+      jwks,
       allowPrivateNetwork: {
         type: 'boolean',
         default: false,
@@ -172,12 +145,12 @@ export const issuersSchema = map(
         examples: ['dpop'],
       },
       project: {
-        type: 'string',
-        pattern: '^proj_[a-z0-9_]{1,64}$',
-        default: 'proj_default',
-        description: 'Id of the project that its callers belong to.',
+        ...projectId,
+        'x-default': '`proj_default`; none where there are `projects`',
+        description: 'Id of the project that its callers belong to, unless one of `projects` fits.',
         examples: ['proj_01jx2m3n4p5q6r7s8t9vwxyz01'],
       },
+      projects: projectsSchema,
       environment: {
         type: 'string',
         enum: ['live', 'test'],
@@ -186,7 +159,7 @@ export const issuersSchema = map(
           'Which models its callers reach: `test` those of providers tagged `test`, `live` all but the sandbox.',
         examples: ['test'],
       },
-      grants,
+      grants: grantsSchema,
       claims: section(
         'Names of claims, where they differ from the preset’s.',
         {
@@ -196,16 +169,29 @@ export const issuersSchema = map(
         },
         ['subject', 'client', 'session'],
       ),
-      requiredClaims: map(
+      authentication: section(
+        'How people must have logged in at this issuer; who has not is asked to do so again (RFC 9470).',
         {
-          description: 'Claims and the value that each token must have, or contain.',
-          pattern: '^[^\\p{C}]{1,256}$',
-          names: 'a claim is 1 to 256 characters',
-          examples: [{ hd: 'example.com' }],
+          acrValues: {
+            type: 'array',
+            items: { type: 'string', pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,256}$', examples: ['phr'] },
+            maxItems: 16,
+            uniqueItems: true,
+            default: [] as unknown,
+            description: 'Authentication context classes (`acr`) of which one is needed; none = any.',
+            examples: [['phr', 'phrh']],
+          },
+          maxAgeSeconds: {
+            anyOf: [{ type: 'integer', minimum: 1, maximum: 31_622_400 }, { type: 'null' }],
+            default: null as unknown,
+            description: 'How long ago the login may have been (`auth_time`), in seconds; `null` = any time.',
+            examples: [3600],
+          },
         },
-        texts(512),
       ),
+      requiredClaims: condition('Claims that each token must have.', { hd: 'example.com' }),
+      introspection: introspectionSchema,
     },
-    ['audience', 'algorithms', 'types', 'jwksUrl'],
+    ['audience', 'clientIds', 'tenant', 'algorithms', 'types', 'jwksUrl', 'jwksFile', 'project', 'introspection'],
   ),
 )

@@ -5,8 +5,8 @@ const NAMES = 'a name is 1 to 32 lower-case letters, digits and `-`, a letter fi
 
 const per = {
   type: 'array',
-  items: { type: 'string', enum: ['key', 'project', 'ip', 'model', 'operation'] },
-  maxItems: 5,
+  items: { type: 'string', enum: ['key', 'user', 'client', 'project', 'ip', 'model', 'operation'] },
+  maxItems: 7,
   uniqueItems: true,
 } as const
 
@@ -76,7 +76,7 @@ export const limitsSchema = map(
         ...per,
         default: ['key'] as unknown,
         description:
-          'Whose calls are counted together: of one `key`, `project`, address (`ip`; of IPv6 the /64), `model`, `operation`, or of one combination of them. An empty list counts all calls together.',
+          'Whose calls are counted together: of one `key` (or subject of tokens), `user`, OAuth `client`, `project`, address (`ip`; of IPv6 the /64), `model`, `operation`, or of one combination of them. An empty list counts all calls together. A limit per `user` or `client` is only about calls that have one, which are those made with tokens.',
         examples: [['project', 'model']],
       },
       models,
@@ -121,7 +121,7 @@ export const budgetsSchema = map(
         ...per,
         default: ['project'] as unknown,
         description:
-          'Whose calls share it: those of one `key`, `project`, address (`ip`), `model`, `operation`, or of one combination of them. An empty list is one budget for all calls.',
+          'Whose calls share it: those of one `key` (or subject of tokens), `user`, OAuth `client`, `project`, address (`ip`), `model`, `operation`, or of one combination of them. An empty list is one budget for all calls. One per `user` or `client` is only about calls that have one, which are those made with tokens.',
         examples: [['key']],
       },
       models,

@@ -22,6 +22,11 @@ export const callProblems = {
     title: 'A credential was sent in the query string',
     help: 'Send the key in a header: addresses end up in logs and referrers. A key that was sent this way should be replaced.',
   },
+  'auth.insufficient_authentication': {
+    status: 401,
+    title: 'A stronger or more recent authentication is required',
+    help: 'Log in again as the challenge says (`acr_values`, `max_age`; RFC 9470) and call with the new token. `issuers.*.authentication` is what is asked for.',
+  },
   'auth.too_many_proofs': {
     status: 503,
     title: 'There is no room to remember the proof of possession',

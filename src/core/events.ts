@@ -136,6 +136,8 @@ export type ChangeType =
   | 'secret.rotated'
   | 'secret.rewrapped'
   | 'secret.deleted'
+  | 'revocation.created'
+  | 'revocation.deleted'
   | 'audit.pruned'
   | 'budget.threshold_reached'
   | 'budget.overrun'

@@ -117,6 +117,11 @@ export const operatorProblems = {
     title: 'The vault holds no more secrets',
     help: 'Delete secrets that nothing refers to.',
   },
+  'revocation.not_found': {
+    status: 404,
+    title: 'There is no such entry in the revocation list',
+    help: 'List the entries with `ostiary revocations list`; one is deleted by itself once no token can need it.',
+  },
   'backup.unreadable': {
     status: null,
     title: 'The backup cannot be opened',

@@ -8,6 +8,8 @@ export const adminScopes = [
   'tokens:write',
   'secrets:read',
   'secrets:write',
+  'revocations:read',
+  'revocations:write',
   'usage:read',
   'audit:read',
   'audit:write',

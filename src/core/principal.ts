@@ -64,3 +64,19 @@ export interface VerifiedIdentity {
 
 /** A caller whose credential was verified. Made in one place only: `auth/authenticate.ts`. */
 export type Principal = VerifiedIdentity & { readonly [authenticated]: true }
+
+/** The person who calls, by issuer and subject; null = it is a program, or a key says nothing of that. */
+export function userOf({ kind, id }: VerifiedIdentity): string | null {
+  return kind === 'user' ? id : null
+}
+
+/** The OAuth client that a token was issued to, by its issuer; of a program without one itself. null = it is a key, or does not say. */
+export function clientOf({ kind, id, token }: VerifiedIdentity): string | null {
+  if (token?.client != null) return `${token.issuer}:${token.client}`
+  return kind === 'service' ? id : null
+}
+
+/** How a refusal names the caller: `key key_1`, `token of company:alice`. */
+export function describe({ kind, id }: VerifiedIdentity): string {
+  return kind === 'api_key' ? `key ${id}` : `token of ${id}`
+}

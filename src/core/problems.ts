@@ -11,6 +11,8 @@ interface ProblemOptions {
   readonly credential?: string
   /** Never shown to the caller. */
   readonly cause?: unknown
+  /** Parameters of the challenge that goes with a 401 (RFC 9110 §11.6.1). */
+  readonly challenge?: string
   /** Further headers of the answer, such as `allow`. */
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -21,6 +23,7 @@ export class Problem extends Error {
   readonly detail: string | undefined
   readonly reason: string | undefined
   readonly credential: string | undefined
+  readonly challenge: string | undefined
   readonly headers: Readonly<Record<string, string>> | undefined
 
   constructor(code: ProblemCode, options: ProblemOptions = {}) {
@@ -34,6 +37,7 @@ export class Problem extends Error {
     this.detail = options.detail
     this.reason = options.reason
     this.credential = options.credential
+    this.challenge = options.challenge
     this.headers = options.headers
   }
 

@@ -6,7 +6,11 @@ import { wasCut } from '#http/listener.ts'
 import type { Ticket } from '#limits/ticket.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
 import type { Price } from '#usage/price.ts'
+import type { Generation } from './generation.ts'
 import type { Route } from './routes.ts'
+
+/** What a call keeps of the generation that it began with. */
+type CallGeneration = Pick<Generation, 'number' | 'resourceMetadata'>
 
 /**
  * One request's life: what each stage learned, in one object of fixed shape. Stages write here what the event must
@@ -23,6 +27,8 @@ export class Call {
   /** Monotonic, ms, as all times below. */
   readonly startedAt: number
   readonly configGeneration: number
+  /** Where clients learn who gives out tokens; null = nobody does. */
+  readonly resourceMetadataUrl: string | null
   route: Route | null = null
   principal: Principal | null = null
   model: string | null = null
@@ -60,14 +66,15 @@ export class Call {
   /** Who waits for the answer to have left and the reply to be over. */
   onClosed: (() => void) | null = null
 
-  constructor(id: string, req: IncomingMessage, res: ServerResponse, at: number, configGeneration: number) {
+  constructor(id: string, req: IncomingMessage, res: ServerResponse, at: number, generation: CallGeneration) {
     this.id = id
     this.req = req
     this.res = res
     this.source = req.socket.remoteAddress ?? ''
     this.at = at
     this.startedAt = performance.now()
-    this.configGeneration = configGeneration
+    this.configGeneration = generation.number
+    this.resourceMetadataUrl = generation.resourceMetadata?.url ?? null
     res.on('close', () => this.#closed())
   }
 

@@ -19,9 +19,16 @@ export function nonceHeader({ dpopNonce }: Call): readonly string[] {
   return dpopNonce === null ? NONE : ['dpop-nonce', dpopNonce]
 }
 
-/** RFC 6750 §3.1: no error code where no credential was sent. */
-function challengeOf({ req }: Call, problem: Problem): string {
-  if (problem.code === 'auth.missing_credential') return 'Bearer realm="ostiary"'
-  if (WITH_PROOF.test(req.headers.authorization ?? '')) return dpopChallenge('invalid_token')
-  return 'Bearer realm="ostiary", error="invalid_token", error_description="The credential is not valid"'
+/**
+ * RFC 6750 §3.1: no error code where no credential was sent. RFC 9728 §5.1: where to learn who gives out tokens, if anybody does.
+ */
+function challengeOf({ req, resourceMetadataUrl }: Call, problem: Problem): string {
+  const where = resourceMetadataUrl === null ? '' : `, resource_metadata="${resourceMetadataUrl}"`
+  if (problem.code === 'auth.missing_credential') return `Bearer realm="ostiary"${where}`
+  const isProved = WITH_PROOF.test(req.headers.authorization ?? '')
+  if (problem.challenge !== undefined) {
+    return `${isProved ? 'DPoP' : 'Bearer'} realm="ostiary", ${problem.challenge}${where}`
+  }
+  if (isProved) return dpopChallenge('invalid_token') + where
+  return `Bearer realm="ostiary", error="invalid_token", error_description="The credential is not valid"${where}`
 }

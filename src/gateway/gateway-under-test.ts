@@ -96,6 +96,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
   const models = options.models ?? [{ alias: 'real', model: 'its-name', provider: 'p' }]
   const generation = {
     number: 3,
+    resourceMetadata: null,
     authenticate: createAuthenticate({ chain: [options.authenticator ?? byName], checkSender: () => null }),
     catalog: createCatalog([provider, { ...provider, name: 'tagged', test: true }], models),
     limits: {

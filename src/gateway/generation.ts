@@ -5,11 +5,14 @@ import type { Catalog, ModelTarget } from '#providers/catalog.ts'
 import type { ModelFacts } from '#usage/prices.ts'
 import type { Lifetime } from './lifetime.ts'
 import type { InputLimits } from './read-input.ts'
+import type { ResourceMetadata } from './resource-metadata.ts'
 
 /** What one generation of the configuration gives the pipeline. A call keeps the one it began with. */
 export interface Generation extends Pick<Lifetime, 'enter' | 'leave'> {
   readonly number: number
   readonly authenticate: Authenticate
+  /** null = no tokens are taken. */
+  readonly resourceMetadata: ResourceMetadata | null
   readonly catalog: Catalog
   readonly limits: InputLimits
   /** All that bounds the calls of a caller, compiled once. */

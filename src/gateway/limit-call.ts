@@ -1,5 +1,6 @@
 import { networkOf } from '#core/network.ts'
 import type { OperationId } from '#core/operations.ts'
+import { clientOf, userOf } from '#core/principal.ts'
 import type { Limiter } from '#limits/limiter.ts'
 import type { CallFacts } from '#limits/rules.ts'
 import type { Grant } from '#policy/authorize.ts'
@@ -41,8 +42,10 @@ export function takePace(
 }
 
 /** By what limits tell calls apart. */
-export function limitFacts(call: Call, { id: key, project }: Admitted, operation: string): CallFacts {
-  return { project, key, network: networkOf(call.source), operation }
+export function limitFacts(call: Call, caller: Admitted, operation: string): CallFacts {
+  const { id: key, project } = caller
+  const network = networkOf(call.source)
+  return { project, key, user: userOf(caller), client: clientOf(caller), network, operation }
 }
 
 /** Reserves what the call may use: of rates of tokens what it will likely be, of budgets what it can be at most. Throws `limits.*` and `budget.*`. */

@@ -23,7 +23,7 @@ export function createPipeline(options: PipelineOptions) {
     const now = options.clock()
     const generation = options.current()
     const { authenticate, catalog, limits } = generation
-    const call = new Call(newId('req', now), req, res, now, generation.number)
+    const call = new Call(newId('req', now), req, res, now, generation)
     generation.enter()
     try {
       const route = call.routed(findRoute(req)) // a dead end waits until the caller is known

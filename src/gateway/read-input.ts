@@ -1,5 +1,5 @@
 import { readJsonBody } from '#http/bodies.ts'
-import { type JsonObject, parseStrictJson, type StrictJson } from '#http/strict-json.ts'
+import { type JsonObject, parseStrictBody, type StrictJson } from '#http/strict-json.ts'
 import { formats } from '#providers/formats.ts'
 import { refuseStateful } from '#providers/stateful.ts'
 import type { Call } from './call.ts'
@@ -37,7 +37,7 @@ export async function readInput(call: Call, route: OperationRoute, limits: Input
   const body = await readJsonBody(call.req, call.res, limits.maxBodyBytes)
   call.inputAt = performance.now()
   call.bytesIn = body.length
-  const json = parseStrictJson(body, limits.maxJsonDepth)
+  const json = parseStrictBody(body, limits.maxJsonDepth)
   route.operation.checkBody(json.value)
   const model = route.model ?? (json.value.model as string)
   call.model = model

@@ -16,7 +16,7 @@ const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
 
 /**
- * The edit that gives a member of an object this value, in the bytes of a body that `parseStrictJson` took: in place of
+ * The edit that gives a member of an object this value, in the bytes of a body that `parseStrictBody` took: in place of
  * its value, or as the first member. `path` leads from the top object to it; all but the last must be there, and be objects.
  */
 export function setMember(body: Buffer, path: readonly string[], text: string): Edit {

@@ -20,6 +20,16 @@ const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
 
 /**
+ * Parses the body of a call: a JSON object, strictly, in which none of the members that the gateway reads is named in
+ * another case either.
+ */
+export function parseStrictBody(body: Buffer, maxDepth: number): StrictJson {
+  const json = parseStrictJson(body, maxDepth)
+  refuseOtherSpelling(json.value)
+  return json
+}
+
+/**
  * Parses a JSON object in UTF-8 (RFC 8259) and refuses what two parsers may read differently: duplicate members at
  * any depth, `__proto__`, nesting beyond `maxDepth`, invalid UTF-8, a byte-order mark.
  *
@@ -39,7 +49,6 @@ export function parseStrictJson(body: Buffer, maxDepth: number): StrictJson {
     throw new Problem('request.invalid_body', { detail: 'The body must be a JSON object.' })
   }
   if (countMembers(value) !== scan.members) throw new Problem('request.duplicate_member')
-  refuseOtherSpelling(value)
   return { value: value as JsonObject, model: scan.model }
 }
 

@@ -10,10 +10,17 @@ export function readClaim(claims: Claims, name: string): unknown {
   return value
 }
 
-/** A claim that is a text and not empty; null = it is none. */
-export function readText(claims: Claims, name: string): string | null {
-  const value = readClaim(claims, name)
-  return typeof value === 'string' && value !== '' ? value : null
+/** OpenID Connect Core §2: at most 255 characters of ASCII; none that a log or a header could stumble over. */
+const IDENTIFIER = /^[\x20-\x7e]{1,255}$/
+
+/**
+ * The identifier in the first of these claims that the token has; null = it has none of them, undefined = that one is no
+ * identifier.
+ */
+export function readIdentifier(claims: Claims, names: readonly string[]): string | null | undefined {
+  const value = names.map(name => readClaim(claims, name)).find(found => found !== undefined)
+  if (value === undefined) return null
+  return typeof value === 'string' && IDENTIFIER.test(value) ? value : undefined
 }
 
 /** Claims whose text is a list of words (RFC 8693 §4.2; Okta and Entra ID say `scp`). */
@@ -25,6 +32,12 @@ export function holds(claims: Claims, name: string, wanted: string): boolean {
   if (Array.isArray(value)) return value.some(element => isValue(element, wanted))
   if (typeof value === 'string' && LISTS_OF_WORDS.has(name)) return value.split(' ').includes(wanted)
   return isValue(value, wanted)
+}
+
+/** Whether all of these claims are, or contain, what is wanted of them. */
+export function holdsAll(claims: Claims, wanted: ReadonlyMap<string, string>): boolean {
+  for (const [name, value] of wanted) if (!holds(claims, name, value)) return false
+  return true
 }
 
 function isValue(value: unknown, wanted: string): boolean {

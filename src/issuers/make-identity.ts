@@ -1,53 +1,64 @@
-import type { Binding, VerifiedIdentity } from '#core/principal.ts'
+import type { Binding, TokenFacts, VerifiedIdentity } from '#core/principal.ts'
 import { checkBinding } from './check-binding.ts'
-import { holds, readClaim, readText } from './claims.ts'
-import type { Claims, CompileGrants, Issuer } from './issuer.ts'
-
-/** OpenID Connect Core §2: at most 255 characters; none that a log or a header could stumble over. */
-const SUBJECT = /^[\x20-\x7e]{1,255}$/
+import { holdsAll, readClaim, readIdentifier } from './claims.ts'
+import type { Claims, CompileGrants, GrantRule, Issuer } from './issuer.ts'
+import type { TokenFault } from './token-faults.ts'
 
 /**
  * Who the verified claims say the caller is: the issuer with the subject, never an address of e-mail, and what the rules
- * of the issuer give them. A word where they do not say who.
+ * of the issuer give them; or what is wrong with that.
  */
 export function makeIdentity(
   claims: Claims,
   issuer: Issuer,
   compileGrants: CompileGrants,
   endsAt: number,
-): VerifiedIdentity | string {
-  const subject = readText(claims, issuer.claims.subject)
-  if (subject === null || !SUBJECT.test(subject)) return 'token_subject'
+): VerifiedIdentity | TokenFault {
+  const token = readFacts(claims, issuer)
+  if (typeof token === 'string') return token
+  if (issuer.clientIds !== null && (token.client === null || !issuer.clientIds.has(token.client))) return 'token_client'
   const binding = bindingOf(claims.cnf)
   if (typeof binding === 'string') return binding
   const unbound = checkBinding(binding, issuer)
   if (unbound !== null) return unbound
-  const rules = issuer.grants.filter(({ when }) => [...when].every(([name, value]) => holds(claims, name, value)))
+  const place = issuer.projects.find(({ when }) => holdsAll(claims, when)) ?? issuer
+  if (place.project === null) return 'token_project'
+  const rules = issuer.grants.filter(({ when }) => holdsAll(claims, when))
+  const isService = issuer.preset.isService(claims, token)
   return Object.freeze<VerifiedIdentity>({
-    kind: issuer.preset.isService(claims) ? 'service' : 'user',
-    id: `${issuer.name}:${subject}`,
-    project: issuer.project,
-    environment: issuer.environment,
+    kind: isService ? 'service' : 'user',
+    // A client that is named like a person's subject is nobody's double (RFC 9068 §5): what stands between tells them apart.
+    id: `${issuer.name}${isService ? '/' : ':'}${token.subject}`,
+    project: place.project,
+    environment: place.environment,
     expiresAt: endsAt,
-    ceilings: compileGrants({
-      scopes: rules.flatMap(({ scopes }) => scopes),
-      models: rules.some(({ models }) => models === null) ? null : rules.flatMap(({ models }) => models ?? []),
-    }),
+    ceilings: compileGrants({ scopes: rules.flatMap(({ scopes }) => scopes), models: modelsOf(rules) }),
     limits: null,
     budgets: null,
     roles: [...new Set(rules.flatMap(({ roles }) => roles))],
     binding,
-    token: {
-      issuer: issuer.name,
-      subject,
-      client: readText(claims, issuer.claims.client),
-      session: readText(claims, issuer.claims.session),
-      tokenId: readText(claims, 'jti'),
-      issuedAt: timeOf(claims.iat),
-      acr: readText(claims, 'acr'),
-      authenticatedAt: timeOf(claims.auth_time),
-    },
+    token,
   })
+}
+
+/** What any of the rules names; only where none names any are there no bounds. */
+function modelsOf(rules: readonly GrantRule[]): readonly string[] | null {
+  const named = rules.map(({ models }) => models).filter(models => models !== null)
+  return named.length === 0 ? null : named.flat()
+}
+
+function readFacts(claims: Claims, { name, claims: names }: Issuer): TokenFacts | TokenFault {
+  const subject = readIdentifier(claims, names.subject)
+  if (typeof subject !== 'string') return 'token_subject'
+  const client = readIdentifier(claims, names.client)
+  const others = names.client.map(one => readClaim(claims, one)).filter(value => value !== undefined)
+  if (client === undefined || others.some(other => other !== client)) return 'token_client'
+  const session = readIdentifier(claims, names.session)
+  const tokenId = readIdentifier(claims, ['jti'])
+  const acr = readIdentifier(claims, ['acr'])
+  if (session === undefined || tokenId === undefined || acr === undefined) return 'token_identifier'
+  const [issuedAt, authenticatedAt] = [timeOf(claims.iat), timeOf(claims.auth_time)]
+  return { issuer: name, subject, client, session, tokenId, issuedAt, acr, authenticatedAt }
 }
 
 function timeOf(value: unknown): number | null {
@@ -55,7 +66,7 @@ function timeOf(value: unknown): number | null {
 }
 
 /** `cnf` (RFC 7800): what the token is bound to; null = nothing. One that is not understood is refused. */
-function bindingOf(cnf: unknown): Binding | null | string {
+function bindingOf(cnf: unknown): Binding | null | TokenFault {
   if (cnf === undefined) return null
   if (typeof cnf !== 'object' || cnf === null) return 'token_confirmation'
   const jkt = readClaim(cnf as Claims, 'jkt')

@@ -1,5 +1,7 @@
+import { Problem } from '#core/problems.ts'
 import { parseStrictJson } from '#http/strict-json.ts'
 import type { Claims } from './issuer.ts'
+import type { TokenFault } from './token-faults.ts'
 
 /** A JWT in compact form (RFC 7515 §7.1), taken apart: nothing of it has been verified yet. */
 export interface UnverifiedToken {
@@ -8,27 +10,52 @@ export interface UnverifiedToken {
 }
 
 /** Longest token that is looked at, in characters. */
-export const MAX_TOKEN_LENGTH = 8192
+export const MAX_TOKEN_LENGTH = 12 * 1024
 const MAX_DEPTH = 16
-const BASE64URL = /^[A-Za-z0-9_-]+$/
 
-/** Whether a credential is meant for a JWT: its header begins with `{"`. An API key has no dots. */
+/**
+ * Base64url as it is written (RFC 7515 §2): no padding, no white space, and unused bits of the last character 0. Whoever
+ * takes another spelling sees two tokens where one was signed.
+ */
+const BASE64URL = /^(?:[\w-]{4})*(?:[\w-][AQgw]|[\w-]{2}[AEIMQUYcgkosw048])?$/
+
+/** Whether a credential is meant for a JWT: a JSON object in base64url, and a dot. An API key has none. */
 export function isJwtShaped(credential: string): boolean {
-  return credential.startsWith('ey') && credential.includes('.')
+  return /^e[yw]/.test(credential) && credential.includes('.')
 }
 
-/** The parts of a token, or in a word what is wrong with it. Members that are named twice are refused (RFC 8725 §2.5). */
-export function readToken(token: string): UnverifiedToken | string {
+/** The parts of a token, or what is wrong with it. */
+export function readToken(token: string): UnverifiedToken | TokenFault {
+  const parts = splitToken(token)
+  if (typeof parts === 'string') return parts
+  const header = readJson(parts.header)
+  const claims = readJson(parts.payload)
+  return header === null || claims === null ? 'token_json' : { header, claims }
+}
+
+/** The parts of a compact JWS, each not empty and well encoded, or what is wrong with it. */
+export function splitToken(token: string): { header: string; payload: string } | TokenFault {
   const parts = token.split('.', 6)
   if (parts.length === 5) return 'token_encrypted'
-  if (parts.length !== 3 || !parts.every(part => BASE64URL.test(part))) return 'token_shape'
+  if (parts.length !== 3 || !parts.every(part => part !== '' && BASE64URL.test(part))) return 'token_shape'
+  return { header: parts[0] as string, payload: parts[1] as string }
+}
+
+/** The JSON object in a part; null = it is none that every parser reads alike: no member twice, no lone surrogate. */
+export function readJson(part: string): Claims | null {
+  const bytes = Buffer.from(part, 'base64url')
   try {
-    return { header: decode(parts[0] as string), claims: decode(parts[1] as string) }
-  } catch {
-    return 'token_json'
+    const { value } = parseStrictJson(bytes, MAX_DEPTH)
+    // Only an escape can write half a character: the bytes are UTF-8.
+    return bytes.includes('\\u') && !isWellFormed(value) ? null : value
+  } catch (error) {
+    if (error instanceof Problem) return null
+    throw error
   }
 }
 
-function decode(part: string): Claims {
-  return parseStrictJson(Buffer.from(part, 'base64url'), MAX_DEPTH).value
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed()
+  if (typeof value !== 'object' || value === null) return true
+  return Object.entries(value).every(([name, member]) => name.isWellFormed() && isWellFormed(member))
 }

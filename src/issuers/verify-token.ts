@@ -1,15 +1,17 @@
 import { hash } from 'node:crypto'
-import { compactVerify, errors } from 'jose'
 import type { Clock } from '#core/clock.ts'
 import type { VerifiedIdentity } from '#core/principal.ts'
-import { Problem } from '#core/problems.ts'
+import type { Problem } from '#core/problems.ts'
 import { checkClaims } from './check-claims.ts'
 import { checkHeader } from './check-header.ts'
+import type { CheckRevocation } from './check-revocation.ts'
+import { findSigner } from './find-signer.ts'
 import type { CompileGrants, Issuer } from './issuer.ts'
-import type { IssuerKey, IssuerKeys } from './issuer-keys.ts'
+import type { IssuerKeys } from './issuer-keys.ts'
 import { makeIdentity } from './make-identity.ts'
 import { isJwtShaped, MAX_TOKEN_LENGTH, readToken } from './read-token.ts'
-import { TokenCache } from './token-cache.ts'
+import type { TokenCache, VerifiedToken } from './token-cache.ts'
+import { refuseToken, type TokenFault } from './token-faults.ts'
 
 /** Who a JWT is about, the refusal `auth.invalid_credential` with the reason; null = it is none. */
 export type VerifyToken = (
@@ -19,61 +21,48 @@ export type VerifyToken = (
 
 export interface TokenVerifierOptions {
   readonly issuers: readonly Issuer[]
-  readonly keys: IssuerKeys
+  readonly keys: Pick<IssuerKeys, 'find'>
   readonly compileGrants: CompileGrants
-  /** Verified tokens remembered at most. */
-  readonly cacheSize: number
+  readonly cache: TokenCache
+  readonly checkRevocation: CheckRevocation
   readonly clock: Clock
 }
 
 /** Verifies access tokens as RFC 8725 and RFC 9068 say: the issuer first, and all that is asked of a token by that issuer. */
 export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken {
-  const { keys, compileGrants, clock } = options
+  const { keys, compileGrants, cache, checkRevocation, clock } = options
   const issuers = new Map(options.issuers.map(issuer => [issuer.issuer, issuer]))
-  const cache = new TokenCache(options.cacheSize)
 
-  const verify = async (token: string, digest: string, source: string): Promise<VerifiedIdentity | Problem> => {
+  const judge = async (token: string, source: string): Promise<VerifiedToken | TokenFault> => {
     const parts = readToken(token)
-    if (typeof parts === 'string') return refuse(parts)
+    if (typeof parts === 'string') return parts
+    const { claims } = parts
     // Not verified yet: it only chooses by whose rules and keys the token is judged.
-    const { iss } = parts.claims
-    const issuer = typeof iss === 'string' ? issuers.get(iss) : undefined
-    if (issuer === undefined) return refuse('token_issuer')
+    const issuer = typeof claims.iss === 'string' ? issuers.get(claims.iss) : undefined
+    if (issuer === undefined) return 'token_issuer'
     const header = checkHeader(parts.header, issuer)
-    if (typeof header === 'string') return refuse(header)
-    const candidates = await keys.find({ issuer: issuer.name, source, ...header })
-    if (candidates.length === 0) return refuse('token_key')
-    if (!(await isSigned(token, candidates))) return refuse('token_signature')
-    const endsAt = checkClaims(parts.claims, issuer, clock())
-    if (typeof endsAt === 'string') return refuse(endsAt)
-    const identity = makeIdentity(parts.claims, issuer, compileGrants, endsAt)
-    if (typeof identity === 'string') return refuse(identity)
-    cache.set(digest, identity)
-    return identity
+    if (typeof header === 'string') return header
+    const signedBy = await findSigner(token, header, { keys, issuer: issuer.name, source })
+    if (typeof signedBy === 'string') return signedBy
+    const otherKind = header.type === 'at+jwt' ? null : issuer.preset.checkKind(claims)
+    if (otherKind !== null) return otherKind
+    const endsAt = checkClaims(claims, issuer, clock())
+    if (typeof endsAt === 'string') return endsAt
+    const identity = makeIdentity(claims, issuer, compileGrants, endsAt)
+    return typeof identity === 'string' ? identity : { identity, signedBy }
+  }
+
+  const verify = async (token: string, source: string): Promise<VerifiedToken | Problem> => {
+    const verified = await judge(token, source)
+    if (typeof verified === 'string') return refuseToken(verified)
+    return (await checkRevocation(verified.identity, verified.signedBy)) ?? verified
   }
 
   return (credential, source) => {
     if (!isJwtShaped(credential)) return null
-    if (credential.length > MAX_TOKEN_LENGTH) return refuse('token_too_long')
+    if (credential.length > MAX_TOKEN_LENGTH) return refuseToken('token_too_long')
+    // Of the whole token: what is remembered by a part of it would answer for another with the same part.
     const digest = hash('sha256', credential, 'base64url')
-    const known = cache.get(digest)
-    if (known === undefined) return verify(credential, digest, source)
-    return (known.expiresAt as number) > clock() ? known : refuse('token_expired')
+    return cache.get(digest) ?? cache.load(digest, () => verify(credential, source))
   }
-}
-
-async function isSigned(token: string, candidates: readonly IssuerKey[]): Promise<boolean> {
-  for (const { key, algorithm } of candidates) {
-    try {
-      await compactVerify(token, key, { algorithms: [algorithm] })
-      return true
-    } catch (error) {
-      if (!(error instanceof errors.JOSEError)) throw error
-    }
-  }
-  return false
-}
-
-function refuse(reason: string): Problem {
-  return new Problem('auth.invalid_credential', { reason })
 }

@@ -5,15 +5,15 @@ import type { KeyUse } from '#store/ports.ts'
 import { createLastUsed } from './last-used.ts'
 
 function use(id: string | null, at: number, source = '::1'): CallEvent {
-  return { principal: id === null ? null : { id }, at, source } as CallEvent
+  return { principal: id === null ? null : { kind: 'api_key', id }, at, source } as CallEvent
 }
 
 /** Writes to memory; `fail` makes it fail once. */
 function setUp() {
   const written: KeyUse[][] = []
-  const state = { fail: false, onWrite: () => {} }
-  const lastUsed = createLastUsed({
-    async noteUses(uses) {
+  const state = { fail: false, now: 0, onWrite: () => {} }
+  const keys = {
+    async noteUses(uses: readonly KeyUse[]) {
       if (state.fail) {
         state.fail = false
         throw new Error('down')
@@ -21,13 +21,14 @@ function setUp() {
       written.push([...uses])
       state.onWrite()
     },
-  })
+  }
+  const lastUsed = createLastUsed(keys, () => state.now)
   return { written, state, lastUsed }
 }
 
 const settled = () => new Promise(resolve => setImmediate(resolve))
 
-test('writes the latest use of each key every ten seconds, and nothing where there was none', async t => {
+test('writes the latest use of each key within ten seconds, and nothing where there was none', async t => {
   t.mock.timers.enable({ apis: ['setInterval'] })
   const { written, lastUsed } = setUp()
   for (let n = 0; n < 100; n++) lastUsed.observe(use('key_1', n, `10.0.0.${n}`))
@@ -62,11 +63,28 @@ test('keeps what the store did not take, and takes no older use for a newer one'
   t.mock.timers.tick(10_000)
   await settled()
   state.onWrite = () => {}
+  state.now = 60_000
   t.mock.timers.tick(10_000)
   await settled()
   assert.deepEqual(
     written.map(([first]) => first?.at),
     [1, 2],
+  )
+})
+
+test('writes a key in steady use once a minute, and the use of a token, which is no key, never', async t => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const { written, state, lastUsed } = setUp()
+  lastUsed.observe({ ...use(null, 1), principal: { kind: 'user', id: 'company:1' } } as CallEvent)
+  for (let second = 0; second < 180; second++) {
+    state.now = second * 1000
+    lastUsed.observe(use('key_1', second))
+    t.mock.timers.tick(1000)
+    await settled()
+  }
+  assert.deepEqual(
+    written.map(([first]) => first?.at),
+    [9, 69, 129],
   )
 })
 

@@ -7,13 +7,14 @@ import { type TestContext, test } from 'node:test'
 import { internalActor } from '#core/actor.ts'
 import type { Ceilings, Environment, VerifiedIdentity } from '#core/principal.ts'
 import { Problem, toProblemJson } from '#core/problems.ts'
+import { REVOCATION_BOUND_MS } from '#core/revocation.ts'
 import { ReceivedChanges } from '#store/changes.ts'
 import type { CallKey, KeyStore } from '#store/ports.ts'
 import { migrateSqlite, openSqliteStore, startDatabaseThread } from '#store/sqlite/open.ts'
 import { createKeyFormat } from './format.ts'
 import { createKeys } from './keys.ts'
 import { createDigest } from './recognise.ts'
-import { createKeyVerifier, REVOCATION_BOUND_MS } from './verifier.ts'
+import { createKeyVerifier } from './verifier.ts'
 
 const deploymentSecret = randomBytes(32)
 const pepper = randomBytes(32)

@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '#core/clock.ts'
 import type { Ceilings, VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
+import { REVOCATION_BOUND_MS } from '#core/revocation.ts'
 import type { CallKey, ChangeFeed, KeyLookup } from '#store/ports.ts'
 import type { KeyFormat } from './format.ts'
 import { KeyCache, type KnownKey } from './key-cache.ts'
@@ -9,12 +10,6 @@ import { createRecogniser } from './recognise.ts'
 
 /** Who presented the key, or the refusal `auth.invalid_credential` with the reason. Rejects with `store.unavailable`. */
 export type VerifyKey = (presented: string) => VerifiedIdentity | Problem | Promise<VerifiedIdentity | Problem>
-
-/**
- * Longest time in ms that a revoked, disabled or changed key may still be taken for what it was: the feed tells of it at once,
- * and a worker whose feed has been silent for this long asks the store for every key.
- */
-export const REVOCATION_BOUND_MS = 5000
 
 interface KeyVerifierOptions {
   readonly format: KeyFormat

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { compileRules } from './compile-rules.ts'
-import { CounterName, compileRate, type RateLimit } from './compiled-limit.ts'
+import { CounterName, compileBudget, compileRate, type RateLimit } from './compiled-limit.ts'
 import type { BudgetRule, Dimension, RateRule } from './rules.ts'
 
 const tokens: RateRule = {
@@ -31,8 +31,10 @@ describe('compiled rules', () => {
         ],
         budgets: [],
       },
-      [{ unit: 'concurrency', amount: 2 }],
-      [{ unit: 'usd', amount: 1.5, period: 'day' }],
+      {
+        limits: [{ unit: 'concurrency', amount: 2 }],
+        budgets: [{ unit: 'usd', amount: 1.5, period: 'day' }],
+      },
     )
     assert.deepEqual(
       admit.map(({ name }) => name),
@@ -58,11 +60,12 @@ describe('compiled rules', () => {
     const limit = { unit: 'requests', windowSeconds: 60 } as const
     const { admit } = compileRules(
       { limits: [], budgets: [] },
-      [
-        { ...limit, amount: 9 },
-        { ...limit, amount: 3 },
-      ],
-      null,
+      {
+        limits: [
+          { ...limit, amount: 9 },
+          { ...limit, amount: 3 },
+        ],
+      },
     )
     assert.deepEqual(
       admit.map(({ amount }) => amount),
@@ -94,11 +97,48 @@ describe('compiled rules', () => {
   })
 })
 
+describe('limits per user and client', () => {
+  const limits = (['key', 'user', 'client'] as const).map(one => ({
+    ...tokens,
+    unit: 'requests' as const,
+    name: one,
+    per: [one],
+  }))
+  const budgets: BudgetRule[] = [
+    { name: 'both', unit: 'usd', amount: 5, period: 'day', per: ['user', 'client'], models: null, alertAt: [] },
+  ]
+  const cases = [
+    [{}, ['key']],
+    [{ hasUser: true }, ['key', 'user']],
+    [{ hasClient: true }, ['key', 'client']],
+    [{ hasUser: true, hasClient: true }, ['key', 'user', 'client', 'both']],
+  ] as const
+  for (const [caller, names] of cases) {
+    it(`are about calls that have one: ${JSON.stringify(caller)}`, () => {
+      const { admit, reserve } = compileRules({ limits, budgets }, caller)
+      assert.deepEqual(
+        [...admit, ...reserve].map(({ name }) => name),
+        names,
+      )
+    })
+  }
+
+  it('a budget of a user is summed up from what was recorded for that user, one of a client cannot be', () => {
+    const [user, client] = (['user', 'client'] as const).map(one =>
+      compileBudget('config', { ...budgets[0], per: [one] } as BudgetRule),
+    )
+    user?.counter.select({ ...facts, user: 'company:1' }, 'm', 0)
+    assert.deepEqual([user?.summable, user?.counter.scope(), client?.summable], [true, { key: 'company:1' }, false])
+  })
+})
+
 describe('the name of a counter', () => {
   it('differs for all that differs, and only then', () => {
     const text = fc.string({ unit: fc.constantFrom('a', '1', ':', '2'), maxLength: 6 })
-    const per: Dimension[] = ['key', 'project', 'ip', 'model', 'operation']
-    const call = fc.record({ key: text, project: text, network: text, operation: text, model: text })
+    const per: Dimension[] = ['key', 'user', 'client', 'project', 'ip', 'model', 'operation']
+    const call = fc.record({
+      ...{ key: text, user: text, client: text, project: text, network: text, operation: text, model: text },
+    })
     fc.assert(
       fc.property(call, call, (one, other) => {
         const name = (each: typeof one) => {
@@ -130,9 +170,10 @@ describe('the name of a counter', () => {
     const budget: BudgetRule = {
       ...{ name: 'key-usd-day', unit: 'usd', amount: 5, period: 'day', per: ['key'], models: null, alertAt: [] },
     }
-    const { reserve } = compileRules({ limits: [], budgets: [budget] }, null, [
-      { unit: 'usd', amount: 1, period: 'day' },
-    ])
+    const { reserve } = compileRules(
+      { limits: [], budgets: [budget] },
+      { budgets: [{ unit: 'usd', amount: 1, period: 'day' }] },
+    )
     assert.equal(new Set(reserve.map(({ counter }) => counter.prefix)).size, 2)
   })
 })

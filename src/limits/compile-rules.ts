@@ -1,6 +1,6 @@
 import type { KeyBudget, KeyLimit } from '#core/key-bounds.ts'
 import { type CompiledLimit, compileBudget, compileConcurrency, compileRate } from './compiled-limit.ts'
-import type { BudgetRule, ConcurrencyRule, RateRule } from './rules.ts'
+import type { BudgetRule, ConcurrencyRule, Dimension, RateRule } from './rules.ts'
 
 const NANO = 1e9
 
@@ -16,16 +16,24 @@ export interface CompiledRules {
   readonly reserve: readonly CompiledLimit[]
 }
 
+/** Whom calls are made by, as far as rules differ by it. */
+export interface CallerKind {
+  /** Bounds of the key's own. */
+  readonly limits?: readonly KeyLimit[] | null
+  readonly budgets?: readonly KeyBudget[] | null
+  readonly hasUser?: boolean
+  readonly hasClient?: boolean
+}
+
 /** The rules of the configuration, then those of the key. */
-export function compileRules(
-  { limits, budgets }: ConfiguredRules,
-  keyLimits: readonly KeyLimit[] | null,
-  keyBudgets: readonly KeyBudget[] | null,
-): CompiledRules {
+export function compileRules({ limits, budgets }: ConfiguredRules, caller: CallerKind = {}): CompiledRules {
+  const isAbout = ({ per }: { readonly per: readonly Dimension[] }) =>
+    (caller.hasUser || !per.includes('user')) && (caller.hasClient || !per.includes('client'))
+  const { limits: keyLimits, budgets: keyBudgets } = caller
   const compiled = [
-    ...limits.map(rule => compileLimit('config', rule)),
+    ...limits.filter(isAbout).map(rule => compileLimit('config', rule)),
     ...tightest((keyLimits ?? []).map(ruleOfKey)).map(rule => compileLimit('key', rule)),
-    ...budgets.map(rule => compileBudget('config', rule)),
+    ...budgets.filter(isAbout).map(rule => compileBudget('config', rule)),
     ...tightest((keyBudgets ?? []).map(budgetOfKey)).map(rule => compileBudget('key', rule)),
   ]
   const isFirst = (limit: CompiledLimit) =>

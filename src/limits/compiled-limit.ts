@@ -5,6 +5,7 @@ import type { BudgetRule, CallFacts, ConcurrencyRule, Dimension, RateRule } from
 /** Rates over a longer window survive a restart. */
 const LONGEST_VOLATILE_SECONDS = 3600
 const MICROS = 1e6
+const NOT_IN_RECORDS: ReadonlySet<Dimension> = new Set(['ip', 'operation', 'client'])
 
 /** What a call is expected to use, or has used. */
 export interface Claim {
@@ -102,7 +103,7 @@ export function compileBudget(origin: Origin, rule: BudgetRule): BudgetLimit {
     unit: rule.unit,
     period: rule.period,
     alertAt: rule.alertAt,
-    summable: rule.models === null && !rule.per.includes('ip') && !rule.per.includes('operation'),
+    summable: rule.models === null && !rule.per.some(dimension => NOT_IN_RECORDS.has(dimension)),
     periodAt(at) {
       if (at < current.start || (at >= current.end && current.end !== 0)) current = periodAt(rule.period, at)
       return current
@@ -190,7 +191,10 @@ export class CounterName {
 
   /** What the records of use are asked for. */
   scope(): { readonly project?: string; readonly key?: string; readonly model?: string } {
-    return Object.fromEntries(this.#per.map((dimension, i) => [dimension, this.#values[i]]))
+    // The use of a person is recorded like that of a key, under the id of the principal.
+    return Object.fromEntries(
+      this.#per.map((dimension, i) => [dimension === 'user' ? 'key' : dimension, this.#values[i]]),
+    )
   }
 
   #join(): string {
@@ -204,6 +208,10 @@ function dimensionOf(dimension: Dimension, facts: CallFacts, model: string): str
   switch (dimension) {
     case 'key':
       return facts.key
+    case 'user':
+      return facts.user ?? ''
+    case 'client':
+      return facts.client ?? ''
     case 'project':
       return facts.project
     case 'ip':

@@ -1,8 +1,8 @@
 import type { rateUnits } from '#core/key-bounds.ts'
 import type { Period } from './periods.ts'
 
-/** What a rule counts apart. A rule per nothing counts all calls together. */
-export type Dimension = 'key' | 'project' | 'ip' | 'model' | 'operation'
+/** What a rule counts apart. A rule per nothing counts all calls together. One per user or client is not about calls that have none. */
+export type Dimension = 'key' | 'user' | 'client' | 'project' | 'ip' | 'model' | 'operation'
 
 interface Rule {
   /** Unique among the rules of the configuration. */
@@ -43,6 +43,10 @@ export interface CallFacts {
   readonly project: string
   /** Id. */
   readonly key: string
+  /** Issuer and subject of a person's token; none = the call is not made with one. */
+  readonly user?: string | null
+  /** Issuer and client of a token; none = the call is not made with one, or it does not say. */
+  readonly client?: string | null
   /** IPv4 address, or the /64 of an IPv6 address. */
   readonly network: string
   readonly operation: string

@@ -24,7 +24,7 @@ const matrix: readonly (readonly [Environment, keyof typeof targets, boolean])[]
 
 for (const [environment, name, allowed] of matrix) {
   test(`a ${environment} key ${allowed ? 'reaches' : 'does not reach'} the ${name}`, () => {
-    const principal = { id: 'key_1', environment, ceilings: none } as unknown as Permitted
+    const principal = { kind: 'api_key', id: 'key_1', environment, ceilings: none } as unknown as Permitted
     const target = targets[name]
     assert.equal(mayUse(principal, target), allowed)
     if (allowed) assert.deepEqual(authorize(principal, target), { principal, target })
@@ -34,7 +34,7 @@ for (const [environment, name, allowed] of matrix) {
 
 test('a key that may use some models reaches no other', () => {
   const ceilings = { ...none, allowsModel: compileModels(['gpt-*']) }
-  const principal = { id: 'key_1', environment: 'live', ceilings } as unknown as Permitted
+  const principal = { kind: 'api_key', id: 'key_1', environment: 'live', ceilings } as unknown as Permitted
   const target = targets['real provider']
   assert.deepEqual(authorize(principal, target), { principal, target })
   const other = { ...target, model: 'o9' }

@@ -25,7 +25,7 @@ export function authorize<R extends Resource>(principal: Permitted, target: R): 
   checkModel(principal, target.model)
   if (!reaches(principal, target)) {
     throw new Problem('policy.environment', {
-      detail: `A ${principal.environment} key cannot use the model ${target.model}.`,
+      detail: `A ${principal.environment} ${principal.kind === 'api_key' ? 'key' : 'token'} cannot use the model ${target.model}.`,
     })
   }
   return { principal, target } as Grant<R>

@@ -80,13 +80,17 @@ test('refuses a principal from elsewhere, and says from where', () => {
     allowsModel: null,
     allowsAddress: compileAddresses(['10.0.0.0/8']),
   }
-  const principal = { id: 'key_1', ceilings } as unknown as Principal
+  const principal = { kind: 'api_key', id: 'key_1', ceilings } as unknown as Principal
   assert.equal(checkAddress(principal, '10.0.0.1'), principal)
   assert.throws(() => checkAddress(principal, '127.0.0.1'), {
     code: 'policy.address',
     status: 403,
     detail: /127\.0\.0\.1/,
   })
-  const anywhere = { id: 'key_1', ceilings: { ...ceilings, allowsAddress: null } } as unknown as Principal
+  const anywhere = {
+    kind: 'api_key',
+    id: 'key_1',
+    ceilings: { ...ceilings, allowsAddress: null },
+  } as unknown as Principal
   assert.equal(checkAddress(anywhere, ''), anywhere)
 })

@@ -1,4 +1,4 @@
-import type { Principal } from '#core/principal.ts'
+import { describe, type Principal } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 
 declare const admitted: unique symbol
@@ -10,7 +10,7 @@ export type Admitted = Principal & { readonly [admitted]: true }
 export function checkAddress(principal: Principal, source: string): Admitted {
   const allows = principal.ceilings.allowsAddress
   if (allows !== null && !allows(source)) {
-    throw new Problem('policy.address', { detail: `The key ${principal.id} may not be used from ${source}.` })
+    throw new Problem('policy.address', { detail: `The ${describe(principal)} may not be used from ${source}.` })
   }
   return principal as Admitted
 }

@@ -1,10 +1,10 @@
-import type { Principal } from '#core/principal.ts'
+import { describe, type Principal } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 
 /** Throws `policy.model`. `model` is the name that the caller uses. */
 export function checkModel(principal: Principal, model: string): void {
   if (mayUseModel(principal, model)) return
-  throw new Problem('policy.model', { detail: `The key ${principal.id} may not use the model ${model}.` })
+  throw new Problem('policy.model', { detail: `The ${describe(principal)} may not use the model ${model}.` })
 }
 
 export function mayUseModel(principal: Principal, model: string): boolean {

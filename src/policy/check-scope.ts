@@ -1,5 +1,5 @@
 import { type OperationId, operationScopes } from '#core/operations.ts'
-import type { Principal } from '#core/principal.ts'
+import { describe, type Principal } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 
 /** Throws `policy.scope`, with the challenge that names what is missing (RFC 6750 §3). */
@@ -8,7 +8,7 @@ export function checkScope(principal: Principal, operation: OperationId): void {
   const scope = operationScopes[operation]
   if (scopes === null || scopes.has(scope)) return
   throw new Problem('policy.scope', {
-    detail: `The key ${principal.id} lacks the scope ${scope}.`,
+    detail: `The ${describe(principal)} lacks the scope ${scope}.`,
     headers: { 'www-authenticate': `Bearer realm="ostiary", error="insufficient_scope", scope="${scope}"` },
   })
 }

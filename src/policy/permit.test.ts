@@ -9,6 +9,7 @@ const operations = Object.keys(operationScopes) as OperationId[]
 
 function principal(scopes: string[] | null, allowed: string[] | null): Admitted {
   return {
+    kind: 'api_key',
     id: 'key_1',
     ceilings: compileCeilings({ scopes, operations: allowed, models: null, cidrs: null }),
   } as unknown as Admitted

@@ -6,6 +6,7 @@ import type { AdminScope } from '#core/operator.ts'
 import type { Binding, Environment } from '#core/principal.ts'
 import type { UsageDelta } from '#core/usage-delta.ts'
 import type { AllowanceStore } from './allowances-port.ts'
+import type { RevocationLookup, RevocationStore } from './revocations-port.ts'
 import type { SecretStore } from './secrets-port.ts'
 import type { UsageStore } from './usage-port.ts'
 
@@ -22,6 +23,7 @@ export interface Store extends CallStore {
   readonly tokens: OperatorTokenStore
   readonly idempotency: IdempotencyStore
   readonly usage: UsageStore
+  readonly revocations: RevocationStore
   /** Answers a trivial query; rejects when the store cannot. */
   ping(): Promise<void>
 }
@@ -34,6 +36,7 @@ export interface CallStore extends AsyncDisposable {
   readonly keys: KeyLookup
   readonly events: EventWriter
   readonly allowances: AllowanceStore
+  readonly revocations: RevocationLookup
   readonly changes: ChangeFeed
 }
 
@@ -299,8 +302,8 @@ export interface PrunedRows extends ChainHead {
 /** A committed fact that caches must learn. */
 export interface Change {
   readonly seq: number
-  readonly topic: 'key.changed'
-  /** Id of what changed. */
+  readonly topic: 'key.changed' | 'token.revoked' | 'project.deleted'
+  /** Id of what changed; of tokens that were revoked `revocationTarget` of core. */
   readonly subject: string
 }
 

@@ -1,10 +1,11 @@
 import type { Kysely, Selectable, Transaction } from 'kysely'
+import type { RecordChange } from './changes.ts'
 import { recordEvent } from './events.ts'
 import type { ProjectRecord, ProjectStore } from './ports.ts'
 import type { ProjectsTable, Tables } from './tables.ts'
 
 /** The queries on projects, the same for every database. */
-export function projectStore(db: Kysely<Tables>): ProjectStore {
+export function projectStore(db: Kysely<Tables>, recordChange: RecordChange): ProjectStore {
   return {
     insert: (project, event) =>
       db.transaction().execute(async transaction => {
@@ -68,6 +69,7 @@ export function projectStore(db: Kysely<Tables>): ProjectStore {
         await transaction.deleteFrom('keys').where('project_id', '=', id).execute()
         await transaction.deleteFrom('projects').where('id', '=', id).execute()
         await recordEvent(transaction, event)
+        await recordChange(transaction, { topic: 'project.deleted', subject: id }, event.at)
         return true
       }),
   }

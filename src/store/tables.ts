@@ -1,5 +1,6 @@
 import type { Generated } from 'kysely'
 import type { Environment } from '#core/principal.ts'
+import type { RevocationKind } from '#core/revocation.ts'
 import type { Change } from './ports.ts'
 
 /** Rows as both databases give them: times in ms since the epoch, JSON as text. */
@@ -19,6 +20,7 @@ export interface Tables {
   idempotency_keys: IdempotencyKeysTable
   usage_hours: UsageHoursTable
   allowances: AllowancesTable
+  revocations: RevocationsTable
 }
 
 export interface ProjectsTable {
@@ -210,4 +212,16 @@ export interface AllowancesTable {
   closed: number
   /** What the last take charged for a run that had not settled. */
   charged: number
+}
+
+export interface RevocationsTable {
+  id: string
+  issuer: string
+  kind: RevocationKind
+  value: string
+  not_before: number | null
+  reason: string | null
+  created_at: number
+  created_by: string
+  expires_at: number | null
 }

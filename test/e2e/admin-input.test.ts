@@ -32,7 +32,9 @@ let fixtures: Fixtures
 let projects: { readonly a: string; readonly b: string }
 
 before(async () => {
-  gateway = await startGateway()
+  // Whose tokens can be revoked.
+  const issuer = '{ issuer: "https://id.example.com", audience: [ostiary] }'
+  gateway = await startGateway({ yaml: `issuers: { company: ${issuer} }\n` })
   root = await makeToken(bootstrapToken(gateway.dataDirectory), { scopes: adminScopes })
   const served = await send(gateway.adminUrl, 'GET', { token: root, path: '/api/openapi.json' })
   operations = listOperations(JSON.parse(served.text) as OpenApi)

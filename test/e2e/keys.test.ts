@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { internalActor } from '#core/actor.ts'
 import type { ChangeEvent } from '#core/events.ts'
-import { REVOCATION_BOUND_MS } from '#keys/verifier.ts'
+import { REVOCATION_BOUND_MS } from '#core/revocation.ts'
 import { ask, type Gateway, startGateway, until } from '../support/gateway.ts'
 import { bootstrapToken, callOnce, startLoad } from '../support/process.ts'
 

@@ -58,14 +58,10 @@ function open(options: { slots?: number; holds?: number; spent?: number; epoch?:
   })
   const keeper = createLimitsKeeper({ ...shared, onTrouble: error => state.told.push((error as Problem).code) })
   const rulesOf = (...rules: (RateRule | ConcurrencyRule | BudgetRule)[]) =>
-    compileRules(
-      {
-        limits: rules.filter(rule => !('period' in rule)) as (RateRule | ConcurrencyRule)[],
-        budgets: rules.filter(rule => 'period' in rule) as BudgetRule[],
-      },
-      null,
-      null,
-    )
+    compileRules({
+      limits: rules.filter(rule => !('period' in rule)) as (RateRule | ConcurrencyRule)[],
+      budgets: rules.filter(rule => 'period' in rule) as BudgetRule[],
+    })
   return {
     state,
     store,

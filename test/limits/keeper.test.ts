@@ -61,8 +61,7 @@ function open() {
   }
 }
 
-const rulesOf = (amount: number) =>
-  compileRules({ limits: [concurrency(2)], budgets: [budget({ amount })] }, null, null)
+const rulesOf = (amount: number) => compileRules({ limits: [concurrency(2)], budgets: [budget({ amount })] })
 
 async function spend(limiter: Limiter, rules: CompiledRules): Promise<number | undefined> {
   const ticket = admit(limiter, rules, facts)
@@ -148,7 +147,7 @@ describe('the keeper of limits', () => {
 
   it('forgets no budget whose month may still run', async () => {
     await using it = open()
-    const month = compileRules({ limits: [], budgets: [budget({ amount: 6400, period: 'month' })] }, null, null)
+    const month = compileRules({ limits: [], budgets: [budget({ amount: 6400, period: 'month' })] })
     const limiter = it.startWorker(1)
     const began = await spend(limiter, month)
     it.state.at += Date.UTC(1970, 0, 31)
@@ -164,8 +163,8 @@ describe('the keeper of limits', () => {
     await using it = open()
     const limiter = it.startWorker(1)
     const daily = rate({ windowSeconds: 7200, amount: 2 })
-    const others = compileRules({ limits: [rate({ per: ['ip'] })], budgets: [] }, null, null)
-    const rules = compileRules({ limits: [daily], budgets: [] }, null, null)
+    const others = compileRules({ limits: [rate({ per: ['ip'] })], budgets: [] })
+    const rules = compileRules({ limits: [daily], budgets: [] })
     await admit(limiter, rules, facts).reserve(call)
     const admitted = () => {
       let count = 0

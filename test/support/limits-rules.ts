@@ -55,7 +55,7 @@ export function freeCalls(run: Pick<Hammered, 'memory' | 'epoch'>, rule: Concurr
     onThreshold() {},
     onOverrun() {},
   })
-  const rules = compileRules({ limits: [rule], budgets: [] }, null, null)
+  const rules = compileRules({ limits: [rule], budgets: [] })
   for (let calls = 0; ; calls++) {
     try {
       admit(limiter, rules, facts)

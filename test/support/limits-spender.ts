@@ -30,7 +30,7 @@ async function spend(database: string, book: string): Promise<void> {
     onThreshold() {},
     onOverrun() {},
   })
-  const rules = compileRules({ limits: [daily], budgets: [purse] }, null, null)
+  const rules = compileRules({ limits: [daily], budgets: [purse] })
   const file = openSync(book, 'a')
   const bound = {
     model: 'm',

@@ -60,7 +60,7 @@ async function hammer(task: HammerTask): Promise<void> {
     onThreshold() {},
     onOverrun() {},
   })
-  const rules = compileRules({ limits: task.limits, budgets: task.budgets }, null, null)
+  const rules = compileRules({ limits: task.limits, budgets: task.budgets })
   const factsOf = (key: number) => ({
     project: 'proj',
     key: `key-${key}`,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { Agent } from 'node:http'
 import { internalActor } from '#core/actor.ts'
-import { REVOCATION_BOUND_MS } from '#keys/verifier.ts'
+import { REVOCATION_BOUND_MS } from '#core/revocation.ts'
 import { type Gateway, until } from './gateway.ts'
 import { askAdmin, callOver } from './process.ts'
 

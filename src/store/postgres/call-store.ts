@@ -3,6 +3,8 @@ import { type ChainHead, EMPTY_CHAIN } from '#core/audit-chain.ts'
 import type { UsageDelta } from '#core/usage-delta.ts'
 import { CALL_KEY, type CallKeyRow, toCallKey } from '#store/call-key.ts'
 import type { CallKey, CallStore, DecisionRow, KeyUse } from '#store/ports.ts'
+import type { TokenQuery, TokenStanding } from '#store/revocations-port.ts'
+import { type TokenStandingRow, tokenStanding, toParameters, toTokenStanding } from '#store/token-standing.ts'
 import { addUsage, countColumns, groupColumns, insertUsage, usageJson } from '#store/usage-columns.ts'
 import { postgresAllowances } from './allowances.ts'
 import { bounded, within } from './bounds.ts'
@@ -36,6 +38,7 @@ export async function openPostgresCallStore(options: PostgresOptions): Promise<P
     }),
     events: bounded(timeoutMs, { head: chain => head(pool, chain), append: (row, usage) => append(pool, row, usage) }),
     allowances: bounded(timeoutMs, postgresAllowances(pool)),
+    revocations: bounded(timeoutMs, { judge: token => judge(pool, token) }),
     changes: feed.changes,
     async [Symbol.asyncDispose]() {
       await feed[Symbol.asyncDispose]()
@@ -51,6 +54,13 @@ async function findByDigest(pool: PostgresPool, digest: string): Promise<CallKey
 }
 
 const FIND = `${CALL_KEY}$1`
+
+async function judge(pool: PostgresPool, token: TokenQuery): Promise<TokenStanding> {
+  const [row] = await run(pool, STANDING, toParameters(token))
+  return toTokenStanding(row as TokenStandingRow)
+}
+
+const STANDING = tokenStanding(n => `$${n}`)
 
 /** Rows are held in the order of their ids, as everybody does who holds several: nobody waits in a circle. */
 async function noteUses(pool: PostgresPool, uses: readonly KeyUse[]): Promise<void> {

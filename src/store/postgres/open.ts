@@ -9,6 +9,7 @@ import { migrate } from '#store/migrations/migrate.ts'
 import { operatorTokenStore } from '#store/operator-tokens.ts'
 import type { Store } from '#store/ports.ts'
 import { projectStore } from '#store/projects.ts'
+import { revocationStore } from '#store/revocations.ts'
 import { secretStore } from '#store/secrets.ts'
 import type { Tables } from '#store/tables.ts'
 import { type UsageWords, usageStore } from '#store/usage.ts'
@@ -28,13 +29,14 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: calls.pool }) })
   return {
     keys: { ...calls.keys, ...bounded(timeoutMs, keyStore(db, notifyChange)) },
-    projects: bounded(timeoutMs, projectStore(db)),
+    projects: bounded(timeoutMs, projectStore(db, notifyChange)),
     events: { ...calls.events, ...bounded(timeoutMs, eventStore(db)) },
     audit: bounded(timeoutMs, auditStore(db)),
     secrets: bounded(timeoutMs, secretStore(db)),
     tokens: bounded(timeoutMs, operatorTokenStore(db)),
     idempotency: bounded(timeoutMs, idempotencyStore(db)),
     usage: bounded(timeoutMs, usageStore(db, postgresWords)),
+    revocations: { ...calls.revocations, ...bounded(timeoutMs, revocationStore(db, notifyChange)) },
     allowances: calls.allowances,
     changes: calls.changes,
     async ping() {

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { type ChainHead, EMPTY_CHAIN } from '#core/audit-chain.ts'
 import { CALL_KEY, type CallKeyRow, toCallKey } from '#store/call-key.ts'
 import type { CallStore } from '#store/ports.ts'
+import { type TokenStandingRow, tokenStanding, toParameters, toTokenStanding } from '#store/token-standing.ts'
 import { sqliteAllowances } from './allowances.ts'
 import { CHAIN_HEAD } from './append-decisions.ts'
 import { SqliteClient, type SqliteClientOptions } from './client.ts'
@@ -12,6 +13,8 @@ export interface SqliteCallStore extends CallStore {
 }
 
 const FIND = `${CALL_KEY}?`
+
+const STANDING = tokenStanding(() => '?')
 
 const NOTE_USES = `update keys set last_used_at = used.at, last_used_from = used.source
   from (select value ->> 'id' as id, value ->> 'at' as at, value ->> 'source' as source from json_each(?)) as used
@@ -46,6 +49,12 @@ export function sqliteCallStore(client: SqliteClient): SqliteCallStore {
       },
     },
     allowances: sqliteAllowances(client),
+    revocations: {
+      async judge(token) {
+        const { rows } = await client.read({ sql: STANDING, parameters: toParameters(token) })
+        return toTokenStanding(rows[0] as TokenStandingRow)
+      },
+    },
     changes: client.changes,
     reattach: next => client.attach(next),
     async [Symbol.asyncDispose]() {

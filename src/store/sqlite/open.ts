@@ -11,6 +11,7 @@ import { migrate } from '#store/migrations/migrate.ts'
 import { operatorTokenStore } from '#store/operator-tokens.ts'
 import type { Store } from '#store/ports.ts'
 import { projectStore } from '#store/projects.ts'
+import { revocationStore } from '#store/revocations.ts'
 import { secretStore } from '#store/secrets.ts'
 import type { Tables } from '#store/tables.ts'
 import { type UsageWords, usageStore } from '#store/usage.ts'
@@ -32,13 +33,14 @@ export function openSqliteStore(port: MessagePort, options: Partial<SqliteClient
   return {
     ...calls,
     keys: { ...calls.keys, ...keyStore(db, recordChange) },
-    projects: projectStore(db),
+    projects: projectStore(db, recordChange),
     events: { ...calls.events, ...eventStore(db) },
     audit: auditStore(db),
     secrets: secretStore(db),
     tokens: operatorTokenStore(db),
     idempotency: idempotencyStore(db),
     usage: usageStore(db, sqliteWords),
+    revocations: { ...calls.revocations, ...revocationStore(db, recordChange) },
     async ping() {
       await client.read({ sql: 'select 1', parameters: [] })
     },
