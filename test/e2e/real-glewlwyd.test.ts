@@ -9,7 +9,7 @@ const yaml = (issuer: string, introspection: string) => (project: string) =>
 issuers:
   real:
     issuer: ${issuer}
-    jwksUrl: ${issuer}/jwks
+    jwks: { refreshSeconds: 1, refetchSeconds: 1, refetchBurst: 100 }
     audience: [https://api.example.com]
     environment: test
     clockSkewSeconds: 0
@@ -60,6 +60,13 @@ describe('tokens of glewlwyd', { skip: !hasGlewlwyd && 'needs the package glewlw
 
       it('are refused for another audience', async () => {
         assert.equal((await chat(gateway, await idp.token(null))).status, 401)
+      })
+
+      it('end with the key that they are signed by', async () => {
+        const token = await idp.token()
+        assert.equal((await chat(gateway, token)).status, 200)
+        await idp.rotate()
+        await until('the key’s end', async () => (await chat(gateway, token)).status === 401)
       })
 
       it('end when they say so, signed by a key that is new', async () => {

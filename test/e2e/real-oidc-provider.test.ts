@@ -9,7 +9,7 @@ const yaml = (issuer: string, signed: boolean) => (project: string) =>
 issuers:
   real:
     issuer: ${issuer}
-    jwksUrl: ${issuer}/jwks
+    jwks: { refreshSeconds: 1, refetchSeconds: 1, refetchBurst: 100 }
     audience: [https://api.example.com]
     environment: test
     clockSkewSeconds: 0
@@ -64,6 +64,16 @@ for (const signed of [false, true]) {
       assert.equal((await chat(gateway, token)).status, 200)
       await idp.revoke(token)
       await until('the revocation', async () => (await chat(gateway, token)).status === 401, 5000)
+    })
+
+    it('jwt: are good with a new key at once, and no longer with one that is not published any more', async () => {
+      const [known, unseen] = [await idp.token('jwt'), await idp.token('jwt')]
+      assert.equal((await chat(gateway, known)).status, 200)
+      await idp.rotate()
+      assert.equal((await chat(gateway, await idp.token('jwt'))).status, 200)
+      for (const token of [known, unseen]) {
+        await until('the key’s end', async () => (await chat(gateway, token)).status === 401)
+      }
     })
 
     it('opaque: one that nobody issued is refused', async () => {
