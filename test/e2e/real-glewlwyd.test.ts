@@ -70,11 +70,12 @@ describe('tokens of glewlwyd', { skip: !hasGlewlwyd && 'needs the package glewlw
       })
 
       it('end when they say so, signed by a key that is new', async () => {
-        await idp.rotate(2)
+        await idp.rotate(5)
         const token = await idp.token()
-        assert.equal((await chat(gateway, token)).status, 200)
+        await until('the new key', async () => (await chat(gateway, token)).status === 200)
         await until('the token’s end', async () => (await chat(gateway, token)).status === 401)
         await idp.rotate()
+        await until('the new key', async () => (await chat(gateway, await idp.token())).status === 200)
       })
 
       if (name === 'asked about too') {
