@@ -9,7 +9,7 @@ import { loadConfig } from '#config/load.ts'
 import { Problem } from '#core/problems.ts'
 import type { Claims, Issuer } from '#issuers/issuer.ts'
 import { freshCache } from '#issuers/issuer-under-test.ts'
-import type { TokenFault } from '#issuers/token-faults.ts'
+import { type TokenFault, tokenFaults } from '#issuers/token-faults.ts'
 import { createTokenVerifier } from '#issuers/verify-token.ts'
 import { compileCeilings } from '#policy/compile-ceilings.ts'
 
@@ -23,6 +23,10 @@ function issuerBelow(heading: string): Issuer {
   const section = guide.split(/^## /m).find(part => part.startsWith(`${heading}\n`))
   const [, yaml] = /^```yaml config\n(.*?)^```$/ms.exec(section ?? '') ?? []
   assert.ok(yaml, `there is no recipe below “${heading}”`)
+  return load(yaml)
+}
+
+function load(yaml: string): Issuer {
   const file = join(folder, 'ostiary.yaml')
   writeFileSync(file, yaml)
   const issuers = compileIssuers(loadConfig({ env: {}, file }).config)
@@ -38,7 +42,6 @@ async function judge(issuer: Issuer, header: object, claims: Claims): Promise<ob
     issuers: [issuer],
     keys: {
       find: ({ algorithm, keyId }) => [{ thumbprint: '', algorithm, keyId, key: pair.publicKey }],
-      onChange() {},
     },
     compileGrants: ({ scopes, models }) => compileCeilings({ scopes, models, operations: null, cidrs: null }),
     cache: freshCache(() => NOW),
@@ -531,7 +534,24 @@ for (const { heading, header, good, bad } of recipes) {
   })
 }
 
+describe('Microsoft Entra ID, version 1.0', () => {
+  it('is the issuer of its own that the guide names', async () => {
+    const tenant = '72f988bf-86f1-41af-91ab-2d7cd011db47'
+    const issuer = load(`
+issuers:
+  entra: { preset: entra, tenant: ${tenant}, issuer: "https://sts.windows.net/${tenant}/", audience: ["api://ai"] }`)
+    const claims = { aud: 'api://ai', appid: 'app-1', appidacr: '1', oid: 'ada', scp: 'x', tid: tenant, ver: '1.0' }
+    assert.deepEqual(await judge(issuer, { typ: 'JWT' }, claims), { ...nothing, id: 'entra:ada', client: 'app-1' })
+    assert.equal(await judge(issuer, { typ: 'JWT' }, { ...claims, ver: '2.0' }), 'token_version')
+  })
+})
+
 describe('the guide', () => {
+  it('says what each reason means', () => {
+    const rows = [...guide.matchAll(/^\| `(token_\w+)` \| (.*) \|$/gm)].map(([, reason, meaning]) => [reason, meaning])
+    assert.deepEqual(Object.fromEntries(rows), tokenFaults)
+  })
+
   it('has a recipe for every preset, and a test for every recipe', () => {
     const presets = [...guide.matchAll(/^ {4}preset: ([a-z0-9-]+)$/gm)].map(([, name]) => name)
     const known = ['auth0', 'okta', 'cognito', 'entra', 'google', 'keycloak', 'github-actions', 'kubernetes']

@@ -72,6 +72,7 @@ export interface AdminOperations {
           )[]
         | null
       budgets?: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+      binding?: { dpop_jkt: string } | { x5t_s256: string } | null
       metadata?: Record<string, string>
     }
     answer: {
@@ -97,6 +98,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -155,6 +157,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -204,6 +207,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -235,6 +239,7 @@ export interface AdminOperations {
           )[]
         | null
       budgets?: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+      binding?: { dpop_jkt: string } | { x5t_s256: string } | null
       metadata?: Record<string, string>
     }
     answer: {
@@ -260,6 +265,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -300,6 +306,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -340,6 +347,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -380,6 +388,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number
@@ -421,6 +430,7 @@ export interface AdminOperations {
             )[]
           | null
         budgets: { unit: 'usd' | 'tokens'; amount: number; period: 'day' | 'week' | 'month' | 'total' }[] | null
+        binding: { dpop_jkt: string } | { x5t_s256: string } | null
         metadata: Record<string, string>
         secrets: { hint: string; created_at: string; expires_at: string | null }[]
         version: number

@@ -215,6 +215,7 @@ export function describeType(node: SchemaNode): string {
     case 'null':
       return 'null'
     case 'array':
+      if (node.items?.properties !== undefined) return 'a list of mappings'
       return node.items?.type === 'integer' ? 'a list of integers' : 'a list of texts'
     default:
       return 'text'

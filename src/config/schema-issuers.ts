@@ -21,6 +21,7 @@ const url = (description: string, example: string) =>
 const claim = (description: string, example: string) =>
   ({
     ...texts(256, example),
+    'x-default': 'of the preset',
     description: `${description} A name that begins with \`/\` is a JSON Pointer (RFC 6901) into the claims, any other the name of a claim.`,
   }) as const
 
@@ -134,6 +135,14 @@ export const issuersSchema = map(
         default: false,
         description: 'Whether the names in the addresses of this issuer may resolve to private addresses.',
         examples: [true],
+      },
+      senderConstraint: {
+        type: 'string',
+        enum: ['none', 'dpop', 'certificate', 'any'],
+        default: 'none' as unknown,
+        description:
+          'To what tokens of this issuer must be bound (`cnf`, RFC 7800): to a key that callers prove with DPoP, to the certificate of their connection, to either, or to nothing. A token that is bound is never taken without proof, whatever stands here.',
+        examples: ['dpop'],
       },
       project: {
         ...projectId,

@@ -10,7 +10,11 @@ import type { TokenFault } from './token-faults.ts'
 export async function findSigner(
   token: string,
   { algorithm, keyId }: TokenHeader,
-  { keys, issuer, source }: { readonly keys: IssuerKeys; readonly issuer: string; readonly source: string },
+  {
+    keys,
+    issuer,
+    source,
+  }: { readonly keys: Pick<IssuerKeys, 'find'>; readonly issuer: string; readonly source: string },
 ): Promise<IssuerKey | TokenFault> {
   const candidates = await keys.find({ issuer, source, keyId, algorithm })
   if (candidates.length === 0) return 'token_key'

@@ -5,7 +5,8 @@ export const tokenFaults = {
   token_too_long: 'longer than 12,288 characters',
   token_shape: 'not three parts of base64url as it is written (RFC 7515 §2, §7.1)',
   token_encrypted: 'encrypted (RFC 7516)',
-  token_json: 'header or claims are no JSON object, or one that two parsers may read differently (RFC 8725 §2.5)',
+  token_json:
+    'header or claims are no JSON object, or one that two parsers may read differently (RFC 7519 §4, RFC 8725 §2.6)',
   token_issuer: 'of no configured issuer',
   token_algorithm: 'signed by an algorithm that is not the issuer’s, or not at all',
   token_type: 'of another type (`typ`) than access tokens of the issuer',
@@ -29,6 +30,8 @@ export const tokenFaults = {
   token_subject: 'does not say whom it is about',
   token_identifier: 'a client, session or token id that is no text of 1 to 255 printable ASCII characters',
   token_confirmation: 'bound to what is not understood (`cnf`)',
+  token_not_bound: 'bound to nothing, where the issuer’s tokens must be',
+  token_bound_otherwise: 'bound to another thing than the issuer’s tokens must be',
   token_project: 'of no project',
 } as const satisfies Record<`token_${string}`, string>
 

@@ -21,7 +21,7 @@ export type VerifyToken = (
 
 export interface TokenVerifierOptions {
   readonly issuers: readonly Issuer[]
-  readonly keys: IssuerKeys
+  readonly keys: Pick<IssuerKeys, 'find'>
   readonly compileGrants: CompileGrants
   readonly cache: TokenCache
   readonly checkRevocation: CheckRevocation
@@ -33,7 +33,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
   const { keys, compileGrants, cache, checkRevocation, clock } = options
   const issuers = new Map(options.issuers.map(issuer => [issuer.issuer, issuer]))
 
-  const judge = async (token: string, source: string): Promise<VerifiedToken | TokenFault | Problem> => {
+  const judge = async (token: string, source: string): Promise<VerifiedToken | TokenFault> => {
     const parts = readToken(token)
     if (typeof parts === 'string') return parts
     const { claims } = parts
@@ -42,20 +42,20 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
     if (issuer === undefined) return 'token_issuer'
     const header = checkHeader(parts.header, issuer)
     if (typeof header === 'string') return header
-    const signer = await findSigner(token, header, { keys, issuer: issuer.name, source })
-    if (typeof signer === 'string') return signer
+    const signedBy = await findSigner(token, header, { keys, issuer: issuer.name, source })
+    if (typeof signedBy === 'string') return signedBy
     const otherKind = header.type === 'at+jwt' ? null : issuer.preset.checkKind(claims)
     if (otherKind !== null) return otherKind
     const endsAt = checkClaims(claims, issuer, clock())
     if (typeof endsAt === 'string') return endsAt
     const identity = makeIdentity(claims, issuer, compileGrants, endsAt)
-    if (typeof identity === 'string') return identity
-    return (await checkRevocation(identity, signer)) ?? { identity, signedBy: signer }
+    return typeof identity === 'string' ? identity : { identity, signedBy }
   }
 
   const verify = async (token: string, source: string): Promise<VerifiedToken | Problem> => {
-    const verdict = await judge(token, source)
-    return typeof verdict === 'string' ? refuseToken(verdict) : verdict
+    const verified = await judge(token, source)
+    if (typeof verified === 'string') return refuseToken(verified)
+    return (await checkRevocation(verified.identity, verified.signedBy)) ?? verified
   }
 
   return (credential, source) => {
