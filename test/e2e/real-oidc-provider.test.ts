@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { newProver, type Prover } from '#auth/proof-for-test.ts'
 import { until } from '../support/gateway.ts'
 import { GATEWAY, type OidcProvider, startOidcProvider } from '../support/oidc-provider.ts'
-import { chat, startWithProject } from '../support/token-calls.ts'
+import { chat, chatWithProof, startWithProject } from '../support/token-calls.ts'
 
 const yaml = (issuer: string, signed: boolean) => (project: string) =>
   `
@@ -56,6 +57,19 @@ for (const signed of [false, true]) {
         const token = await idp.token(kind === 'jwt' ? 'briefJwt' : 'briefOpaque')
         assert.equal((await chat(gateway, token)).status, 200)
         await until('the token’s end', async () => (await chat(gateway, token)).status === 401)
+      })
+    }
+
+    for (const kind of ['jwt', 'opaque'] as const) {
+      it(`${kind}: bound to a key are good with its proof, and for nobody else`, async () => {
+        const [holder, thief] = [await newProver(), await newProver()]
+        const atIssuer = { url: `${idp.issuer}/token`, credential: '', claims: { ath: undefined } }
+        const credential = await idp.token(kind, { DPoP: await holder.prove(atIssuer) })
+        const proof = (by: Prover) => by.prove({ url: `${gateway.url}/v1/chat/completions`, credential })
+        const reply = await chatWithProof(gateway, credential, await proof(holder))
+        assert.equal(reply.status, 200, reply.text)
+        assert.equal((await chatWithProof(gateway, credential, await proof(thief))).status, 401)
+        assert.equal((await chat(gateway, credential)).status, 401)
       })
     }
 
