@@ -112,7 +112,6 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     lifetimeOf: name => longestLifetime(name, inEffect),
     clock: systemClock,
   })
-  const issuerKeys = opened.use(createIssuerKeySource(() => inEffect))
   const pepperId = await store.keys.newestPepperId()
   if (pepperId !== undefined && pepperId !== dataDirectory.pepperId) {
     throw new Problem('start.data_directory_incomplete', { detail: 'The pepper is not the one of the stored keys.' })
@@ -125,6 +124,15 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     await store.events.record(event).catch(error => log.error({ err: error, type }, 'an event was not written'))
   }
   const meter = new Meter(createMetricsMemory())
+  let publishKeys: Supervisor['publishKeys'] = () => {}
+  const issuerKeys = opened.use(
+    createIssuerKeySource({
+      log,
+      onChange: published => publishKeys(published),
+      onFetched: outcome => meter.add(table.keyFetches, 1, outcome),
+    }),
+  )
+  const keysInEffect = issuerKeys.prepare(config)
   // Before the workers in this list, so after them at the end: what they settle last is noted.
   const limits = opened.use(
     keepLimits({ store, workers: workerCount(config), slots: config.counters.slots, clock: systemClock, log }),
@@ -140,7 +148,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       database: () => database.thread(),
       onLog: (worker, { level, fields, message }) => log[level]({ worker, ...fields }, message),
       onLeak: question => leakedKeys.answer(question),
-      onIssuer: query => issuerKeys.find(query),
+      issuerKeys,
       limits,
       onBudget: limits.record,
       onReplaced: (index, reason) => {
@@ -150,13 +158,20 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       },
     }),
   )
+  publishKeys = published => supervisor.publishKeys(published)
+  keysInEffect(true)
   database.onRestarted(() => supervisor.reconnectDatabase())
   const reloads = createReloads({
     loaded,
     load: async () => fetch(await unseal(load())),
     refresh: fetch,
     async apply(seed) {
-      await supervisor.apply(seed)
+      const keysInEffect = issuerKeys.prepare(seed.config)
+      await supervisor.apply(seed).catch(error => {
+        keysInEffect(false)
+        throw error
+      })
+      keysInEffect(true)
       generation = seed.number
       inEffect = seed.config
     },

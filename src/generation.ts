@@ -1,38 +1,18 @@
-import { type Authenticator, createAuthenticate } from '#auth/authenticate.ts'
+import { createAuthenticate } from '#auth/authenticate.ts'
 import { checkSender } from '#auth/check-sender.ts'
 import type { Config, ProviderConfig } from '#config/schema.ts'
 import type { SecretValues } from '#config/secrets.ts'
-import { REVOCATION_BOUND_MS } from '#core/revocation.ts'
 import type { Generation } from '#gateway/generation.ts'
 import { createLifetime } from '#gateway/lifetime.ts'
 import { createUpstream } from '#http/upstream.ts'
-import { createRevocationCheck } from '#issuers/check-revocation.ts'
-import type { CompileGrants } from '#issuers/issuer.ts'
-import type { IssuerKeys } from '#issuers/issuer-keys.ts'
-import { requireAuthentication } from '#issuers/require-authentication.ts'
-import { TokenCache } from '#issuers/token-cache.ts'
-import { createTokenVerifier, type TokenVerifierOptions } from '#issuers/verify-token.ts'
-import type { VerifyKey } from '#keys/verifier.ts'
-import { compileCeilings } from '#policy/compile-ceilings.ts'
 import { createCatalog, type Provider } from '#providers/catalog.ts'
 import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
-import type { ChangeFeed } from '#store/ports.ts'
-import type { RevocationLookup } from '#store/revocations-port.ts'
 import { compileBounds } from './compile-bounds.ts'
-import { compileIssuers, compileRequirements, compileResourceMetadata } from './compile-issuers.ts'
+import { type Credentials, compileChain } from './compile-chain.ts'
+import { compileResourceMetadata } from './compile-issuers.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
-
-/** What outlives a generation. */
-interface Credentials extends Pick<TokenVerifierOptions, 'clock'> {
-  readonly keys: IssuerKeys
-  readonly verifyKey: VerifyKey
-  readonly revocations: RevocationLookup
-  readonly changes: ChangeFeed
-  /** Origin of the public listener. */
-  readonly publicUrl: string
-}
 
 /** Compiles one generation of the configuration into what the pipeline uses: nothing of it is parsed again per call. */
 export function compileGeneration(
@@ -55,29 +35,12 @@ export function compileGeneration(
   return {
     number,
     resourceMetadata: compileResourceMetadata(config, credentials.publicUrl),
-    authenticate: createAuthenticate({ chain: compileChain(config, credentials, open), checkSender }),
+    authenticate: createAuthenticate({ chain: compileChain(config, secrets, credentials, open), checkSender }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
     limits: config.requests,
     ...compileBounds(config),
     ...createLifetime(() => open.disposeAsync()),
   }
-}
-
-/** Tokens first, which are known by their shape; whatever else comes is a key, or nothing. */
-function compileChain(
-  config: Config,
-  { verifyKey, keys, clock, revocations, changes }: Credentials,
-  open: AsyncDisposableStack,
-): Authenticator[] {
-  const issuers = compileIssuers(config)
-  if (issuers.length === 0) return [verifyKey]
-  const compileGrants: CompileGrants = ({ scopes, models }) =>
-    compileCeilings({ scopes, models, operations: null, cidrs: null })
-  const cache = open.use(new TokenCache({ size: config.keys.cacheSize, changes, trustMs: REVOCATION_BOUND_MS, clock }))
-  keys.onChange((issuer, removed) => cache.forgetKeys(issuer, removed))
-  const checkRevocation = createRevocationCheck(revocations)
-  const verifyToken = createTokenVerifier({ issuers, keys, compileGrants, cache, checkRevocation, clock })
-  return [requireAuthentication(verifyToken, compileRequirements(config), clock), verifyKey]
 }
 
 function compileProvider(

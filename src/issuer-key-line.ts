@@ -1,54 +1,83 @@
-import { type CryptoKey, calculateJwkThumbprint, importJWK, type JWK } from 'jose'
-import { Problem } from '#core/problems.ts'
-import type { IssuerKey, IssuerKeys, KeyQuery, KeysRemoved } from '#issuers/issuer-keys.ts'
-import type { PublishedKeys } from './issuer-keys.ts'
+import type { Clock } from '#core/clock.ts'
+import type { IssuerKeys, KeysRemoved } from '#issuers/issuer-keys.ts'
+import type { PublishedKeys } from '#issuers/key-set.ts'
+import type { KeySource } from '#issuers/key-source.ts'
+import { KnownKeys } from '#issuers/known-keys.ts'
+import type { KeyQuestion } from './issuer-keys.ts'
+
+/** The keys of the issuers of one configuration; disposed of with it. */
+export type ConfiguredKeys = IssuerKeys & Disposable
 
 /** A worker's side of the keys of issuers: it knows what the supervisor told it, and asks for what it does not know. */
-export interface IssuerKeyLine extends IssuerKeys {
+export interface IssuerKeyLine {
+  /** Sources by the name of their issuer. */
+  open(sources: ReadonlyMap<string, KeySource>): ConfiguredKeys
+  /** What the supervisor tells by itself. */
+  learn(published: PublishedKeys): void
   /** The supervisor's answer to the question of this number. */
-  onAnswer(number: number, answer: PublishedKeys): Promise<void>
+  onAnswer(number: number, answer: PublishedKeys): void
 }
 
-export function openIssuerKeyLine(ask: (number: number, question: KeyQuery) => void): IssuerKeyLine {
-  const known = new Map<string, readonly IssuerKey[]>()
-  const waiting = new Map<number, (answer: PublishedKeys) => void>()
-  const listeners: KeysRemoved[] = []
+interface Opened {
+  readonly sources: ReadonlyMap<string, KeySource>
+  readonly listeners: Set<KeysRemoved>
+}
+
+export function openIssuerKeyLine(ask: (number: number, question: KeyQuestion) => void, clock: Clock): IssuerKeyLine {
+  const known = new Map<string, KnownKeys>()
+  const opened = new Set<Opened>()
+  const waiting = new Map<number, () => void>()
   let number = 0
-  const fitting = ({ issuer, keyId, algorithm }: KeyQuery) =>
-    (known.get(issuer) ?? []).filter(key => key.algorithm === algorithm && (keyId === null || key.keyId === keyId))
-  return {
-    find(query) {
-      const found = fitting(query)
-      if (found.length > 0) return found
-      return new Promise<PublishedKeys>(resolve => {
-        waiting.set(++number, resolve)
-        ask(number, query)
-      }).then(({ keys }) => {
-        if (keys === null && !known.has(query.issuer)) throw new Problem('auth.issuer_unavailable')
-        return fitting(query)
-      })
-    },
-    onChange: listener => void listeners.push(listener),
-    async onAnswer(number, answer) {
-      if (answer.keys !== null) {
-        const keys = await importKeys(answer.keys)
-        const removed = new Set(known.get(answer.issuer)?.map(({ thumbprint }) => thumbprint))
-        for (const { thumbprint } of keys) removed.delete(thumbprint)
-        known.set(answer.issuer, keys)
-        if (removed.size > 0) for (const listener of listeners) listener(answer.issuer, removed)
+
+  const createKnown = ({ id, life }: KeySource) =>
+    new KnownKeys(life, {
+      clock,
+      ask: (keyId, source) =>
+        new Promise(resolve => {
+          waiting.set(++number, resolve)
+          ask(number, { id, keyId, source })
+        }),
+    })
+
+  /** What no configuration needs any more is known no more: another one would need it as it is then. */
+  const forget = () => {
+    const needed = new Set([...opened].flatMap(({ sources }) => [...sources.values()].map(({ id }) => id)))
+    for (const id of known.keys()) if (!needed.has(id)) known.delete(id)
+  }
+
+  const learn = (published: PublishedKeys) => {
+    const removed = known.get(published.source)?.learn(published)
+    if (removed === undefined || removed.size === 0) return
+    for (const { sources, listeners } of opened) {
+      for (const { id, name } of sources.values()) {
+        if (id === published.source) for (const listener of listeners) listener(name, removed)
       }
-      waiting.get(number)?.(answer)
+    }
+  }
+
+  return {
+    open(sources) {
+      const entry: Opened = { sources, listeners: new Set() }
+      opened.add(entry)
+      for (const source of sources.values()) {
+        const before = known.get(source.id)
+        if (before === undefined) known.set(source.id, createKnown(source))
+        else before.setLife(source.life)
+      }
+      return {
+        find: ({ issuer, ...query }) => known.get(sources.get(issuer)?.id ?? '')?.find(query) ?? [],
+        onChange: listener => void entry.listeners.add(listener),
+        [Symbol.dispose]() {
+          opened.delete(entry)
+          forget()
+        },
+      }
+    },
+    learn,
+    onAnswer(number, answer) {
+      learn(answer)
+      waiting.get(number)?.()
       waiting.delete(number)
     },
   }
-}
-
-async function importKeys(published: readonly JWK[]): Promise<IssuerKey[]> {
-  const keys: IssuerKey[] = []
-  for (const jwk of published) {
-    if (jwk.alg === undefined) continue
-    const key = (await importJWK(jwk, jwk.alg)) as CryptoKey
-    keys.push({ thumbprint: await calculateJwkThumbprint(jwk), keyId: jwk.kid ?? null, algorithm: jwk.alg, key })
-  }
-  return keys
 }

@@ -1,41 +1,127 @@
-import type { JWK } from 'jose'
+import type { Logger } from 'pino'
 import type { Config } from '#config/schema.ts'
-import { sendWhole } from '#core/whole-reply.ts'
-import type { KeyQuery } from '#issuers/issuer-keys.ts'
+import { createFetchDocument } from '#issuers/fetch-document.ts'
+import { createKeyFetcher, type FetchedKeys } from '#issuers/key-fetcher.ts'
+import { KeySet, type KeySetStatus, type PublishedKeys } from '#issuers/key-set.ts'
+import type { KeySource } from '#issuers/key-source.ts'
+import { readKeysOf } from './check-key-files.ts'
+import { compileKeySources } from './compile-key-sources.ts'
 
-/** The keys that an issuer publishes now; null = none can be had. */
-export interface PublishedKeys {
-  readonly issuer: string
-  readonly keys: readonly JWK[] | null
+/** What a worker asks: for the keys of a source, and for this `kid` among them. */
+export interface KeyQuestion {
+  /** `id` of the source. */
+  readonly id: string
+  readonly keyId: string | null
+  /** Address of the peer whose token names it. */
+  readonly source: string
 }
 
 /** The supervisor's side of the keys of issuers: it alone fetches them, for all workers. */
-export interface IssuerKeySource extends AsyncDisposable {
+export interface IssuerKeySource extends Disposable {
   /** Never rejects. */
-  find(query: KeyQuery): Promise<PublishedKeys>
+  find(question: KeyQuestion): Promise<PublishedKeys>
+  /** All that is known, for a worker that is new. */
+  published(): PublishedKeys[]
+  /** Of an issuer in effect, by its name. */
+  status(name: string): KeySetStatus | undefined
+  /**
+   * Begins to fetch what another configuration needs; the result says whether that took effect. Keys in files are read
+   * anew: throws `config.invalid`, and changes nothing, where one holds none.
+   */
+  prepare(config: Config): (isInEffect: boolean) => void
 }
 
-const TIMEOUT_MS = 5000
-const MAX_BYTES = 512 * 1024
+interface IssuerKeyOptions {
+  readonly log: Logger
+  /** Told whenever something is known anew. */
+  readonly onChange: (published: PublishedKeys) => void
+  /** Told of each fetch. */
+  readonly onFetched: (outcome: 'ok' | 'failed') => void
+}
 
-export function createIssuerKeySource(current: () => Config): IssuerKeySource {
+const TICK_MS = 500
+/** Of one document, from the first byte to the last. */
+const TIMEOUT_MS = 5000
+export const fetchDocument = createFetchDocument(TIMEOUT_MS)
+const clock = () => performance.now()
+
+interface Kept {
+  readonly source: KeySource
+  readonly set: KeySet
+}
+
+export function createIssuerKeySource({ log, onChange, onFetched }: IssuerKeyOptions): IssuerKeySource {
+  let current = new Map<string, Kept>()
+  let next = new Map<string, Kept>()
+
+  const open = (source: KeySource): Kept => {
+    let failing = false
+    const set = new KeySet({
+      source,
+      fetch: fetcherOf(source),
+      clock,
+      random: Math.random,
+      // Of what is prepared nobody hears before it is in effect.
+      onChange: published => current.get(source.id)?.set === set && onChange(published),
+      onFetched(failure) {
+        onFetched(failure === null ? 'ok' : 'failed')
+        if (failure === null && failing) log.info({ issuer: source.name }, 'keys of an issuer are fetched again')
+        if (failure !== null && !failing) {
+          log.error({ issuer: source.name, code: failure.code, err: failure }, 'keys of an issuer cannot be fetched')
+        }
+        failing = failure !== null
+      },
+    })
+    return { source, set }
+  }
+
+  const timer = setInterval(() => {
+    for (const { set } of current.values()) set.tick()
+  }, TICK_MS)
+  timer.unref()
+
+  const commit = () => {
+    for (const [id, { set, source }] of next) {
+      const before = current.get(id)
+      if (before !== undefined && source.jwksFile === null) set.takeOver(before.set)
+    }
+    for (const { set } of current.values()) set.close()
+    current = next
+    next = new Map()
+    for (const { set } of current.values()) {
+      set.tick()
+      onChange(set.published())
+    }
+  }
+
   return {
-    async find({ issuer }) {
-      const config = current().issuers[issuer]
-      if (config?.jwksUrl === undefined) return { issuer, keys: null }
-      const { createUpstream } = await import('#http/upstream.ts')
-      const { origin, pathname } = new URL(config.jwksUrl)
-      const bounds = { connections: 1, connectTimeoutMs: TIMEOUT_MS, timeoutMs: TIMEOUT_MS, idleTimeoutMs: TIMEOUT_MS }
-      await using upstream = createUpstream({ origin, allowPrivateNetwork: config.allowPrivateNetwork, ...bounds })
-      try {
-        const request = { method: 'GET', path: pathname, headers: { accept: 'application/json' }, body: null } as const
-        const { status, body } = await sendWhole(upstream.send, request, MAX_BYTES)
-        const { keys } = JSON.parse(body.toString('utf8')) as { keys?: JWK[] }
-        return { issuer, keys: status === 200 && Array.isArray(keys) ? keys : null }
-      } catch {
-        return { issuer, keys: null }
+    async find({ id, keyId, source }) {
+      const kept = current.get(id) ?? next.get(id)
+      return (await kept?.set.find(keyId, source)) ?? { source: id, keys: null, isCurrent: false }
+    },
+    published: () => [...current.values()].map(({ set }) => set.published()),
+    status: name => [...current.values()].find(({ source }) => source.name === name)?.set.status(),
+    prepare(config) {
+      const prepared = new Map([...compileKeySources(config).values()].map(source => [source.id, open(source)]))
+      next = prepared
+      // What is known already is taken over.
+      for (const [id, { set, source }] of next) if (!current.has(id) || source.jwksFile !== null) set.tick()
+      return isInEffect => {
+        if (next !== prepared) return
+        if (isInEffect) return commit()
+        for (const { set } of next.values()) set.close()
+        next = new Map()
       }
     },
-    async [Symbol.asyncDispose]() {},
+    [Symbol.dispose]() {
+      clearInterval(timer)
+      for (const kept of [current, next]) for (const { set } of kept.values()) set.close()
+    },
   }
+}
+
+function fetcherOf(source: KeySource): () => Promise<FetchedKeys> {
+  if (source.jwksFile === null) return createKeyFetcher(source, fetchDocument, clock)
+  const reading = readKeysOf(source.name, source.jwksFile)
+  return async () => ({ ...reading, maxAgeMs: null })
 }

@@ -6,10 +6,10 @@ import type { Config } from '#config/schema.ts'
 import { Problem } from '#core/problems.ts'
 import { createConnectionMemory, forgetConnections } from '#http/connection-table.ts'
 import { claimPort } from '#http/listener.ts'
-import type { KeyQuery } from '#issuers/issuer-keys.ts'
+import type { PublishedKeys } from '#issuers/key-set.ts'
 import { createMetricsMemory, Meter } from '#metrics/meter.ts'
 import type { DatabaseThread } from '#store/sqlite/open.ts'
-import type { PublishedKeys } from './issuer-keys.ts'
+import type { IssuerKeySource } from './issuer-keys.ts'
 import type { BudgetNotice } from './keep-limits.ts'
 import type { LeakAnswer, LeakQuestion } from './leaked-keys.ts'
 import type { GenerationSeed, WorkerNotice, WorkerOrder, WorkerSeed } from './worker.ts'
@@ -31,8 +31,8 @@ interface SupervisorOptions {
   readonly onLog: (index: number, notice: Extract<WorkerNotice, { type: 'log' }>) => void
   /** Answers what workers ask for reports of leaked keys. */
   readonly onLeak: (question: LeakQuestion) => Promise<LeakAnswer>
-  /** Answers what workers ask for keys of issuers. */
-  readonly onIssuer: (question: KeyQuery) => Promise<PublishedKeys>
+  /** Keys of issuers: answers what workers ask, and knows what new ones are told. */
+  readonly issuerKeys: Pick<IssuerKeySource, 'find' | 'published'>
   /** The counters of limits; `reclaim` gives back what a worker held that is no more. */
   readonly limits: {
     readonly memory: SharedArrayBuffer
@@ -57,6 +57,8 @@ export interface Supervisor extends AsyncDisposable {
   apply(generation: GenerationSeed): Promise<void>
   /** Gives every worker a line to a new database thread. */
   reconnectDatabase(): void
+  /** Tells every worker of keys of an issuer. */
+  publishKeys(published: PublishedKeys): void
 }
 
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
@@ -151,7 +153,7 @@ class ThreadSupervisor implements Supervisor {
       }
       if (notice.type === 'issuer') {
         const { number, question } = notice
-        void this.#options.onIssuer(question).then(answer => order(worker, { type: 'issuer', number, answer }))
+        void this.#options.issuerKeys.find(question).then(answer => order(worker, { type: 'issuer', number, answer }))
       }
       if (notice.type === 'recording') {
         if (notice.works) this.#notRecording.delete(index)
@@ -168,6 +170,7 @@ class ThreadSupervisor implements Supervisor {
     await this.#inTurn(async () => {
       if (seed.generation !== this.#generation) await this.#prepare([worker], this.#generation)
       this.#threads.set(index, worker)
+      for (const published of this.#options.issuerKeys.published()) order(worker, { type: 'issuer_keys', published })
       // Replaced while this one was starting: nobody told it yet.
       if (this.#options.database() !== thread) this.#reconnect(worker)
     })
@@ -221,6 +224,10 @@ class ThreadSupervisor implements Supervisor {
 
   reconnectDatabase(): void {
     for (const worker of this.workers) this.#reconnect(worker)
+  }
+
+  publishKeys(published: PublishedKeys): void {
+    for (const worker of this.workers) order(worker, { type: 'issuer_keys', published })
   }
 
   #reconnect(worker: Worker): void {

@@ -13,7 +13,7 @@ import { createPipeline } from '#gateway/pipeline.ts'
 import { answerResourceMetadata, asksForResourceMetadata } from '#gateway/resource-metadata.ts'
 import { createConnectionCaps } from '#http/connection-caps.ts'
 import { type Listener, openListener } from '#http/listener.ts'
-import type { KeyQuery } from '#issuers/issuer-keys.ts'
+import type { PublishedKeys } from '#issuers/key-set.ts'
 import { createKeyFormat } from '#keys/format.ts'
 import { createLastUsed } from '#keys/last-used.ts'
 import { createKeyVerifier } from '#keys/verifier.ts'
@@ -26,7 +26,7 @@ import type { CallStore } from '#store/ports.ts'
 import { openClient, type SqliteCallStore, sqliteCallStore } from '#store/sqlite/call-store.ts'
 import { compileGeneration, type OpenGeneration } from './generation.ts'
 import { openIssuerKeyLine } from './issuer-key-line.ts'
-import type { PublishedKeys } from './issuer-keys.ts'
+import type { KeyQuestion } from './issuer-keys.ts'
 import type { BudgetNotice } from './keep-limits.ts'
 import { openLeakLine } from './leak-line.ts'
 import type { LeakAnswer, LeakQuestion } from './leaked-keys.ts'
@@ -66,6 +66,7 @@ export type WorkerOrder =
   | { readonly type: 'database'; readonly port: MessagePort }
   | { readonly type: 'leak'; readonly number: number; readonly answer: LeakAnswer }
   | { readonly type: 'issuer'; readonly number: number; readonly answer: PublishedKeys }
+  | { readonly type: 'issuer_keys'; readonly published: PublishedKeys }
   | { readonly type: 'drain' }
 
 export type WorkerNotice =
@@ -75,10 +76,11 @@ export type WorkerNotice =
   | { readonly type: 'recording'; readonly works: boolean }
   | { readonly type: 'budget'; readonly notice: BudgetNotice }
   | { readonly type: 'leak'; readonly number: number; readonly question: LeakQuestion }
-  | { readonly type: 'issuer'; readonly number: number; readonly question: KeyQuery }
+  | { readonly type: 'issuer'; readonly number: number; readonly question: KeyQuestion }
   | { readonly type: 'log'; readonly level: LogLevel; readonly fields: object | null; readonly message: string }
 
 type LogLevel = 'info' | 'error'
+type LogFields = { call?: string; error: unknown } | { issuer: string; trouble?: string }
 
 /** How often what is as it is now is measured anew. */
 const METRICS_INTERVAL_MS = 1000
@@ -109,16 +111,20 @@ async function run(seed: WorkerSeed): Promise<void> {
     clock: systemClock,
   })
   const lastUsed = createLastUsed(store.keys)
-  const issuerKeys = openIssuerKeyLine((number, question) => tell({ type: 'issuer', number, question }))
+  const issuerKeys = openIssuerKeyLine(
+    (number, question) => tell({ type: 'issuer', number, question }),
+    () => performance.now(),
+  )
   const publicUrl = listenerUrl(config.listeners.public, seed.port)
   const compile = ({ number, config, secrets }: GenerationSeed) =>
     compileGeneration(number, config, SecretValues.fromTransferable(secrets), {
       verifyKey,
       publicUrl,
-      keys: issuerKeys,
+      issuerKeys,
       revocations: store.revocations,
       changes: store.changes,
       clock: systemClock,
+      onIntrospection: logIntrospection,
     })
   let current = compile(seed.generation)
   const meter = new Meter(seed.metrics)
@@ -230,7 +236,9 @@ async function run(seed: WorkerSeed): Promise<void> {
       case 'leak':
         return leakLine?.onAnswer(order.number, order.answer)
       case 'issuer':
-        return void issuerKeys.onAnswer(order.number, order.answer)
+        return issuerKeys.onAnswer(order.number, order.answer)
+      case 'issuer_keys':
+        return issuerKeys.learn(order.published)
       case 'drain':
         return void drain(listener, config.drainTimeoutMs, [current, recorder, lastUsed, limiter, store])
     }
@@ -260,8 +268,20 @@ async function openStore(seed: WorkerSeed): Promise<CallStore> {
 }
 
 /** There is one log, and the supervisor writes it. */
-function log(level: LogLevel, fields: { call?: string; error: unknown } | null, message: string): void {
-  tell({ type: 'log', level, fields: fields && { ...fields, error: inspect(fields.error) }, message })
+function log(level: LogLevel, fields: LogFields | null, message: string): void {
+  const shown = fields !== null && 'error' in fields ? { ...fields, error: inspect(fields.error) } : fields
+  tell({ type: 'log', level, fields: shown, message })
+}
+
+function logIntrospection(issuer: string, trouble: string | null): void {
+  if (trouble === null) log('info', { issuer }, 'the introspection endpoint answers again')
+  else log('error', { issuer, trouble }, `${whatIsWrong(trouble)}; tokens unknown here are answered 503`)
+}
+
+function whatIsWrong(trouble: string): string {
+  return trouble === 'introspection_client_refused'
+    ? 'the introspection endpoint refuses the gateway’s own client: clientId or clientSecret is wrong'
+    : 'the introspection endpoint does not answer as it should'
 }
 
 function tell(notice: WorkerNotice): void {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parse as parseYaml } from 'yaml'
+import { checkKeyFiles } from '#check-key-files.ts'
 import { checkPrices } from '#check-prices.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { resolvePending } from '#config/pending.ts'
@@ -76,6 +77,7 @@ async function encrypt(io: Io, json: boolean): Promise<number> {
 function loadPriced(env: Io['env'], file: string | undefined): LoadedConfig {
   const loaded = loadConfig({ env, file })
   checkPrices(loaded.config)
+  checkKeyFiles(loaded.config)
   return loaded
 }
 

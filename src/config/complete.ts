@@ -75,7 +75,7 @@ function completeSection(
   }
   const result: Record<string, unknown> = {}
   for (const [name, member] of Object.entries(properties)) {
-    const given = Object.hasOwn(value, name) ? value[name] : initial(member)
+    const given = Object.hasOwn(value, name) ? value[name] : initial(member, node.required?.includes(name))
     const inside = [...path, name]
     if (given !== undefined) {
       const completed = complete(member, given, inside, faults, references)
@@ -87,10 +87,10 @@ function completeSection(
   return result
 }
 
-/** A section that is left out is completed like an empty one, so that its own missing members are named. */
-function initial(node: SchemaNode): unknown {
+/** A section that is left out but needed is completed like an empty one, so that its own missing members are named. */
+function initial(node: SchemaNode, isNeeded = false): unknown {
   if (node.default !== undefined) return node.default
-  return node.properties === undefined ? undefined : {}
+  return node.properties === undefined || !isNeeded ? undefined : {}
 }
 
 function completeMap(
@@ -215,6 +215,7 @@ export function describeType(node: SchemaNode): string {
     case 'null':
       return 'null'
     case 'array':
+      if (node.items?.properties !== undefined) return 'a list of mappings'
       return node.items?.type === 'integer' ? 'a list of integers' : 'a list of texts'
     default:
       return 'text'

@@ -59,7 +59,7 @@ export function loadConfig({
   const secrets = resolveSecrets(withSecrets ? here : [], env, dirname(path), faults)
   faults.throwIfAny()
   return {
-    config: freeze(derive(draft as Config, passthrough)),
+    config: freeze(derive(draft as Config, passthrough, dirname(path))),
     secrets,
     pending: { references: pending, faults },
     file: text === undefined ? null : path,
@@ -78,8 +78,8 @@ function readConfigFile(path: string, named: boolean, faults: Faults): string | 
   }
 }
 
-/** Fills in the defaults that follow from other members, and brings URLs to one form: no slash at the end. */
-function derive(config: Config, passthrough: Config['passthrough']): Config {
+/** Fills in the defaults that follow from other members, and brings URLs to one form, no slash at the end, and paths below `folder`. */
+function derive(config: Config, passthrough: Config['passthrough'], folder: string): Config {
   const listener = <L extends Config['listeners']['public']>(given: L): L => {
     const host = given.host.includes(':') ? `[${given.host}]` : given.host
     return { ...given, url: new URL(given.url ?? `http://${host}:${given.port}`).origin }
@@ -93,8 +93,13 @@ function derive(config: Config, passthrough: Config['passthrough']): Config {
     const maxTokensMember = derived.maxTokensMember ?? (isOpenai(baseUrl) ? 'max_completion_tokens' : 'max_tokens')
     return [name, { ...derived, maxTokensMember }] as const
   })
+  const issuers = Object.entries(config.issuers).map(([name, issuer]) => {
+    if (issuer.jwksFile === undefined) return [name, issuer] as const
+    return [name, { ...issuer, jwksFile: resolve(folder, issuer.jwksFile) }] as const
+  })
   return {
     ...config,
+    issuers: Object.fromEntries(issuers),
     listeners: { public: listener(config.listeners.public), admin: listener(config.listeners.admin) },
     providers: Object.fromEntries(providers),
     passthrough,

@@ -96,9 +96,21 @@ function describeSection(path: readonly string[], node: SchemaNode): string[] {
 }
 
 function describeInner(path: readonly string[], node: SchemaNode): string[] {
-  return Object.entries(node.properties ?? {})
-    .filter(([, member]) => isSection(member))
-    .flatMap(([name, member]) => describeSection([...path, name], member))
+  return Object.entries(node.properties ?? {}).flatMap(([name, member]) => {
+    if (isSection(member)) return describeSection([...path, name], member)
+    return member.items?.properties === undefined ? [] : describeEntries([...path, `${name}[]`], member.items)
+  })
+}
+
+/** Entries of a list: they have no variables, the list has. */
+function describeEntries(path: readonly string[], item: SchemaNode): string[] {
+  const rows = Object.entries(item.properties ?? {}).map(([name, member]) => [
+    `\`${name}\``,
+    showType(member),
+    showDefault(member, isRequiredInFile(item, name)),
+    member.description ?? '',
+  ])
+  return [...heading(path, item), ...table(['member', 'type', 'default', 'description'], rows)]
 }
 
 function heading(path: readonly string[], { description, default: initial }: SchemaNode): string[] {
@@ -127,13 +139,13 @@ function describeKinds(path: readonly string[], branches: readonly SchemaNode[])
 function membersTable(path: readonly string[], parents: readonly SchemaNode[]): string[] {
   const members = Object.entries(parents[0]?.properties ?? {}).filter(([, member]) => !isSection(member))
   if (members.length === 0) return []
-  const rows = members.map(([name]) => row([...path, name], parents).map(cell => cell.replaceAll('|', '\\|')))
-  return [
-    '| member | type | default | description | variable |',
-    '|---|---|---|---|---|',
-    ...rows.map(cells => `| ${cells.join(' | ')} |`),
-    '',
-  ]
+  const rows = members.map(([name]) => row([...path, name], parents))
+  return table(['member', 'type', 'default', 'description', 'variable'], rows)
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]) => `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line), '']
 }
 
 function row(path: readonly string[], parents: readonly SchemaNode[]): string[] {
@@ -154,6 +166,7 @@ function row(path: readonly string[], parents: readonly SchemaNode[]): string[] 
 
 function showType(node: SchemaNode): string {
   if (node['x-secret']) return 'reference to a secret'
+  if (node.patternProperties !== undefined) return 'a mapping'
   const words = node.patternErrorMessage?.replace(/^must be /, '') ?? describeType(node)
   return words.replace(/"([^"]*)"/g, '`$1`')
 }

@@ -8,6 +8,12 @@ const EARLY_REFERENCE =
   'must be a reference to a secret, `env:NAME`, `file:PATH` or `enc:…`; not `secret:NAME`, which is kept in the store that this opens'
 const LOOPBACK =
   'must be `localhost`, `::1` or an address in 127.0.0.0/8: plaintext is served on loopback only; put a proxy that ends TLS on the same machine in front'
+const issuer = (members: string) => `issuers: { a: { issuer: "https://id.example.com", ${members} } }`
+const ISSUER_MISSING = 'ostiary.yaml:1:12: issuers.a.issuer: is missing: must be a URL that begins with https://'
+const AUDIENCE_MISSING =
+  'ostiary.yaml:1:12: issuers.a.audience: is missing: tokens that were meant for somebody else would be taken'
+const TENANT = '72f988bf-86f1-41af-91ab-2d7cd011db47'
+const entra = (members: string) => `issuers: { a: { preset: entra, audience: [x], ${members} } }`
 const provider = (member: string) => `providers: { a: { format: openai, ${member} } }`
 
 /** What is written, and every line of its refusal. */
@@ -266,6 +272,129 @@ const refusals: [yaml: string, ...lines: string[]][] = [
   [
     'models: { a*b: { provider: sandbox } }',
     'ostiary.yaml:1:11: models["a*b"]: not a name: a model name is 1 to 128 letters, digits and `._:/@-`, a letter or digit first, with at most one `*` at its end',
+  ],
+  // Issuers
+  ['issuers: { a: {} }', ISSUER_MISSING, AUDIENCE_MISSING],
+  [
+    'issuers: { A: { issuer: "https://id.example.com", audience: [x] } }',
+    'ostiary.yaml:1:12: issuers.A: not a name: a name is 1 to 32 lower-case letters, digits and `-`, a letter first',
+  ],
+  [
+    'issuers: { a: { issuer: "http://id.example.com", audience: [x] } }',
+    'ostiary.yaml:1:17: issuers.a.issuer: must begin with https://; http:// is for loopback hosts only',
+  ],
+  [
+    issuer('audience: [x], preset: keyclok'),
+    'ostiary.yaml:1:66: issuers.a.preset: must be one of "generic", "auth0", "okta", "cognito", "entra", "google", "keycloak", "github-actions", "kubernetes"; did you mean "keycloak"?',
+  ],
+  [issuer('project: proj_x'), AUDIENCE_MISSING],
+  [issuer('audience: []'), 'ostiary.yaml:1:51: issuers.a.audience: must name an audience'],
+  [
+    issuer('audience: [x], clientIds: []'),
+    'ostiary.yaml:1:66: issuers.a.clientIds: must name a client, or be left out',
+  ],
+  [
+    issuer('audience: [x], algorithms: [RS256, HS256, none]'),
+    'ostiary.yaml:1:86: issuers.a.algorithms[1]: must be one of "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"; did you mean "RS256"?',
+    'ostiary.yaml:1:93: issuers.a.algorithms[2]: must be one of "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"',
+  ],
+  [
+    issuer('audience: [x], algorithms: []'),
+    'ostiary.yaml:1:66: issuers.a.algorithms: must name an algorithm, or be left out',
+  ],
+  [issuer('audience: [x], types: []'), 'ostiary.yaml:1:66: issuers.a.types: must name a type, or be left out'],
+  [
+    issuer('audience: [x], types: ["*", dpop+jwt, JWT, application/jwt]'),
+    'ostiary.yaml:1:74: issuers.a.types[0]: must be a media type without `application/`, such as `at+jwt`, or `untyped`',
+    'ostiary.yaml:1:79: issuers.a.types[1]: is a type of other tokens than access tokens',
+    'ostiary.yaml:1:94: issuers.a.types[3]: is named already: types are compared without case',
+  ],
+  [
+    issuer('audience: [x], types: [ostiary-identity+jwt]'),
+    'ostiary.yaml:1:74: issuers.a.types[0]: is a type of other tokens than access tokens',
+  ],
+  [
+    issuer('audience: [x], clockSkewSeconds: 61'),
+    'ostiary.yaml:1:66: issuers.a.clockSkewSeconds: must be an integer from 0 to 60',
+  ],
+  [
+    'issuers: { a: { issuer: "https://id.example.com", audience: [x] }, b: { issuer: "https://id.example.com", audience: [y] } }',
+    'ostiary.yaml:1:73: issuers.b.issuer: is that of issuers.a already: of two nobody could say whose a token is',
+  ],
+  [
+    issuer('preset: cognito'),
+    'ostiary.yaml:1:12: issuers.a.clientIds: is missing: access tokens of Cognito name no audience, so that every client’s would be taken',
+  ],
+  [
+    issuer('preset: cognito, clientIds: [x], algorithms: [ES256]'),
+    'ostiary.yaml:1:97: issuers.a.algorithms[0]: can never apply: `cognito` signs with RS256 only',
+  ],
+  [
+    entra(`issuer: "https://login.microsoftonline.com/${TENANT}/v2.0"`),
+    'ostiary.yaml:1:12: issuers.a.tenant: is missing: the id of the one tenant whose tokens are taken',
+  ],
+  [
+    entra('issuer: "https://login.microsoftonline.com/common/v2.0", tenant: common'),
+    `ostiary.yaml:1:104: issuers.a.tenant: must be the id of a tenant, 8-4-4-4-12 digits 0-9a-f; not \`common\` or \`organizations\`, which are anybody’s`,
+    'ostiary.yaml:1:104: issuers.a.tenant: is missing: the id of the one tenant whose tokens are taken',
+  ],
+  [
+    entra(`issuer: "https://login.microsoftonline.com/common/v2.0", tenant: ${TENANT}`),
+    `ostiary.yaml:1:47: issuers.a.issuer: must end in /${TENANT}/v2.0, or, for tokens of version 1.0, in /${TENANT}/: the tenant’s own issuer`,
+  ],
+  [
+    issuer(`audience: [x], tenant: ${TENANT}`),
+    'ostiary.yaml:1:66: issuers.a.tenant: must not be set: only `entra` has tenants',
+  ],
+  [
+    'issuers: { a: { preset: okta, issuer: "https://company.okta.com", audience: [x] } }',
+    'ostiary.yaml:1:31: issuers.a.issuer: must be that of a custom authorization server, which ends in /oauth2/ and its id: tokens of the org server are for Okta itself',
+  ],
+  [
+    'issuers: { a: { issuer: "https://accounts.google.com", audience: [x] } }',
+    'ostiary.yaml:1:12: issuers.a.preset: must be `google`: this is its issuer, which signs for everybody',
+  ],
+  [
+    'issuers: { a: { preset: google, issuer: "https://accounts.google.com", audience: [x] } }',
+    'ostiary.yaml:1:12: issuers.a.requiredClaims: must say whose tokens are taken, by one of `hd`, `sub`, `azp`: those of anybody at Google have this issuer, and any audience that they ask for',
+  ],
+  ...['grants: []', 'grants: [{ scopes: [chat:create] }, { when: { repository: o/r }, scopes: [chat:create] }]'].map(
+    (grants): [string, ...string[]] => [
+      `issuers: { a: { preset: github-actions, issuer: "https://token.actions.githubusercontent.com", audience: [x], ${grants} } }`,
+      'ostiary.yaml:1:12: issuers.a.requiredClaims: must say whose tokens are taken, by one of `repository_owner_id`, `repository_owner`, `repository_id`, `repository`, `enterprise_id`, `enterprise`, `sub`: those of every repository at GitHub have this issuer, and any audience that they ask for',
+    ],
+  ),
+  [
+    issuer('audience: [x], preset: kubernetes, clientIds: [x]'),
+    'ostiary.yaml:1:86: issuers.a.clientIds: can never apply: tokens of this provider name no client',
+  ],
+  [
+    issuer('audience: [x], claims: { subject: email }'),
+    'ostiary.yaml:1:76: issuers.a.claims.subject: must not be a name that can change hands; `sub` stays',
+  ],
+  [
+    issuer('audience: [x], claims: { subject: "/a~2" }, requiredClaims: { "/": x }'),
+    'ostiary.yaml:1:76: issuers.a.claims.subject: is no JSON Pointer: names of members, each after a `/`; in a name `~0` is `~` and `~1` is `/`',
+    'ostiary.yaml:1:113: issuers.a.requiredClaims["/"]: is no JSON Pointer: names of members, each after a `/`; in a name `~0` is `~` and `~1` is `/`',
+  ],
+  [
+    issuer('audience: [x], grants: [{ when: { email: me@example.com }, roles: [owner] }]'),
+    'ostiary.yaml:1:85: issuers.a.grants[0].when.email: counts only with `email_verified: "true"` beside it: anybody can say an address',
+  ],
+  [
+    issuer('audience: [x], grants: [{ scopes: [chat:creat], roles: [Owner], models: [gpt-9] }, { when: { x: y } }]'),
+    'ostiary.yaml:1:86: issuers.a.grants[0].scopes[0]: there is no scope of this name; did you mean "chat:create"?',
+    'ostiary.yaml:1:107: issuers.a.grants[0].roles[0]: must be text',
+    'ostiary.yaml:1:124: issuers.a.grants[0].models[0]: there is no model of this name',
+    'ostiary.yaml:1:134: issuers.a.grants[1]: gives nothing: it names no scope, no role and no model',
+  ],
+  [
+    issuer('audience: [x], projects: [{ project: proj_a }, { when: { x: y }, project: proj_b }]'),
+    'ostiary.yaml:1:98: issuers.a.projects[1]: can never apply: projects[0], which has no `when`, fits every token',
+  ],
+  [
+    issuer('audience: [x], projects: [{ when: { x: y } }]'),
+    'ostiary.yaml:1:77: issuers.a.projects[0].project: is missing: must be text',
   ],
   // Secrets
   [provider('credential: sk-inline-secret'), `ostiary.yaml:1:35: providers.a.credential: ${REFERENCE}`],

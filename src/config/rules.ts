@@ -1,5 +1,7 @@
 import type { Faults } from './faults.ts'
 import { suggest } from './nearest.ts'
+import { checkIntrospection } from './rules-introspection.ts'
+import { checkIssuerKeys } from './rules-issuer-keys.ts'
 import { checkIssuers } from './rules-issuers.ts'
 import { checkLimits } from './rules-limits.ts'
 import type { Config } from './schema.ts'
@@ -19,9 +21,11 @@ type DeepPartial<T> = T extends readonly unknown[]
 export function checkRules(draft: Draft, providerNames: readonly string[], open: boolean, faults: Faults): void {
   checkLimits(draft, open, faults)
   checkIssuers(draft, open, faults)
+  checkIssuerKeys(draft, faults)
   checkPorts(draft, faults)
   checkLifetimes(draft, faults)
   checkAnchors(draft, faults)
+  checkIntrospection(draft, faults)
   for (const [name, provider] of Object.entries(draft.providers ?? {})) {
     if (provider?.format === 'sandbox' && provider.tags !== undefined && !provider.tags.includes('test')) {
       faults.add(['providers', name, 'tags'], 'must contain "test": a sandbox serves test keys')

@@ -1,5 +1,7 @@
 import { checkBaseUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
 import { condition, grantsSchema, projectId, projectsSchema } from './schema-grants.ts'
+import { introspectionSchema } from './schema-introspection.ts'
+import { jwks, jwksFile } from './schema-issuer-keys.ts'
 import { map, section } from './shape.ts'
 
 const texts = (maxLength: number, example: string) =>
@@ -19,6 +21,7 @@ const url = (description: string, example: string) =>
 const claim = (description: string, example: string) =>
   ({
     ...texts(256, example),
+    'x-default': 'of the preset',
     description: `${description} A name that begins with \`/\` is a JSON Pointer (RFC 6901) into the claims, any other the name of a claim.`,
   }) as const
 
@@ -125,6 +128,8 @@ export const issuersSchema = map(
         'Where the issuer publishes its keys. Without it the address is discovered (RFC 8414, OpenID Connect Discovery).',
         'https://id.example.com/keys',
       ),
+      jwksFile,
+      jwks,
       allowPrivateNetwork: {
         type: 'boolean',
         default: false,
@@ -177,7 +182,8 @@ export const issuersSchema = map(
         },
       ),
       requiredClaims: condition('Claims that each token must have.', { hd: 'example.com' }),
+      introspection: introspectionSchema,
     },
-    ['audience', 'clientIds', 'tenant', 'algorithms', 'types', 'jwksUrl', 'project'],
+    ['audience', 'clientIds', 'tenant', 'algorithms', 'types', 'jwksUrl', 'jwksFile', 'project', 'introspection'],
   ),
 )

@@ -8,8 +8,13 @@ interface BudgetOptions {
   readonly maxSources: number
 }
 
-/** Takes one of what the source of this address has at `now`, in ms; false = there is none. A source is an IPv4 address or IPv6 /64. */
-export type SourceBudgets = (address: string, now: number) => boolean
+/** A source is an IPv4 address or IPv6 /64. */
+export interface SourceBudgets {
+  /** Takes one of what the source of this address has at `now`, in ms; false = there is none. */
+  (address: string, now: number): boolean
+  /** Gives back one that was taken for what turned out to be good. */
+  giveBack(address: string): void
+}
 
 interface Bucket {
   left: number
@@ -27,7 +32,7 @@ export function createSourceBudgets({ amount, refillMs, maxSources }: BudgetOpti
     for (const [source, { at }] of buckets) if (now - at >= refillMs) buckets.delete(source)
   }
 
-  return (address, now) => {
+  const take = (address: string, now: number): boolean => {
     const source = networkOf(address)
     let key = source
     let bucket = buckets.get(source)
@@ -48,4 +53,9 @@ export function createSourceBudgets({ amount, refillMs, maxSources }: BudgetOpti
     bucket.left--
     return true
   }
+  const giveBack = (address: string) => {
+    const bucket = buckets.get(networkOf(address)) ?? buckets.get('*')
+    if (bucket !== undefined) bucket.left = Math.min(amount, bucket.left + 1)
+  }
+  return Object.assign(take, { giveBack })
 }

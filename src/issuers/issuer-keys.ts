@@ -6,15 +6,16 @@ export interface IssuerKey {
   readonly thumbprint: string
   /** `kid`; null = it has none. */
   readonly keyId: string | null
-  /** The one algorithm that it may be used with. */
+  /** The algorithm that was asked for, for which the key is good. */
   readonly algorithm: string
   readonly key: CryptoKey
 }
 
 /**
  * The keys of all issuers, as this worker knows them. Answers those that a token with this header may have been signed with:
- * with a `kid` the one of that name, without one all that fit the algorithm. None = there is no such key. Rejects with
- * `auth.issuer_unavailable` where no keys of the issuer are known and none can be had.
+ * with a `kid` those of that name, without one all that fit the algorithm, of either at most `MAX_CANDIDATES`. None = there is
+ * no such key. Throws or rejects with `auth.issuer_unavailable` where that cannot be told: no keys of the issuer are known,
+ * or the last fetch failed and this `kid` may be a new one.
  */
 export interface IssuerKeys {
   find(query: KeyQuery): readonly IssuerKey[] | Promise<readonly IssuerKey[]>

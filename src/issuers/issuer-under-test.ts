@@ -1,6 +1,7 @@
 import { CompactSign, type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
 import type { VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
+import { ReceivedChanges } from '#store/changes.ts'
 import type { Issuer } from './issuer.ts'
 import type { IssuerKey, IssuerKeys } from './issuer-keys.ts'
 import { presets } from './presets.ts'
@@ -77,8 +78,9 @@ function withoutUndefined<T extends object>(header: T): T {
 }
 
 /** The keys of issuers by their name; the same rules of choice as real ones. */
-export function publish(keys: Readonly<Record<string, readonly TestKey[]>>): Pick<IssuerKeys, 'find'> {
+export function publish(keys: Readonly<Record<string, readonly TestKey[]>>): IssuerKeys {
   return {
+    onChange() {},
     find: ({ issuer, keyId, algorithm }) =>
       (keys[issuer] ?? [])
         .map(({ published }) => published)
@@ -86,22 +88,23 @@ export function publish(keys: Readonly<Record<string, readonly TestKey[]>>): Pic
   }
 }
 
-/** A feed that is alive, and on which nothing happens. */
-const silentFeed = { subscribe: () => () => {}, heardAt: () => performance.now() }
-
 interface Verifying {
   readonly issuers?: readonly Issuer[]
   readonly clock?: () => number
 }
 
-export function makeVerifier(
-  keys: Pick<IssuerKeys, 'find'>,
-  { issuers = [makeIssuer()], clock = () => NOW }: Verifying = {},
-) {
+/** Remembers tokens beside a feed that tells of nothing. */
+export function freshCache(clock = () => NOW): TokenCache {
+  const changes = new ReceivedChanges()
+  changes.heard(performance.now(), 0)
+  return new TokenCache({ size: 100, changes, trustMs: Number.POSITIVE_INFINITY, clock })
+}
+
+export function makeVerifier(keys: IssuerKeys, { issuers = [makeIssuer()], clock = () => NOW }: Verifying = {}) {
   return createTokenVerifier({
     issuers,
     keys,
-    cache: new TokenCache({ size: 100, changes: silentFeed, trustMs: 1000, clock }),
+    cache: freshCache(clock),
     checkRevocation: async () => null,
     clock,
     compileGrants: ({ scopes, models }) => ({

@@ -148,7 +148,7 @@ export const presets = {
   kubernetes,
 } as const satisfies Record<string, Preset>
 
-/** What only ID tokens have (OpenID Connect Core §2, §3.3.2.11). */
+/** What only ID tokens have (OpenID Connect Core §2, §3.3.2.11; `s_hash`: FAPI 1.0 part 2, §5.1). */
 const OF_ID_TOKENS = ['nonce', 'at_hash', 'c_hash', 's_hash']
 
 /** Takes what has one of these claims, which this provider’s ID tokens lack, and none that only ID tokens have. */

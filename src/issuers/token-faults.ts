@@ -5,7 +5,8 @@ export const tokenFaults = {
   token_too_long: 'longer than 12,288 characters',
   token_shape: 'not three parts of base64url as it is written (RFC 7515 §2, §7.1)',
   token_encrypted: 'encrypted (RFC 7516)',
-  token_json: 'header or claims are no JSON object, or one that two parsers may read differently (RFC 8725 §2.5)',
+  token_json:
+    'header or claims are no JSON object, or one that two parsers may read differently (RFC 7519 §4, RFC 8725 §2.6)',
   token_issuer: 'of no configured issuer',
   token_algorithm: 'signed by an algorithm that is not the issuer’s, or not at all',
   token_type: 'of another type (`typ`) than access tokens of the issuer',

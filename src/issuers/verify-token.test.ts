@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHmac, sign as cryptoSign, generateKeyPairSync } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { CompactEncrypt, exportSPKI } from 'jose'
+import fc from 'fast-check'
+import { CompactEncrypt, compactVerify, exportSPKI } from 'jose'
 import { Problem } from '#core/problems.ts'
 import type { Claims, Issuer } from './issuer.ts'
 import {
@@ -384,6 +385,55 @@ describe('a token', () => {
     assert.equal(await reasonOf(aging, good), 'token_expired')
   })
 
+  it('is taken up to the bounds of length, depth and kid, and no further', async () => {
+    const filled = (length: number) => claiming({ jti: `l${length}`, long: 'x'.repeat(length) })
+    let length = 8000
+    while ((await filled(length + 3)).length <= MAX_TOKEN_LENGTH) length += 3
+    await identityOf(verify, await filled(length))
+    assert.equal(await reasonOf(verify, await filled(length + 3)), 'token_too_long')
+    const nested = (depth: number) =>
+      sign(key, `{"a":${'['.repeat(depth)}${']'.repeat(depth)},${JSON.stringify(goodClaims).slice(1)}`)
+    await identityOf(verify, await nested(15))
+    assert.equal(await reasonOf(verify, await nested(16)), 'token_json')
+    assert.equal(await reasonOf(verify, await heading({ kid: 'k'.repeat(256) })), 'token_key')
+  })
+
+  it('of which any one character is another is refused', async () => {
+    for (let at = 0; at < good.length; at++) {
+      const changed = good.slice(0, at) + (good[at] === 'A' ? 'B' : 'A') + good.slice(at + 1)
+      assert.notEqual((await verify(changed, ''))?.constructor, Object, `at ${at}`)
+    }
+  })
+
+  it('of any text at all is refused without a defect', async () => {
+    const part = fc.oneof(
+      fc.constantFrom(goodHeader, goodPayload, goodSignature, ''),
+      fc.json().map(text => encode(text)),
+      fc
+        .dictionary(fc.constantFrom('alg', 'typ', 'kid', 'crit', 'iss', 'aud', 'exp', 'sub', 'cnf'), fc.jsonValue())
+        .map(encode),
+      fc.string({ unit: 'binary' }),
+    )
+    const parts = fc
+      .array(part, { minLength: 1, maxLength: 6 })
+      .map(all => `ey.${all.join('.')}`.replace(/^ey\.(?=ey)/, ''))
+    await fc.assert(
+      fc.asyncProperty(parts, async text => {
+        fc.pre(text !== good)
+        const verdict = await verify(text, '')
+        assert.ok(verdict === null || verdict instanceof Problem)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('in another spelling is refused, which the library would take', async () => {
+    for (const spelling of [`${goodHeader}.${goodPayload}.${setUnusedBit(goodSignature)}`, `${good}==`, `${good}\n`]) {
+      assert.ok(await compactVerify(spelling, key.published.key))
+      assert.equal(await reasonOf(verify, spelling), 'token_shape')
+    }
+  })
+
   it('is refused by one and the same answer, whatever is wrong', async () => {
     const answers = new Set<string>()
     for (const [, token] of Object.values(attacks).flat()) {
@@ -395,7 +445,9 @@ describe('a token', () => {
 
   it('is 503, never 401, where keys cannot be had', async () => {
     const find = async () => Promise.reject(new Problem('auth.issuer_unavailable'))
-    await assert.rejects(async () => makeVerifier({ find })(good, ''), { code: 'auth.issuer_unavailable' })
+    await assert.rejects(async () => makeVerifier({ find, onChange() {} })(good, ''), {
+      code: 'auth.issuer_unavailable',
+    })
   })
 })
 
@@ -438,10 +490,10 @@ describe('keys', () => {
       algorithm: 'RS256',
       key: short.publicKey.toCryptoKey({ name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }, true, ['verify']),
     }
-    assert.equal(await reasonOf(makeVerifier({ find: () => [published] }), signed), 'token_signature')
+    assert.equal(await reasonOf(makeVerifier({ find: () => [published], onChange() {} }), signed), 'token_signature')
     const p384 = await makeKey('ES384')
     const mixed = makeVerifier(
-      { find: () => [{ ...p384.published, algorithm: 'ES256' }] },
+      { find: () => [{ ...p384.published, algorithm: 'ES256' }], onChange() {} },
       { issuers: [makeIssuer({ algorithms: new Set(['ES256']) })] },
     )
     assert.equal(await reasonOf(mixed, await sign({ ...(await makeKey('ES256')) })), 'token_signature')

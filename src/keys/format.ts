@@ -22,8 +22,14 @@ const CRC_LENGTH = 6
 const RANDOM_LENGTH = SECRET_LENGTH + TAG_LENGTH + CRC_LENGTH
 /** Longer than any key can be. */
 export const MAX_KEY_LENGTH = 64
+const BEGINNING = /^[a-z][a-z0-9]{1,11}_(?:live|test)_/
 // Any prefix: the tag covers it, so a key made before the prefix was changed is still ours.
 const SHAPE = new RegExp(`^[a-z][a-z0-9]{1,11}_(?:live|test)_[0-9A-Za-z]{${RANDOM_LENGTH}}$`)
+
+/** Whether a text begins as keys do: it is meant for one, mistyped or cut off as it may be. */
+export function isKeyShaped(text: string): boolean {
+  return BEGINNING.test(text)
+}
 
 export function createKeyFormat(prefix: string, deploymentSecret: Buffer): KeyFormat {
   const mac = createHmacSha256(deploymentSecret, MAX_KEY_LENGTH)

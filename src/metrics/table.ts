@@ -55,6 +55,7 @@ export const table = {
     'How long what has arrived waits for its turn, over the last ten seconds.',
     { stat: ['p50', 'p99', 'max'] },
   ),
+  keyFetches: counter('ostiary_issuer_key_fetches', 'Fetches of keys of issuers.', { outcome: ['ok', 'failed'] }),
   workers: gauge('ostiary_workers', 'Workers that serve.'),
   replacements: counter('ostiary_worker_replacements', 'Workers that died and were replaced.'),
   generation: gauge('ostiary_config_generation', 'Number of the configuration in effect.'),

@@ -13,6 +13,7 @@ issuers:
     preset: github-actions
     issuer: https://token.actions.githubusercontent.com
     audience: [ostiary]
+    requiredClaims: { repository_owner: example }
 `
 const URL_OF_RESOURCE = 'https://ai.example.com'
 

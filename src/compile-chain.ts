@@ -1,0 +1,91 @@
+import { hash } from 'node:crypto'
+import type { Authenticator, Verdict } from '#auth/authenticate.ts'
+import type { Config } from '#config/schema.ts'
+import type { SecretValues } from '#config/secrets.ts'
+import type { Clock } from '#core/clock.ts'
+import type { VerifiedIdentity } from '#core/principal.ts'
+import { Problem } from '#core/problems.ts'
+import { REVOCATION_BOUND_MS } from '#core/revocation.ts'
+import { type CheckRevocation, createRevocationCheck } from '#issuers/check-revocation.ts'
+import { createIntrospector, type Introspector, type OnTrouble } from '#issuers/introspect.ts'
+import type { CompileGrants } from '#issuers/issuer.ts'
+import { requireAuthentication } from '#issuers/require-authentication.ts'
+import { TokenCache } from '#issuers/token-cache.ts'
+import { createTokenVerifier } from '#issuers/verify-token.ts'
+import { isKeyShaped } from '#keys/format.ts'
+import type { VerifyKey } from '#keys/verifier.ts'
+import { compileCeilings } from '#policy/compile-ceilings.ts'
+import type { ChangeFeed } from '#store/ports.ts'
+import type { RevocationLookup } from '#store/revocations-port.ts'
+import { compileIntrospections } from './compile-introspections.ts'
+import { compileIssuers, compileRequirements } from './compile-issuers.ts'
+import { compileKeySources } from './compile-key-sources.ts'
+import type { IssuerKeyLine } from './issuer-key-line.ts'
+
+/** What of a worker authenticates the calls of every generation. */
+export interface Credentials {
+  readonly verifyKey: VerifyKey
+  readonly issuerKeys: IssuerKeyLine
+  readonly revocations: RevocationLookup
+  readonly changes: ChangeFeed
+  readonly onIntrospection: OnTrouble
+  /** Origin of the public listener. */
+  readonly publicUrl: string
+  readonly clock: Clock
+}
+
+/** Tokens first, which are known by their shape; whatever else comes is a key, or nothing. */
+export function compileChain(
+  config: Config,
+  secrets: SecretValues,
+  { verifyKey, onIntrospection, revocations, changes, issuerKeys, clock }: Credentials,
+  open: AsyncDisposableStack,
+): Authenticator[] {
+  const issuers = compileIssuers(config)
+  if (issuers.length === 0) return [verifyKey]
+  const compileGrants: CompileGrants = ({ scopes, models }) =>
+    compileCeilings({ scopes, models, operations: null, cidrs: null })
+  const { cacheSize } = config.keys
+  const keys = open.use(issuerKeys.open(compileKeySources(config)))
+  const cache = open.use(new TokenCache({ size: cacheSize, changes, trustMs: REVOCATION_BOUND_MS, clock }))
+  keys.onChange((issuer, removed) => cache.forgetKeys(issuer, removed))
+  const checkRevocation = createRevocationCheck(revocations)
+  const verifyToken = createTokenVerifier({ issuers, keys, compileGrants, cache, checkRevocation, clock })
+  const { introspect, confirm } = createIntrospector({
+    ...{ keys, clock, compileGrants, cacheSize },
+    introspections: compileIntrospections(config, issuers, secrets, open),
+    isKeyShaped,
+    onTrouble: onIntrospection,
+  })
+  const requirements = compileRequirements(config)
+  return [
+    requireAuthentication(confirmed(verifyToken, confirm), requirements, clock),
+    requireAuthentication(unrevoked(introspect, cache, checkRevocation), requirements, clock),
+    verifyKey,
+  ]
+}
+
+/** What an authenticator says, if the second question says so too. */
+function confirmed(verify: Authenticator, confirm: Introspector['confirm']): Authenticator {
+  return (credential, source) => {
+    const take = (verdict: Verdict) =>
+      verdict === null || verdict instanceof Problem ? verdict : confirm(verdict, credential, source)
+    const verdict = verify(credential, source)
+    return verdict instanceof Promise ? verdict.then(take) : take(verdict)
+  }
+}
+
+/** Opaque tokens that their issuer calls active, unless the revocation list names them. */
+function unrevoked(introspect: Introspector['introspect'], cache: TokenCache, check: CheckRevocation): Authenticator {
+  return (credential, source) => {
+    const take = (verdict: VerifiedIdentity | Problem) => {
+      if (verdict instanceof Problem) return verdict
+      const digest = hash('sha256', credential, 'base64url')
+      if (cache.get(digest) === verdict) return verdict
+      return cache.load(digest, async () => (await check(verdict, null)) ?? { identity: verdict, signedBy: null })
+    }
+    const verdict = introspect(credential, source)
+    if (verdict === null) return null
+    return verdict instanceof Promise ? verdict.then(take) : take(verdict)
+  }
+}
