@@ -1,3 +1,4 @@
+import { dpopAlgorithms } from '#auth/dpop-algorithms.ts'
 import type { Config } from '#config/schema.ts'
 import { makeResourceMetadata, type ResourceMetadata } from '#gateway/resource-metadata.ts'
 import type { ClaimNames, Issuer } from '#issuers/issuer.ts'
@@ -23,6 +24,7 @@ export function compileIssuers(config: Config): Issuer[] {
       preset,
       claims: compileNames(preset.claims, issuer.claims),
       requiredClaims: new Map(Object.entries(issuer.requiredClaims)),
+      senderConstraint: issuer.senderConstraint,
       projects: issuer.projects.map(({ when, project, environment }) => ({
         when: new Map(Object.entries(when)),
         project,
@@ -60,8 +62,8 @@ export function compileResourceMetadata({ issuers }: Config, resource: string): 
   return makeResourceMetadata({
     resource,
     authorizationServers: all.filter(({ preset }) => !WITHOUT_CLIENTS.has(preset)).map(({ issuer }) => issuer),
-    dpopAlgorithms: [],
-    dpopRequired: false,
+    dpopAlgorithms,
+    dpopRequired: all.every(({ senderConstraint }) => senderConstraint === 'dpop'),
   })
 }
 

@@ -1,5 +1,4 @@
-import { createAuthenticate } from '#auth/authenticate.ts'
-import { checkSender } from '#auth/check-sender.ts'
+import { type CheckSender, createAuthenticate } from '#auth/authenticate.ts'
 import type { Config, ProviderConfig } from '#config/schema.ts'
 import type { SecretValues } from '#config/secrets.ts'
 import type { Generation } from '#gateway/generation.ts'
@@ -19,7 +18,7 @@ export function compileGeneration(
   number: number,
   config: Config,
   secrets: SecretValues,
-  credentials: Credentials,
+  { checkSender, ...credentials }: Credentials & { readonly checkSender: CheckSender },
 ): OpenGeneration {
   const open = new AsyncDisposableStack()
   const providers = Object.entries(config.providers).map(([name, provider]) =>

@@ -2,7 +2,9 @@ import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
+import { createReplayMemory } from '#auth/replay-memory.ts'
 import type { Config } from '#config/schema.ts'
+import { systemClock } from '#core/clock.ts'
 import { Problem } from '#core/problems.ts'
 import { createConnectionMemory, forgetConnections } from '#http/connection-table.ts'
 import { claimPort } from '#http/listener.ts'
@@ -85,6 +87,7 @@ class ThreadSupervisor implements Supervisor {
   #turn: Promise<void> = Promise.resolve()
   readonly #notRecording = new Set<number>()
   readonly #connections: SharedArrayBuffer
+  readonly #proofs: SharedArrayBuffer
   /** They outlive their workers: what was counted stays counted. */
   readonly #metrics = new Map<number, SharedArrayBuffer>()
   readonly meters = new Map<number, Meter>()
@@ -96,6 +99,7 @@ class ThreadSupervisor implements Supervisor {
     const { config } = options.generation
     const count = workerCount(config)
     this.#connections = createConnectionMemory(count, count * config.requests.maxConnections, randomInt(2 ** 32))
+    this.#proofs = createReplayMemory(config.dpop.rememberedProofs, systemClock)
     for (let index = 1; index <= count; index++) {
       const memory = createMetricsMemory()
       this.#metrics.set(index, memory)
@@ -131,6 +135,7 @@ class ThreadSupervisor implements Supervisor {
       pepper: this.#options.pepper,
       deploymentSecret: this.#options.deploymentSecret,
       connections: this.#connections,
+      proofs: this.#proofs,
       metrics: this.#metrics.get(index) as SharedArrayBuffer,
       counters: this.#options.limits.memory,
       epoch: this.#options.limits.epoch,

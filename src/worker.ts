@@ -24,6 +24,7 @@ import { table } from '#metrics/table.ts'
 import { compileCeilings } from '#policy/compile-ceilings.ts'
 import type { CallStore } from '#store/ports.ts'
 import { openClient, type SqliteCallStore, sqliteCallStore } from '#store/sqlite/call-store.ts'
+import { compileSender } from './compile-sender.ts'
 import { compileGeneration, type OpenGeneration } from './generation.ts'
 import { openIssuerKeyLine } from './issuer-key-line.ts'
 import type { KeyQuestion } from './issuer-keys.ts'
@@ -49,6 +50,8 @@ export interface WorkerSeed {
   readonly deploymentSecret: Uint8Array
   /** Counts of open connections, shared by all workers. */
   readonly connections: SharedArrayBuffer
+  /** Proofs of possession that were used, shared by all workers. */
+  readonly proofs: SharedArrayBuffer
   /** Numbers of this worker's metrics. */
   readonly metrics: SharedArrayBuffer
   /** Shared by all workers: rates, calls at once and budgets. */
@@ -116,9 +119,11 @@ async function run(seed: WorkerSeed): Promise<void> {
     () => performance.now(),
   )
   const publicUrl = listenerUrl(config.listeners.public, seed.port)
+  const checkSender = compileSender(config, seed)
   const compile = ({ number, config, secrets }: GenerationSeed) =>
     compileGeneration(number, config, SecretValues.fromTransferable(secrets), {
       verifyKey,
+      checkSender,
       publicUrl,
       issuerKeys,
       revocations: store.revocations,

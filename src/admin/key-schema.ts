@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox'
 import { budgetPeriods, budgetUnits, type KeyLimit, rateUnits } from '#core/key-bounds.ts'
+import type { Binding } from '#core/principal.ts'
 import type { KeyUpdate } from '#keys/keys.ts'
 
 /** No control characters: they would write to an operator's terminal, and PostgreSQL keeps no NUL. */
@@ -63,6 +64,20 @@ export const budget = Type.Object(
   strict,
 )
 
+const thumbprint = (of: string) =>
+  Type.String({
+    minLength: 43,
+    maxLength: 43,
+    description: `SHA-256 thumbprint of ${of}, base64url.`,
+    examples: ['0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'],
+  })
+
+/** As `cnf` says it in tokens (RFC 9449 §6.1, RFC 8705 §3.1), in our spelling. */
+export const binding = Type.Union([
+  Type.Object({ dpop_jkt: thumbprint('the public key of their DPoP proofs (RFC 7638)') }, strict),
+  Type.Object({ x5t_s256: thumbprint('their TLS certificate in DER') }, strict),
+])
+
 const names = (item: string) =>
   Type.Optional(
     Type.Union([Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64 }), Type.Null()], {
@@ -87,6 +102,11 @@ export const settings = {
       description: 'What it may spend; null = no bound.',
     }),
   ),
+  binding: Type.Optional(
+    Type.Union([...binding.anyOf, Type.Null()], {
+      description: 'With what callers must prove that the key is theirs; null = who bears it may use it.',
+    }),
+  ),
   metadata: Type.Optional(metadata),
 }
 
@@ -97,12 +117,19 @@ const body = Type.Object({
 })
 
 /** What a body says of a key, as the room of keys takes it; what it does not say stays absent. */
-export function toUpdate({ limits, expires_in: seconds, ...rest }: Static<typeof body>): KeyUpdate {
+export function toUpdate({ limits, binding: bound, expires_in: seconds, ...rest }: Static<typeof body>): KeyUpdate {
   return {
     ...(rest as KeyUpdate),
     ...(limits !== undefined && { limits: limits?.map(toLimit) ?? null }),
+    ...(bound !== undefined && { binding: bound && toBinding(bound) }),
     ...(seconds !== undefined && { lifetimeMs: seconds && seconds * 1000 }),
   }
+}
+
+function toBinding(sent: Static<typeof binding>): Binding {
+  return 'dpop_jkt' in sent
+    ? { kind: 'dpop', thumbprint: sent.dpop_jkt }
+    : { kind: 'certificate', thumbprint: sent.x5t_s256 }
 }
 
 function toLimit(sent: Static<typeof limit>): KeyLimit {

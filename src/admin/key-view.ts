@@ -1,7 +1,8 @@
 import Type, { type Static } from 'typebox'
 import type { KeyLimit } from '#core/key-bounds.ts'
+import type { Binding } from '#core/principal.ts'
 import type { KeyRecord, KeySecret, KeyStatus } from '#store/ports.ts'
-import { budget, environment, limit } from './key-schema.ts'
+import { binding, budget, environment, limit } from './key-schema.ts'
 
 const time = (description: string) => Type.Union([Type.String(), Type.Null()], { description, examples: [null] })
 const names = (description: string) =>
@@ -27,6 +28,10 @@ export const keyView = Type.Object({
   cidrs: names('Addresses that it may be used from; null = all.'),
   limits: Type.Union([Type.Array(limit), Type.Null()], { description: 'Rates and calls at once; null = none.' }),
   budgets: Type.Union([Type.Array(budget), Type.Null()], { description: 'What it may spend; null = no bound.' }),
+  binding: Type.Union([...binding.anyOf, Type.Null()], {
+    description: 'With what callers must prove that it is theirs; null = who bears it may use it.',
+    examples: [null],
+  }),
   metadata: Type.Record(Type.String(), Type.String(), { description: 'Names and values of your own.', examples: [{}] }),
   secrets: Type.Array(
     Type.Object({
@@ -67,6 +72,7 @@ export function viewKey(key: KeyRecord, now: number): KeyView {
     cidrs: key.cidrs && [...key.cidrs],
     limits: key.limits?.map(viewLimit) ?? null,
     budgets: key.budgets && [...key.budgets],
+    binding: key.binding && viewBinding(key.binding),
     metadata: key.metadata,
     secrets: status === 'active' || status === 'disabled' ? key.secrets.filter(works(now)).map(viewSecret) : [],
     version: key.version,
@@ -94,6 +100,10 @@ function works(now: number): (secret: KeySecret) => boolean {
 
 function viewSecret({ hint, createdAt, expiresAt }: KeySecret) {
   return { hint, created_at: toIso(createdAt), expires_at: toTime(expiresAt) }
+}
+
+function viewBinding({ kind, thumbprint }: Binding): Static<typeof binding> {
+  return kind === 'dpop' ? { dpop_jkt: thumbprint } : { x5t_s256: thumbprint }
 }
 
 function viewLimit(bound: KeyLimit): Static<typeof limit> {

@@ -25,7 +25,9 @@ function createAuthenticate(
 ) {
   const authenticate = create({ chain, checkSender })
   return async (headers: IncomingHttpHeaders, query: string) => {
-    const verdict = await authenticate({ headers, socket: { remoteAddress: '192.0.2.1' } } as IncomingMessage, query)
+    const verdict = await authenticate({ headers, socket: { remoteAddress: '192.0.2.1' } } as IncomingMessage, query, {
+      dpopNonce: null,
+    })
     if (verdict instanceof Problem) throw verdict
     return verdict
   }

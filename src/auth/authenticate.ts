@@ -20,10 +20,21 @@ export type CheckSender = (
   identity: VerifiedIdentity,
   credential: Credential,
   req: IncomingMessage,
+  notes: SenderNotes,
 ) => Problem | null | Promise<Problem | null>
 
+/** What the check of the sender leaves for the answer, whichever that will be. */
+export interface SenderNotes {
+  /** Nonce that the caller's proofs are to contain from now on (RFC 9449 §8.2); null = the one they have, or none. */
+  dpopNonce: string | null
+}
+
 /** The caller, or the refusal: 401. Throws what `readCredential` does, and `store.unavailable`. */
-export type Authenticate = (req: IncomingMessage, query: string) => Principal | Problem | Promise<Principal | Problem>
+export type Authenticate = (
+  req: IncomingMessage,
+  query: string,
+  notes: SenderNotes,
+) => Principal | Problem | Promise<Principal | Problem>
 
 interface AuthenticateOptions {
   /** The first authenticator that owns the credential decides. What none owns is refused like a wrong key. */
@@ -33,25 +44,30 @@ interface AuthenticateOptions {
 
 /** Answers at once where nobody has to be waited for, as with a key that is known here. */
 export function createAuthenticate({ chain, checkSender }: AuthenticateOptions): Authenticate {
-  const ask = (from: number, credential: Credential, req: IncomingMessage): ReturnType<Authenticate> => {
+  const ask = (
+    from: number,
+    credential: Credential,
+    req: IncomingMessage,
+    notes: SenderNotes,
+  ): ReturnType<Authenticate> => {
     const authenticator = chain[from]
     if (authenticator === undefined) return unrecognised
     const take = (verdict: Verdict) => {
-      if (verdict === null) return ask(from + 1, credential, req)
-      return verdict instanceof Problem ? verdict : prove(verdict, credential, req)
+      if (verdict === null) return ask(from + 1, credential, req, notes)
+      return verdict instanceof Problem ? verdict : prove(verdict, credential, req, notes)
     }
     const answer = authenticator(credential.text, req.socket.remoteAddress ?? '')
     return answer instanceof Promise ? answer.then(take) : take(answer)
   }
-  const prove = (identity: VerifiedIdentity, credential: Credential, req: IncomingMessage) => {
+  const prove = (identity: VerifiedIdentity, credential: Credential, req: IncomingMessage, notes: SenderNotes) => {
     if (identity.binding === null && !credential.dpop) return identity as Principal
-    const refusal = checkSender(identity, credential, req)
+    const refusal = checkSender(identity, credential, req, notes)
     if (refusal instanceof Promise) return refusal.then(refused => refused ?? (identity as Principal))
     return refusal ?? (identity as Principal)
   }
-  return (req, query) => {
+  return (req, query, notes) => {
     const credential = readCredential(req.headers, query)
-    return credential === null ? missing : ask(0, credential, req)
+    return credential === null ? missing : ask(0, credential, req, notes)
   }
 }
 

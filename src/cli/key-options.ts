@@ -1,9 +1,10 @@
 import { budgetPeriods, budgetUnits, rateUnits } from '#core/key-bounds.ts'
 import { Problem } from '#core/problems.ts'
 import { toSeconds } from './arguments.ts'
+import { type BindingOptions, readBinding } from './key-binding.ts'
 
 /** The options of `keys create` and `keys update` that say what a key may do. */
-interface SettingOptions {
+interface SettingOptions extends BindingOptions {
   readonly models?: string[] | undefined
   readonly scopes?: string[] | undefined
   readonly operations?: string[] | undefined
@@ -17,6 +18,7 @@ interface SettingOptions {
 /** The members of a body that they stand for; what is not named stays absent. Throws `cli.usage`. */
 export function readSettings(options: SettingOptions): Record<string, unknown> {
   const { models, scopes, operations, cidr, limit, budget, expires, metadata } = options
+  const binding = readBinding(options)
   return {
     ...(models && { models: readNames(models) }),
     ...(scopes && { scopes: readNames(scopes) }),
@@ -24,6 +26,7 @@ export function readSettings(options: SettingOptions): Record<string, unknown> {
     ...(cidr && { cidrs: readNames(cidr) }),
     ...(limit && { limits: unlessNone(limit, readLimit) }),
     ...(budget && { budgets: unlessNone(budget, readBudget) }),
+    ...(binding !== undefined && { binding }),
     ...(expires !== undefined && { expires_in: toSeconds('--expires', expires) }),
     ...(metadata && { metadata: Object.fromEntries(unlessNone(metadata, readTag) ?? []) }),
   }

@@ -11,6 +11,10 @@ const settings = {
   cidr: texts('CIDR,…|all', 'addresses that it may be used from, such as 10.0.0.0/8'),
   limit: texts('LIMIT', 'such as requests=20/1m, tokens=100000/1d, concurrency=5; none'),
   budget: texts('BUDGET', 'such as usd=10/month or tokens=1000000/day; none'),
+  'dpop-key': text('THUMBPRINT|none', 'callers must prove that they hold this key (DPoP); none'),
+  'dpop-key-file': text('FILE', 'the same, by its public key as JWK or PEM'),
+  certificate: text('THUMBPRINT|none', 'callers must present this TLS certificate; none'),
+  'certificate-file': text('FILE', 'the same, by the certificate as PEM'),
   expires: text('30d|12h|never', 'when it ends'),
   metadata: texts('NAME=VALUE', 'what you want to keep beside it; none'),
 } as const

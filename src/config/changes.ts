@@ -16,6 +16,7 @@ const FIXED = [
   'counters',
   'usage',
   'overload',
+  'dpop',
   'drainTimeoutMs',
   'log',
 ]

@@ -37,6 +37,7 @@ const defaults = {
     maxNewConnectionsPerAddress: 500,
     uncappedAddresses: ['127.0.0.1', '::1'],
   },
+  dpop: { requireNonce: false, maxAgeSeconds: 60, clockSkewSeconds: 5, rememberedProofs: 1_048_576 },
   overload: { maxDelayMs: 1000, maxFailuresPerSecond: 100 },
   issuers: {},
   providers: {

@@ -136,6 +136,14 @@ export const issuersSchema = map(
         description: 'Whether the names in the addresses of this issuer may resolve to private addresses.',
         examples: [true],
       },
+      senderConstraint: {
+        type: 'string',
+        enum: ['none', 'dpop', 'certificate', 'any'],
+        default: 'none' as unknown,
+        description:
+          'To what tokens of this issuer must be bound (`cnf`, RFC 7800): to a key that callers prove with DPoP, to the certificate of their connection, to either, or to nothing. A token that is bound is never taken without proof, whatever stands here.',
+        examples: ['dpop'],
+      },
       project: {
         ...projectId,
         'x-default': '`proj_default`; none where there are `projects`',

@@ -1,5 +1,6 @@
 import { checkOrigin, checkPostgresUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
 import { auditSchema } from './schema-audit.ts'
+import { dpopSchema } from './schema-dpop.ts'
 import { issuersSchema } from './schema-issuers.ts'
 import { leakReportsSchema } from './schema-leak-reports.ts'
 import { budgetsSchema, countersSchema, limitsSchema } from './schema-limits.ts'
@@ -210,6 +211,7 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
   requests,
   overload: overloadSchema,
   issuers: issuersSchema,
+  dpop: dpopSchema,
   providers: providersSchema,
   models: modelsSchema,
   limits: limitsSchema,

@@ -27,6 +27,11 @@ export const callProblems = {
     title: 'A stronger or more recent authentication is required',
     help: 'Log in again as the challenge says (`acr_values`, `max_age`; RFC 9470) and call with the new token. `issuers.*.authentication` is what is asked for.',
   },
+  'auth.too_many_proofs': {
+    status: 503,
+    title: 'There is no room to remember the proof of possession',
+    help: 'Try again shortly with a new proof. The operator raises `dpop.rememberedProofs`, or lowers `dpop.maxAgeSeconds`.',
+  },
   'auth.issuer_unavailable': {
     status: 503,
     title: 'The token cannot be checked now',

@@ -6,6 +6,7 @@ import { mayUse } from '#policy/authorize.ts'
 import type { Admitted } from '#policy/check-address.ts'
 import type { Catalog } from '#providers/catalog.ts'
 import type { Call } from './call.ts'
+import { nonceHeader } from './challenge.ts'
 import { expiryHeader } from './expiry-header.ts'
 import type { Generation } from './generation.ts'
 import { countedAs, limitFacts } from './limit-call.ts'
@@ -50,6 +51,7 @@ export async function answerKey(
     'no-store',
     'x-request-id',
     call.id,
+    ...nonceHeader(call),
     ...expiryHeader(call),
   ]
   call.answer = () => {

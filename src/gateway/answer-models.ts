@@ -4,6 +4,7 @@ import type { Permitted } from '#policy/permit.ts'
 import type { Catalog, ModelTarget } from '#providers/catalog.ts'
 import type { FormatName } from '#providers/wire-format.ts'
 import type { Call } from './call.ts'
+import { nonceHeader } from './challenge.ts'
 import { expiryHeader } from './expiry-header.ts'
 import { limitHeaders } from './limit-headers.ts'
 import type { ModelsRoute } from './routes.ts'
@@ -23,7 +24,7 @@ export function answerModels(call: Call, route: ModelsRoute, principal: Permitte
   call.bytesOut = Buffer.byteLength(body)
   const headers = ['content-type', 'application/json', 'content-length', String(call.bytesOut), 'x-request-id', call.id]
   if (route.format === 'anthropic') headers.push('request-id', call.id)
-  headers.push(...expiryHeader(call), ...limitHeaders(route.format, call.ticket, call.at))
+  headers.push(...nonceHeader(call), ...expiryHeader(call), ...limitHeaders(route.format, call.ticket, call.at))
   call.answer = () => {
     call.answer = null
     call.res.writeHead(200, headers)

@@ -52,6 +52,8 @@ export class Call {
   gone = false
   /** The provider refused its credential, and was asked with the one before. */
   usedPreviousCredential = false
+  /** Nonce that the caller's proofs are to contain from now on; null = nothing to tell. */
+  dpopNonce: string | null = null
   /** What it took of its limits; null = it has none. */
   ticket: Ticket | null = null
   /** Of the model; null = none is known. */

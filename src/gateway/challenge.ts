@@ -1,17 +1,34 @@
+import { dpopChallenge } from '#auth/dpop-challenge.ts'
 import type { Problem } from '#core/problems.ts'
 import type { Call } from './call.ts'
 
-/**
- * What `WWW-Authenticate` says beside a 401. RFC 6750 §3.1: no error code where no credential was sent. RFC 9728 §5.1: where to
- * learn who gives out tokens, if anybody does.
- */
-export function challengeOf({ resourceMetadataUrl }: Call, problem: Problem): string {
-  const where = resourceMetadataUrl === null ? '' : `, resource_metadata="${resourceMetadataUrl}"`
-  return `Bearer realm="ostiary"${errorOf(problem)}${where}`
+const NONE: readonly string[] = []
+/** A credential was presented with a proof of possession: the challenge is of the same scheme (RFC 9449 §7.1). */
+const WITH_PROOF = /(?:^|,) *dpop +[^ ]/i
+
+/** Names and values of what tells a caller how to authenticate: a challenge beside each 401, and a nonce for proofs. */
+export function challengeHeaders(call: Call, problem: Problem): readonly string[] {
+  // A check that knows better than this what is asked for has said so.
+  const isChallenged = problem.status !== 401 || problem.headers?.['www-authenticate'] !== undefined
+  if (isChallenged) return nonceHeader(call)
+  return ['www-authenticate', challengeOf(call, problem), ...nonceHeader(call)]
 }
 
-function errorOf(problem: Problem): string {
-  if (problem.code === 'auth.missing_credential') return ''
-  if (problem.challenge !== undefined) return `, ${problem.challenge}`
-  return ', error="invalid_token", error_description="The credential is not valid"'
+/** The nonce that the caller's proofs are to contain from now on, if it is another (RFC 9449 §8.2, §9); else nothing. */
+export function nonceHeader({ dpopNonce }: Call): readonly string[] {
+  return dpopNonce === null ? NONE : ['dpop-nonce', dpopNonce]
+}
+
+/**
+ * RFC 6750 §3.1: no error code where no credential was sent. RFC 9728 §5.1: where to learn who gives out tokens, if anybody does.
+ */
+function challengeOf({ req, resourceMetadataUrl }: Call, problem: Problem): string {
+  const where = resourceMetadataUrl === null ? '' : `, resource_metadata="${resourceMetadataUrl}"`
+  if (problem.code === 'auth.missing_credential') return `Bearer realm="ostiary"${where}`
+  const isProved = WITH_PROOF.test(req.headers.authorization ?? '')
+  if (problem.challenge !== undefined) {
+    return `${isProved ? 'DPoP' : 'Bearer'} realm="ostiary", ${problem.challenge}${where}`
+  }
+  if (isProved) return dpopChallenge('invalid_token') + where
+  return `Bearer realm="ostiary", error="invalid_token", error_description="The credential is not valid"${where}`
 }

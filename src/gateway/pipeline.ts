@@ -27,7 +27,7 @@ export function createPipeline(options: PipelineOptions) {
     generation.enter()
     try {
       const route = call.routed(findRoute(req)) // a dead end waits until the caller is known
-      const verdict = await authenticate(req, route.query) // 400 503
+      const verdict = await authenticate(req, route.query, call) // 400 503
       if (verdict instanceof Problem) return overload.refuse(call, verdict) // 401, or 503 while overloaded
       const principal = call.identified(verdict)
       overload.enter(call, principal) // 503: beyond its project's share, while overloaded

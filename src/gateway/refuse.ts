@@ -1,6 +1,6 @@
 import { type Problem, problemTypes } from '#core/problems.ts'
 import type { Call } from './call.ts'
-import { challengeOf } from './challenge.ts'
+import { challengeHeaders } from './challenge.ts'
 import { expiryHeader } from './expiry-header.ts'
 import { limitHeaders } from './limit-headers.ts'
 import { renderProblem } from './render-problem.ts'
@@ -35,7 +35,7 @@ export function refuse(call: Call, problem: Problem): void {
   ]
   if (format === 'anthropic') headers.push('request-id', call.id)
   headers.push(...expiryHeader(call), ...limitHeaders(format, call.ticket, call.at))
-  if (problem.status === 401) headers.push('www-authenticate', challengeOf(call, problem))
+  headers.push(...challengeHeaders(call, problem))
   if (problem.status === 503 && problem.headers?.['retry-after'] === undefined) headers.push('retry-after', '1')
   for (const [name, value] of Object.entries(problem.headers ?? {})) headers.push(name, value)
   res.statusCode = problem.status

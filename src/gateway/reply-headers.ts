@@ -1,4 +1,5 @@
 import type { Call } from './call.ts'
+import { nonceHeader } from './challenge.ts'
 import { expiryHeader } from './expiry-header.ts'
 import { limitHeaders } from './limit-headers.ts'
 import type { Reply } from './reply.ts'
@@ -23,6 +24,7 @@ const KEPT_BACK = new Set([
   'clear-site-data',
   'service-worker-allowed',
   'www-authenticate',
+  'dpop-nonce',
   'x-request-id',
   'request-id',
   'openai-organization',
@@ -54,7 +56,7 @@ export function replyHeaders(call: Call, reply: Reply, events: boolean): string[
   if (events) headers.push('cache-control', 'no-store', 'x-accel-buffering', 'no')
   headers.push('x-request-id', call.id, 'x-ostiary-overhead-ms', call.overheadMs().toFixed(2))
   if (call.route?.format === 'anthropic') headers.push('request-id', call.id)
-  headers.push(...expiryHeader(call))
+  headers.push(...nonceHeader(call), ...expiryHeader(call))
   if (call.route !== null) headers.push(...limitHeaders(call.route.format, call.ticket, call.at))
   if (reply.status >= 400) headers.push('x-ostiary-upstream-status', String(reply.status))
   return headers

@@ -42,6 +42,7 @@ export function makeIssuer(otherwise: Partial<Issuer> = {}): Issuer {
     preset,
     claims: preset.claims,
     requiredClaims: new Map(),
+    senderConstraint: 'none',
     projects: [],
     project: 'proj_default',
     environment: 'live',

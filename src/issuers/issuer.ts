@@ -27,6 +27,8 @@ export interface Issuer {
   readonly claims: ClaimNames
   /** Claim → what it must be or contain. */
   readonly requiredClaims: ReadonlyMap<string, string>
+  /** To what tokens must be bound: a DPoP key, a certificate, either, or neither. */
+  readonly senderConstraint: 'none' | 'dpop' | 'certificate' | 'any'
   /** The first that fits decides. */
   readonly projects: readonly ProjectRule[]
   /** Where no rule of projects fits; null = such tokens are refused. */

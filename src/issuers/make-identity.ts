@@ -1,4 +1,5 @@
 import type { Binding, TokenFacts, VerifiedIdentity } from '#core/principal.ts'
+import { checkBinding } from './check-binding.ts'
 import { holdsAll, readClaim, readIdentifier } from './claims.ts'
 import type { Claims, CompileGrants, GrantRule, Issuer } from './issuer.ts'
 import type { TokenFault } from './token-faults.ts'
@@ -18,6 +19,8 @@ export function makeIdentity(
   if (issuer.clientIds !== null && (token.client === null || !issuer.clientIds.has(token.client))) return 'token_client'
   const binding = bindingOf(claims.cnf)
   if (typeof binding === 'string') return binding
+  const unbound = checkBinding(binding, issuer)
+  if (unbound !== null) return unbound
   const place = issuer.projects.find(({ when }) => holdsAll(claims, when)) ?? issuer
   if (place.project === null) return 'token_project'
   const rules = issuer.grants.filter(({ when }) => holdsAll(claims, when))

@@ -30,6 +30,8 @@ export const tokenFaults = {
   token_subject: 'does not say whom it is about',
   token_identifier: 'a client, session or token id that is no text of 1 to 255 printable ASCII characters',
   token_confirmation: 'bound to what is not understood (`cnf`)',
+  token_not_bound: 'bound to nothing, where the issuer’s tokens must be',
+  token_bound_otherwise: 'bound to another thing than the issuer’s tokens must be',
   token_project: 'of no project',
 } as const satisfies Record<`token_${string}`, string>
 

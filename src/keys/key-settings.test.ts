@@ -23,6 +23,8 @@ const good: readonly Partial<KeySettings>[] = [
       { unit: 'tokens', amount: 1, period: 'day' },
     ],
   },
+  { binding: { kind: 'dpop', thumbprint: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' } },
+  { binding: { kind: 'certificate', thumbprint: 'A'.repeat(43) } },
   { metadata: { team: '🔑' } },
 ]
 for (const settings of good) {
@@ -30,6 +32,10 @@ for (const settings of good) {
 }
 
 const bad: readonly (readonly [Partial<KeySettings>, RegExp])[] = [
+  [{ binding: { kind: 'dpop', thumbprint: 'A'.repeat(42) } }, /^binding: "A+" is no SHA-256 thumbprint/],
+  [{ binding: { kind: 'dpop', thumbprint: 'A'.repeat(44) } }, /no SHA-256 thumbprint/],
+  [{ binding: { kind: 'certificate', thumbprint: `${'A'.repeat(42)}B` } }, /no SHA-256 thumbprint/],
+  [{ binding: { kind: 'certificate', thumbprint: 'ab:'.repeat(14) } }, /no SHA-256 thumbprint/],
   [{ scopes: [] }, /^scopes: an empty list allows nothing/],
   [{ scopes: ['chat:write'] }, /^scopes: "chat:write" is no scope; there are chat:create, /],
   [{ scopes: ['chat:create', 'chat:create'] }, /twice/],

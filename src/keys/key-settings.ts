@@ -8,7 +8,7 @@ import { checkMetadata } from './metadata.ts'
 /** What may be said of a key when it is made and later; null = no such ceiling. */
 export type KeySettings = Pick<
   KeyRecord,
-  'scopes' | 'models' | 'operations' | 'cidrs' | 'limits' | 'budgets' | 'metadata'
+  'scopes' | 'models' | 'operations' | 'cidrs' | 'limits' | 'budgets' | 'binding' | 'metadata'
 >
 
 export const NO_SETTINGS: KeySettings = {
@@ -18,6 +18,7 @@ export const NO_SETTINGS: KeySettings = {
   cidrs: null,
   limits: null,
   budgets: null,
+  binding: null,
   metadata: {},
 }
 
@@ -39,6 +40,7 @@ export function checkSettings(settings: KeySettings): void {
   checkBounds('limits', settings.limits, limitKey)
   checkBounds('budgets', settings.budgets, budget => `${budget.unit} a ${budget.period}`)
   checkAmounts(settings)
+  checkBinding(settings)
   checkMetadata(settings.metadata)
 }
 
@@ -91,6 +93,14 @@ function checkAmounts({ limits, budgets }: KeySettings): void {
       refuse(`${unit}: ${amount} is no amount; ${unit === 'usd' ? 'at most six decimals' : 'a whole number'} above 0`)
     }
   }
+}
+
+/** SHA-256 in base64url: 256 bits in 43 characters, of the last of which two bits are zero (RFC 7638 §3.1, RFC 8705 §3.1). */
+const THUMBPRINT = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/
+
+function checkBinding({ binding }: KeySettings): void {
+  if (binding === null || THUMBPRINT.test(binding.thumbprint)) return
+  refuse(`binding: ${JSON.stringify(binding.thumbprint)} is no SHA-256 thumbprint in base64url, of 43 characters`)
 }
 
 function list(names: Iterable<string>): string {

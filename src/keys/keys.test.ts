@@ -69,6 +69,7 @@ test('mints a working key, and stores its digest and hint but not its text', asy
       cidrs: null,
       limits: null,
       budgets: null,
+      binding: null,
       metadata: {},
       version: 1,
       createdAt: NOW,

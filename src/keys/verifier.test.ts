@@ -35,6 +35,7 @@ function recordOf(text: string, over: Partial<CallKey> = {}): CallKey {
     cidrs: null,
     limits: null,
     budgets: null,
+    binding: null,
     digest: digestOf(text),
     secretExpiresAt: null,
     expiresAt: null,

@@ -48,7 +48,8 @@ export function createKeyVerifier(options: KeyVerifierOptions): VerifyKey {
 
 /** A key as the cache keeps it: the identity is made once, whatever the number of calls. */
 function know(key: CallKey, ceilings: Ceilings): KnownKey {
-  const { id, project, environment, expiresAt, limits, budgets, disabledAt, revokedAt, digest, secretExpiresAt } = key
+  const { id, project, environment, expiresAt, limits, budgets, binding } = key
+  const { disabledAt, revokedAt, digest, secretExpiresAt } = key
   const identity: VerifiedIdentity = {
     kind: 'api_key',
     id,
@@ -59,7 +60,7 @@ function know(key: CallKey, ceilings: Ceilings): KnownKey {
     limits,
     budgets,
     roles: [],
-    binding: null,
+    binding,
     token: null,
   }
   return { identity: Object.freeze(identity), digest, secretExpiresAt, disabledAt, revokedAt }

@@ -2,7 +2,7 @@ import type { CallKey } from './ports.ts'
 
 /** All that a call needs of a key, by the digest of the secret it was made with; the digest is the one parameter. */
 export const CALL_KEY = `select s.digest, s.expires_at as secret_expires_at, k.id, k.project_id, k.environment, k.scopes,
-  k.models, k.operations, k.cidrs, k.limits, k.budgets, k.expires_at, k.disabled_at, k.revoked_at
+  k.models, k.operations, k.cidrs, k.limits, k.budgets, k.binding, k.expires_at, k.disabled_at, k.revoked_at
   from key_secrets s join keys k on k.id = s.key_id where s.digest = `
 
 /** A row of that statement; JSON as text. */
@@ -18,6 +18,7 @@ export interface CallKeyRow {
   readonly cidrs: string | null
   readonly limits: string | null
   readonly budgets: string | null
+  readonly binding: string | null
   readonly expires_at: number | null
   readonly disabled_at: number | null
   readonly revoked_at: number | null
@@ -36,6 +37,7 @@ export function toCallKey(row: CallKeyRow): CallKey {
     cidrs: list(row.cidrs),
     limits: list(row.limits),
     budgets: list(row.budgets),
+    binding: row.binding === null ? null : JSON.parse(row.binding),
     expiresAt: row.expires_at,
     disabledAt: row.disabled_at,
     revokedAt: row.revoked_at,

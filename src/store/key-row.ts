@@ -21,6 +21,7 @@ const COLUMNS = {
   cidrs: 'cidrs',
   limits: 'limits',
   budgets: 'budgets',
+  binding: 'binding',
   metadata: 'metadata',
   createdAt: 'created_at',
   createdBy: 'created_by',
@@ -57,6 +58,7 @@ export function toRecord(row: Selectable<KeysTable>, secrets: readonly KeySecret
     cidrs: parse(row.cidrs),
     limits: parse(row.limits),
     budgets: parse(row.budgets),
+    binding: parse(row.binding),
     metadata: JSON.parse(row.metadata),
     version: row.version,
     createdAt: row.created_at,
@@ -98,6 +100,6 @@ export function toSecret(row: Selectable<KeySecretsTable>): KeySecret {
   }
 }
 
-function parse<T>(json: string | null): readonly T[] | null {
+function parse<T>(json: string | null): T | null {
   return json === null ? null : JSON.parse(json)
 }

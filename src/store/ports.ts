@@ -3,7 +3,7 @@ import type { Checkpoint, Heads } from '#core/checkpoint.ts'
 import type { ChangeEvent, GatewayEvent, OstiaryEvent } from '#core/events.ts'
 import type { KeyBudget, KeyLimit } from '#core/key-bounds.ts'
 import type { AdminScope } from '#core/operator.ts'
-import type { Environment } from '#core/principal.ts'
+import type { Binding, Environment } from '#core/principal.ts'
 import type { UsageDelta } from '#core/usage-delta.ts'
 import type { AllowanceStore } from './allowances-port.ts'
 import type { RevocationLookup, RevocationStore } from './revocations-port.ts'
@@ -70,6 +70,8 @@ export interface KeyRecord {
   readonly cidrs: readonly string[] | null
   readonly limits: readonly KeyLimit[] | null
   readonly budgets: readonly KeyBudget[] | null
+  /** With what callers must prove that it is theirs; null = who bears it may use it. */
+  readonly binding: Binding | null
   readonly metadata: Metadata
   /** Counts the changes; uses are none. */
   readonly version: number
@@ -118,6 +120,7 @@ export interface CallKey
     | 'cidrs'
     | 'limits'
     | 'budgets'
+    | 'binding'
     | 'expiresAt'
     | 'disabledAt'
     | 'revokedAt'

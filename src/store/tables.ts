@@ -44,6 +44,7 @@ export interface KeysTable {
   cidrs: string | null
   limits: string | null
   budgets: string | null
+  binding: string | null
   metadata: string
   version: number
   created_at: number

@@ -133,6 +133,7 @@ function secretsBehave(withStore: WithStore): void {
       cidrs: ['10.0.0.0/8', '::1'],
       limits: [{ unit: 'requests', amount: 5, windowSeconds: 60 }],
       budgets: [{ unit: 'usd', amount: 0.5, period: 'month' }],
+      binding: { kind: 'dpop', thumbprint: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' },
     } as const
     await store.keys.insert(key('key_1', { ...ceilings, expiresAt: 9, disabledAt: 8 }), keyEvent('evt_1'))
     assert.deepEqual(await store.keys.findByDigest(digestOf('key_1')), {
@@ -165,6 +166,7 @@ function changesBehave(withStore: WithStore): void {
       scopes: ['chat:create'],
       limits: [{ unit: 'requests' as const, amount: 5, windowSeconds: 60 }],
       budgets: [{ unit: 'usd' as const, amount: 0.5, period: 'month' as const }],
+      binding: { kind: 'certificate' as const, thumbprint: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' },
       metadata: { team: 'a', 'cost.center': '7' },
       disabledAt: 5,
     }
@@ -178,10 +180,10 @@ function changesBehave(withStore: WithStore): void {
     assert.deepEqual(told, ['key_2'])
     assert.equal((await database.query('select seq from changes')).length, 1)
     const [back] = await store.keys.change(['key_2'], NOW, () => ({
-      set: { scopes: null, disabledAt: null },
+      set: { scopes: null, binding: null, disabledAt: null },
       events: [],
     }))
-    assert.deepEqual([back?.scopes, back?.disabledAt, back?.version], [null, null, 3])
+    assert.deepEqual([back?.scopes, back?.binding, back?.disabledAt, back?.version], [null, null, null, 3])
   })
 
   withStore('what stands against one change undoes them all', async (store, database) => {

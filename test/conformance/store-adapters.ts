@@ -104,6 +104,7 @@ export function key(id: string, { digest, ...over }: Partial<KeyRecord> & { dige
     cidrs: null,
     limits: null,
     budgets: null,
+    binding: null,
     metadata: {},
     version: 1,
     createdAt,

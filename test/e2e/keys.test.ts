@@ -181,6 +181,7 @@ describe('the life of a key', () => {
         { unit: 'concurrency', amount: 2 },
       ],
       budgets: [{ unit: 'usd', amount: 10.5, period: 'month' }],
+      binding: { dpop_jkt: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' },
       metadata: { team: 'a' },
     }
     const { id, secret, etag } = await mint({ ...settings, name: 'all of it', expires_in: 3600 })
@@ -194,12 +195,20 @@ describe('the life of a key', () => {
     const listed = await admin('GET', '/api/keys?metadata=team%3Da&name=all%20of%20it&status=active&environment=test')
     assert.deepEqual(listed.json, { keys: [key], next: null })
 
-    const update = { name: 'less', scopes: null, limits: null, budgets: null, metadata: {}, expires_in: 7200 }
+    const update = {
+      name: 'less',
+      scopes: null,
+      limits: null,
+      budgets: null,
+      binding: null,
+      metadata: {},
+      expires_in: 7200,
+    }
     const changed = await admin('PATCH', `/api/keys/${id}`, update)
     assert.equal(changed.status, 200, JSON.stringify(changed.json))
     const now = changed.json.key
     assert.deepEqual([now.name, now.scopes, now.limits, now.budgets, now.metadata], ['less', null, null, null, {}])
-    assert.deepEqual([now.models, now.version], [['gpt-*'], 2])
+    assert.deepEqual([now.binding, now.models, now.version], [null, ['gpt-*'], 2])
     assert.ok(Date.parse(now.expires_at) > Date.parse(key.expires_at) + 3_500_000)
     const [, event] = await eventsOf(id)
     assert.deepEqual(event?.detail?.before, {
@@ -208,6 +217,7 @@ describe('the life of a key', () => {
         { unit: 'requests', amount: 20, windowSeconds: 60 },
         { unit: 'concurrency', amount: 2 },
       ],
+      binding: { kind: 'dpop', thumbprint: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' },
       name: 'all of it',
       expires_at: Date.parse(key.expires_at),
     })

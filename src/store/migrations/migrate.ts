@@ -8,6 +8,7 @@ import { auditChains } from './0004-audit-chains.ts'
 import { operatorTokens } from './0005-operator-tokens.ts'
 import { usageAllowances } from './0006-usage-allowances.ts'
 import { keyListIndexes } from './0007-key-list-indexes.ts'
+import { keyBinding } from './0008-key-binding.ts'
 import { revocations } from './0009-revocations.ts'
 import type { Columns } from './columns.ts'
 
@@ -23,6 +24,7 @@ function migrations(columns: Columns): Record<string, Migration> {
     '0005-operator-tokens': operatorTokens(columns),
     '0006-usage-allowances': usageAllowances(columns),
     '0007-key-list-indexes': keyListIndexes(columns),
+    '0008-key-binding': keyBinding(columns),
     '0009-revocations': revocations(columns),
   }
 }
