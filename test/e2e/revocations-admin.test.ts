@@ -203,7 +203,7 @@ describe('ostiary revocations', () => {
   test('create refuses tokens that cannot be named, with advice, and never repeats them', async () => {
     const now = Math.floor(Date.now() / 1000)
     const wrong: readonly (readonly [string, RegExp])[] = [
-      [await issuer.sign({ sub: 'kim', jti: undefined }), /no jti[^]*\("kim"\) with --subject/],
+      [await issuer.sign({ sub: 'kim', jti: undefined }), /no jti.*\("kim"\) with --subject/],
       [await issuer.sign({ sub: 'kim', jti: 7 }), /no jti/],
       [await issuer.sign({ sub: 'kim', exp: now - 5 }), /has ended/],
       [await issuer.sign({ sub: 'kim', iss: 'https://elsewhere.example.com' }), /no issuer "https:\/\/elsewhere/],
