@@ -55,9 +55,10 @@ interface Kept {
 export function createIssuerKeySource({ log, onChange, onFetched }: IssuerKeyOptions): IssuerKeySource {
   let current = new Map<string, Kept>()
   let next = new Map<string, Kept>()
+  /** Sources whose trouble is in the log. */
+  const failing = new Set<string>()
 
   const open = (source: KeySource): Kept => {
-    let failing = false
     const set = new KeySet({
       source,
       fetch: fetcherOf(source),
@@ -67,11 +68,13 @@ export function createIssuerKeySource({ log, onChange, onFetched }: IssuerKeyOpt
       onChange: published => current.get(source.id)?.set === set && onChange(published),
       onFetched(failure) {
         onFetched(failure === null ? 'ok' : 'failed')
-        if (failure === null && failing) log.info({ issuer: source.name }, 'keys of an issuer are fetched again')
-        if (failure !== null && !failing) {
-          log.error({ issuer: source.name, code: failure.code, err: failure }, 'keys of an issuer cannot be fetched')
+        const { id, name } = source
+        if (failure === null) {
+          if (failing.delete(id)) log.info({ issuer: name }, 'keys of an issuer are fetched again')
+        } else if (!failing.has(id)) {
+          failing.add(id)
+          log.error({ issuer: name, code: failure.code, err: failure }, 'keys of an issuer cannot be fetched')
         }
-        failing = failure !== null
       },
     })
     return { source, set }
@@ -90,6 +93,7 @@ export function createIssuerKeySource({ log, onChange, onFetched }: IssuerKeyOpt
     for (const { set } of current.values()) set.close()
     current = next
     next = new Map()
+    for (const id of failing) if (!current.has(id)) failing.delete(id)
     for (const { set } of current.values()) {
       set.tick()
       onChange(set.published())

@@ -290,6 +290,14 @@ const refusals: [yaml: string, ...lines: string[]][] = [
   [issuer('project: proj_x'), AUDIENCE_MISSING],
   [issuer('audience: []'), 'ostiary.yaml:1:51: issuers.a.audience: must name an audience'],
   [
+    issuer('audience: [x], jwksFile: k.json, jwksUrl: "https://id.example.com/k"'),
+    'ostiary.yaml:1:66: issuers.a.jwksFile: must not be set beside jwksUrl: keys are taken from one place',
+  ],
+  [
+    issuer('audience: [x], jwks: { refreshSeconds: 0 }'),
+    'ostiary.yaml:1:74: issuers.a.jwks.refreshSeconds: must be an integer from 1 to 86400',
+  ],
+  [
     issuer('audience: [x], clientIds: []'),
     'ostiary.yaml:1:66: issuers.a.clientIds: must name a client, or be left out',
   ],

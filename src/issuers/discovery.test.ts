@@ -94,6 +94,8 @@ const refused: readonly (readonly [uri: unknown, issuer?: string, allowPrivateNe
   ['https://127.0.0.1/set'],
   ['https://localhost/set'],
   ['https://10.0.0.1/set'],
+  ['https://10.0.0.1/set', 'https://10.0.0.2/realm'],
+  ['http://10.0.0.1/set', 'https://10.0.0.1/realm'],
   ['https://2130706433/set'],
   ['https://0x7f.1/set'],
   ['https://[::1]/set'],
@@ -120,6 +122,7 @@ for (const [uri, issuer, allowPrivateNetwork] of [
   ['http://127.0.0.1:8080/keys', LOOPBACK, false],
   ['http://localhost:8081/keys', LOOPBACK, false],
   ['https://10.0.0.1/keys', ISSUER, true],
+  ['https://10.0.0.1:8443/keys', 'https://10.0.0.1/realm', false],
   ['https://[fd00::1]/keys', ISSUER, true],
 ] as const) {
   test(`${issuer} may have keys at ${uri}`, async () => {

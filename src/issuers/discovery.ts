@@ -71,12 +71,15 @@ function checkJwksUri(uri: unknown, issuer: string, allowPrivateNetwork: boolean
   const refuse = (why: string) => new KeysNotHad('jwks_uri_refused', `The issuer’s \`jwks_uri\` ${why}.`)
   if (typeof uri !== 'string' || uri.length > 2048 || !URL.canParse(uri)) throw refuse('is missing or no URL')
   const url = new URL(uri)
-  const atHome = isThisMachine(new URL(issuer)) && isThisMachine(url)
+  const home = new URL(issuer)
+  const atHome = isThisMachine(home) && isThisMachine(url)
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && atHome)) throw refuse('does not begin with https://')
   if (url.username !== '' || url.password !== '' || uri.includes('#')) throw refuse('has a user name or a fragment')
   const host = url.hostname.replace(/^\[|\]$/g, '')
+  // The host of the issuer itself is named by the configuration.
+  const isNamed = atHome || url.hostname === home.hostname
   const isPrivate = isThisMachine(url) || (isIP(host) !== 0 && isPrivateAddress(host))
-  if (isPrivate && !atHome && !allowPrivateNetwork) throw refuse('is in a private network')
+  if (isPrivate && !isNamed && !allowPrivateNetwork) throw refuse('is in a private network')
   return uri
 }
 
