@@ -52,3 +52,23 @@ test('sources beyond the bound share one budget; those with a full one make room
       10,
     )
 })
+
+test('what was taken for something good is given back, and never more than was there', () => {
+  const take = createSourceBudgets({ amount: 3, refillMs: 1000, maxSources: 8 })
+  for (let n = 0; n < 50; n++) {
+    assert.ok(take('10.0.0.1', 0))
+    take.giveBack('10.0.0.1')
+  }
+  assert.ok(take('10.0.0.1', 0))
+  for (let n = 0; n < 50; n++) take.giveBack('10.0.0.1')
+  assert.equal(
+    count(() => take('10.0.0.1', 0), 30),
+    3,
+  )
+  take.giveBack('10.0.0.9')
+  assert.equal(
+    count(() => take('10.0.0.1', 0), 30),
+    0,
+    'of another source',
+  )
+})

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { MAX_AT_ONCE, MAX_WAITING, QuestionTurns } from './question-turns.ts'
 
-const PATIENT = 60_000
+const PATIENT = 1000
 
 /** Turns whose questions end when they are told to, in the order in which they began. */
 function openTurns() {

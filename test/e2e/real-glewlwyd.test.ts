@@ -9,7 +9,7 @@ const yaml = (issuer: string, introspection: string) => (project: string) =>
 issuers:
   real:
     issuer: ${issuer}
-    jwksUrl: ${issuer}/jwks
+    jwks: { refreshSeconds: 1, refetchSeconds: 1, refetchBurst: 100 }
     audience: [https://api.example.com]
     environment: test
     clockSkewSeconds: 0
@@ -62,12 +62,20 @@ describe('tokens of glewlwyd', { skip: !hasGlewlwyd && 'needs the package glewlw
         assert.equal((await chat(gateway, await idp.token(null))).status, 401)
       })
 
-      it('end when they say so, signed by a key that is new', async () => {
-        await idp.rotate(2)
+      it('end with the key that they are signed by', async () => {
         const token = await idp.token()
         assert.equal((await chat(gateway, token)).status, 200)
+        await idp.rotate()
+        await until('the key’s end', async () => (await chat(gateway, token)).status === 401)
+      })
+
+      it('end when they say so, signed by a key that is new', async () => {
+        await idp.rotate(5)
+        const token = await idp.token()
+        await until('the new key', async () => (await chat(gateway, token)).status === 200)
         await until('the token’s end', async () => (await chat(gateway, token)).status === 401)
         await idp.rotate()
+        await until('the new key', async () => (await chat(gateway, await idp.token())).status === 200)
       })
 
       if (name === 'asked about too') {

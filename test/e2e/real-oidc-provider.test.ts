@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { newProver, type Prover } from '#auth/proof-for-test.ts'
 import { until } from '../support/gateway.ts'
 import { GATEWAY, type OidcProvider, startOidcProvider } from '../support/oidc-provider.ts'
-import { chat, startWithProject } from '../support/token-calls.ts'
+import { chat, chatWithProof, startWithProject } from '../support/token-calls.ts'
 
 const yaml = (issuer: string, signed: boolean) => (project: string) =>
   `
 issuers:
   real:
     issuer: ${issuer}
-    jwksUrl: ${issuer}/jwks
+    jwks: { refreshSeconds: 1, refetchSeconds: 1, refetchBurst: 100 }
     audience: [https://api.example.com]
     environment: test
     clockSkewSeconds: 0
@@ -59,11 +60,34 @@ for (const signed of [false, true]) {
       })
     }
 
+    for (const kind of ['jwt', 'opaque'] as const) {
+      it(`${kind}: bound to a key are good with its proof, and for nobody else`, async () => {
+        const [holder, thief] = [await newProver(), await newProver()]
+        const atIssuer = { url: `${idp.issuer}/token`, credential: '', claims: { ath: undefined } }
+        const credential = await idp.token(kind, { DPoP: await holder.prove(atIssuer) })
+        const proof = (by: Prover) => by.prove({ url: `${gateway.url}/v1/chat/completions`, credential })
+        const reply = await chatWithProof(gateway, credential, await proof(holder))
+        assert.equal(reply.status, 200, reply.text)
+        assert.equal((await chatWithProof(gateway, credential, await proof(thief))).status, 401)
+        assert.equal((await chat(gateway, credential)).status, 401)
+      })
+    }
+
     it('opaque: end within the cache’s time when they are revoked', async () => {
       const token = await idp.token('opaque')
       assert.equal((await chat(gateway, token)).status, 200)
       await idp.revoke(token)
       await until('the revocation', async () => (await chat(gateway, token)).status === 401, 5000)
+    })
+
+    it('jwt: are good with a new key at once, and no longer with one that is not published any more', async () => {
+      const [known, unseen] = [await idp.token('jwt'), await idp.token('jwt')]
+      assert.equal((await chat(gateway, known)).status, 200)
+      await idp.rotate()
+      assert.equal((await chat(gateway, await idp.token('jwt'))).status, 200)
+      for (const token of [known, unseen]) {
+        await until('the key’s end', async () => (await chat(gateway, token)).status === 401)
+      }
     })
 
     it('opaque: one that nobody issued is refused', async () => {

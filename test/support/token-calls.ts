@@ -5,9 +5,18 @@ import { ask, type Gateway, type Reply, startGateway } from './gateway.ts'
 const CHAT = JSON.stringify({ model: 'sandbox', messages: [{ role: 'user', content: 'Hello' }] })
 
 /** One call to the sandbox that bears a token, from an address of this machine. */
-export function chat({ url }: { readonly url: string }, token: string, from = '127.0.0.1'): Promise<Reply> {
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-  return ask(`${url}/v1/chat/completions`, { headers, body: CHAT, localAddress: from })
+export function chat(gateway: { readonly url: string }, token: string, from = '127.0.0.1'): Promise<Reply> {
+  return call(gateway.url, { authorization: `Bearer ${token}` }, from)
+}
+
+/** One call to the sandbox with a bound token and a proof of its key (RFC 9449). */
+export function chatWithProof({ url }: { readonly url: string }, token: string, proof: string): Promise<Reply> {
+  return call(url, { authorization: `DPoP ${token}`, dpop: proof })
+}
+
+function call(url: string, headers: Record<string, string>, from = '127.0.0.1'): Promise<Reply> {
+  const sent = { 'content-type': 'application/json', ...headers }
+  return ask(`${url}/v1/chat/completions`, { headers: sent, body: CHAT, localAddress: from })
 }
 
 /** A gateway with a project of its own for the callers of an issuer; `yaml` is given the project's id. */
