@@ -1,4 +1,5 @@
 import { boundedCalls } from './bounded-calls.ts'
+import { provenCalls } from './dpop.ts'
 import { floods } from './floods.ts'
 import { cpuRatio, findRow, median } from './measure.ts'
 import type { Results } from './results.ts'
@@ -35,6 +36,7 @@ export function judge(results: Results): BudgetLine[] {
       ratio(results, boundedCalls.load, boundedCalls.all, boundedCalls.none),
       1.1,
     ),
+    microsMore('proof of possession (DPoP, ES256) ≤ 250 µs CPU more', results, provenCalls, 250),
     {
       budget: 'audit in batches ≤ 8 µs CPU a call',
       measured: recordingMicros === undefined ? '–' : `${median(recordingMicros).toFixed(1)} µs`,
@@ -67,6 +69,19 @@ function ratio({ rows }: Results, load: string, peer: string, to: string): numbe
   const row = findRow(rows, load, peer)
   const other = findRow(rows, load, to)
   return row && other && cpuRatio(row, other)
+}
+
+/** Median over the rounds of what a call with a proof takes more than one without in the same round. */
+function microsMore(
+  budget: string,
+  { rows }: Results,
+  { load, proven, borne }: typeof provenCalls,
+  bound: number,
+): BudgetLine {
+  const [row, other] = [findRow(rows, load, proven), findRow(rows, load, borne)]
+  if (row === undefined || other === undefined) return { budget, measured: '–', met: null }
+  const more = row.rounds.map((each, i) => each.cpuMicrosPerCall - (other.rounds[i]?.cpuMicrosPerCall ?? Number.NaN))
+  return { budget, measured: `${median(more).toFixed(0)} µs`, met: median(more) <= bound }
 }
 
 function floodRatio({ floodLatency }: Results): number | undefined {

@@ -10,6 +10,8 @@ export interface Load {
   readonly body: string
   /** Sent in turn as bearer tokens; without them every call is the same. */
   readonly keys?: readonly string[]
+  /** Makes the proof of possession of one call; as many are made before a run as there could be calls. */
+  readonly makeProof?: () => string
   /** Callers at once (32). */
   readonly connections?: number
 }
@@ -34,7 +36,7 @@ export async function runLoad(load: Load, seconds: number, expectedStatus: 200 |
     '--timeout',
     '10s',
     '-s',
-    writeScript(load),
+    writeScript(load, seconds),
   ]
   const stdout = await runCommand(loadCore, [...command, load.url])
   const line = stdout.split('\n').find(each => each.startsWith('{'))
@@ -70,13 +72,21 @@ function verify(
   }
 }
 
-function writeScript(load: Load): string {
+/** More than any gateway here answers on one core: without a proof of its own a call would be refused, and the run fail. */
+const MAX_CALLS_PER_SECOND = 6000
+
+function writeScript(load: Load, seconds: number): string {
   const directory = mkdtempSync(join(scratch, 'wrk-'))
   const body = join(directory, 'body.json')
   const keys = join(directory, 'keys')
   const script = join(directory, 'load.lua')
   writeFileSync(body, load.body)
   if (load.keys !== undefined) writeFileSync(keys, load.keys.join('\n'))
+  const proofs = join(directory, 'proofs')
+  const { makeProof } = load
+  if (makeProof !== undefined) {
+    writeFileSync(proofs, Array.from({ length: seconds * MAX_CALLS_PER_SECOND }, makeProof).join('\n'))
+  }
   const headers = Object.entries({ ...load.headers, 'content-type': 'application/json' })
   writeFileSync(
     script,
@@ -85,6 +95,7 @@ function writeScript(load: Load): string {
       `local file = io.open("${body}", "rb"); wrk.body = file:read("*a"); file:close()`,
       ...headers.map(([name, value]) => `wrk.headers["${name}"] = "${value}"`),
       load.keys === undefined ? '' : rotateKeys(keys),
+      makeProof === undefined ? '' : spendProofs(proofs),
       report,
     ].join('\n'),
   )
@@ -111,6 +122,16 @@ function response(status)
   counts[status] = (counts[status] or 0) + 1
   if counts[status] == 1 then statuses = statuses .. " " .. status end
   _G["status" .. status] = counts[status]
+end`
+}
+
+/** The next proof at every call. */
+function spendProofs(file: string): string {
+  return `
+local proofs = io.lines("${file}")
+function request()
+  wrk.headers["dpop"] = proofs()
+  return wrk.format()
 end`
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { measureAudit } from './audit.ts'
 import { measureBoundedCalls } from './bounded-calls.ts'
 import { judge } from './budget.ts'
+import { measureProvenCalls } from './dpop.ts'
 import { measureFloodLatency } from './flood-latency.ts'
 import { measureFloods } from './floods.ts'
 import { measureLimits } from './limits.ts'
@@ -38,6 +39,7 @@ async function measureAll(options: Options): Promise<Results> {
     rows.push(...(await measureFloods(upstreamPort, options)))
     rows.push(...(await measureStoredKeys(upstreamPort, options)))
     rows.push(...(await measureBoundedCalls(upstreamPort, options)))
+    rows.push(...(await measureProvenCalls(upstreamPort, options)))
   }
   return {
     duration: options,

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
-import { type AdminServer, createAdminServer } from '#admin/server.ts'
+import { type AdminOptions, type AdminServer, createAdminServer } from '#admin/server.ts'
 import { createRecorder } from '#audit/recorder.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { resolvePending } from '#config/pending.ts'
@@ -35,10 +35,11 @@ import { keepAudit } from './audit-keeping.ts'
 import { openBootstrap } from './bootstrap.ts'
 import { checkPrices } from './check-prices.ts'
 import { type Database, openDatabase } from './database.ts'
-import { createIssuerKeySource } from './issuer-keys.ts'
+import { createIssuerKeySource, fetchDocument } from './issuer-keys.ts'
 import { keepLimits } from './keep-limits.ts'
 import { openLeakedKeys } from './leaked-keys.ts'
 import { listenerUrl } from './listener-url.ts'
+import { createLiveIssuers } from './live-issuers.ts'
 import { createLiveSecrets, type LiveSecrets } from './live-secrets.ts'
 import { createLog } from './log.ts'
 import { measureGateway } from './measure-gateway.ts'
@@ -191,12 +192,13 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     dataDirectory,
     reloads,
     liveSecrets,
+    issuers: createLiveIssuers({ current: () => inEffect, keys: issuerKeys, fetchDocument, clock: systemClock }),
     revocations,
     supervisor,
     store,
     log,
     meter,
-    metrics: () => measureGateway({ meter, supervisor, store, generation: () => generation }),
+    metrics: () => measureGateway({ meter, supervisor, store, issuerKeys, generation: () => generation }),
   })
   const firstKey = pepperId === undefined ? await mintFirstKey(keys) : null
   opened.use(
@@ -312,6 +314,7 @@ interface AdminParts extends KeyRooms {
   readonly dataDirectory: DataDirectory
   readonly reloads: Reloads
   readonly liveSecrets: LiveSecrets
+  readonly issuers: AdminOptions['issuers']
   readonly revocations: Revocations
   readonly supervisor: Supervisor
   readonly store: Store
@@ -364,6 +367,7 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
     },
     reload: parts.reloads.reload,
     secrets: parts.liveSecrets,
+    issuers: parts.issuers,
     revocations: parts.revocations,
     metrics: parts.metrics,
     clock: systemClock,

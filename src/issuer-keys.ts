@@ -22,6 +22,8 @@ export interface IssuerKeySource extends Disposable {
   find(question: KeyQuestion): Promise<PublishedKeys>
   /** All that is known, for a worker that is new. */
   published(): PublishedKeys[]
+  /** Since when the keys were fetched that are oldest, ms, and how many issuers have none. */
+  measure(): { readonly oldestMs: number; readonly without: number }
   /** Of an issuer in effect, by its name. */
   status(name: string): KeySetStatus | undefined
   /**
@@ -100,6 +102,12 @@ export function createIssuerKeySource({ log, onChange, onFetched }: IssuerKeyOpt
       return (await kept?.set.find(keyId, source)) ?? { source: id, keys: null, isCurrent: false }
     },
     published: () => [...current.values()].map(({ set }) => set.published()),
+    measure() {
+      const fetched = [...current.values()].filter(({ source }) => source.jwksFile === null)
+      const statuses = fetched.map(({ set }) => set.status())
+      const ages = statuses.map(({ fetchedAt }) => (fetchedAt === null ? 0 : clock() - fetchedAt))
+      return { oldestMs: Math.max(0, ...ages), without: statuses.filter(({ keys }) => keys === null).length }
+    },
     status: name => [...current.values()].find(({ source }) => source.name === name)?.set.status(),
     prepare(config) {
       const prepared = new Map([...compileKeySources(config).values()].map(source => [source.id, open(source)]))

@@ -209,7 +209,9 @@ describe('commands', { skip: process.platform === 'win32' && 'the blocks are for
 
   before(async () => {
     // As after a checkout: the data directory is below the folder in which the gateway starts.
-    deployment = createDeployment('{}\n', { OSTIARY_DATA_DIR: '.ostiary' })
+    // The guides revoke tokens of an issuer, which need not be there for that.
+    const issuer = '{ issuer: http://127.0.0.1:9, jwksUrl: http://127.0.0.1:9/keys, audience: [ostiary] }'
+    deployment = createDeployment(`issuers: { company: ${issuer} }\n`, { OSTIARY_DATA_DIR: '.ostiary' })
     gateway = await startProcess(deployment)
   })
 

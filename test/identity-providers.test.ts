@@ -546,6 +546,29 @@ issuers:
   })
 })
 
+describe('Amazon Cognito with an audience', () => {
+  it('takes only tokens that name it, of clients that are listed', async () => {
+    const issuer = load(`
+issuers: { a: { preset: cognito, issuer: "https://id.example.com", audience: ["https://ai"], clientIds: [app] } }`)
+    const claims = { aud: 'https://ai', sub: 'ada', client_id: 'app', token_use: 'access' }
+    assert.deepEqual(await judge(issuer, {}, claims), { ...nothing, id: 'a:ada', client: 'app' })
+    assert.equal(await judge(issuer, {}, { ...claims, aud: undefined }), 'token_audience')
+    assert.equal(await judge(issuer, {}, { ...claims, client_id: 'other' }), 'token_client')
+  })
+})
+
+describe('a header without a type', () => {
+  it('is allowed by a word that no header can say', async () => {
+    const issuer = load(`
+issuers: { a: { issuer: "https://id.example.com", audience: [x], types: [application/AT+JWT, untyped] } }`)
+    const claims = { aud: 'x', sub: 'ada', client_id: 'app' }
+    for (const header of [{}, { typ: 'at+jwt' }]) {
+      assert.deepEqual(await judge(issuer, header, claims), { ...nothing, id: 'a:ada', client: 'app' })
+    }
+    for (const typ of ['untyped', '', 'null', 'JWT']) assert.equal(await judge(issuer, { typ }, claims), 'token_type')
+  })
+})
+
 describe('the guide', () => {
   it('says what each reason means', () => {
     const rows = [...guide.matchAll(/^\| `(token_\w+)` \| (.*) \|$/gm)].map(([, reason, meaning]) => [reason, meaning])

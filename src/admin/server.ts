@@ -16,11 +16,15 @@ import type { UsageStore } from '#store/usage-port.ts'
 import { createFailedAttempts } from './failed-attempts.ts'
 import { createGuard } from './guard.ts'
 import { createIdempotency } from './idempotency.ts'
+import type { IssuerOperations } from './issuer-operations.ts'
 import { buildOpenApi, type OpenApi } from './openapi.ts'
 import { describeOperation, type Operation } from './operation.ts'
 import { auditEvents } from './operations/audit-events.ts'
 import { configReload } from './operations/config-reload.ts'
 import { health } from './operations/health.ts'
+import { issuersCheck } from './operations/issuers-check.ts'
+import { issuersList } from './operations/issuers-list.ts'
+import { issuersShow } from './operations/issuers-show.ts'
 import { keysCreate } from './operations/keys-create.ts'
 import { keysDisable } from './operations/keys-disable.ts'
 import { keysEnable } from './operations/keys-enable.ts'
@@ -64,6 +68,7 @@ export interface AdminOptions {
   readonly events: Pick<EventStore, 'page'>
   readonly usage: Pick<UsageStore, 'list'>
   readonly secrets: SecretOperations
+  readonly issuers: IssuerOperations
   readonly tokens: OperatorTokens
   readonly revocations: Revocations
   readonly idempotency: IdempotencyStore
@@ -89,6 +94,9 @@ const MAX_BODY_BYTES = 64 * 1024
 const guardedOperations = [
   auditEvents,
   configReload,
+  issuersCheck,
+  issuersList,
+  issuersShow,
   keysCreate,
   keysDisable,
   keysEnable,

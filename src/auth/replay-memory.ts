@@ -124,6 +124,7 @@ class SharedReplayMemory implements ReplayMemory {
   #write(at: number, high: number, low: number): boolean {
     const seen = Atomics.load(this.#words, at >>> 1)
     this.#ownWords[0] = seen
+    // The clock is read after the slot: a thread may have been stopped for any time since it looked.
     if (isTaken(this.#ownHalves[1] as number, this.#clock())) return false
     this.#ownHalves[2] = low
     this.#ownHalves[3] = high

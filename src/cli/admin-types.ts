@@ -4,6 +4,9 @@
 export const adminRoutes = {
   auditEvents: { method: 'GET', path: '/api/audit/events' },
   configReload: { method: 'POST', path: '/api/config/reload' },
+  issuersList: { method: 'GET', path: '/api/issuers' },
+  issuersShow: { method: 'GET', path: '/api/issuers/{name}' },
+  issuersCheck: { method: 'POST', path: '/api/issuers/{name}/check' },
   keysCreate: { method: 'POST', path: '/api/keys' },
   keysList: { method: 'GET', path: '/api/keys' },
   keysReportLeak: { method: 'POST', path: '/api/keys/report-leak' },
@@ -55,6 +58,48 @@ export interface AdminOperations {
     answer: { events: unknown[]; next: string | null }
   }
   configReload: { answer: { generation: number; changes: string[] } }
+  issuersList: {
+    answer: {
+      issuers: {
+        name: string
+        preset: string
+        issuer: string
+        audience: string[]
+        algorithms: string[]
+        keys_from: string
+        keys: { kid: string | null; thumbprint: string; kind: string; algorithms: string[] }[] | null
+        fetched_at: string | null
+        failure: string | null
+      }[]
+    }
+  }
+  issuersShow: {
+    path: { name: string }
+    answer: {
+      issuer: {
+        name: string
+        preset: string
+        issuer: string
+        audience: string[]
+        algorithms: string[]
+        keys_from: string
+        keys: { kid: string | null; thumbprint: string; kind: string; algorithms: string[] }[] | null
+        fetched_at: string | null
+        failure: string | null
+      }
+    }
+  }
+  issuersCheck: {
+    path: { name: string }
+    answer: {
+      ok: boolean
+      metadata_url: string | null
+      jwks_uri: string | null
+      keys: { kid: string | null; thumbprint: string; kind: string; algorithms: string[] }[]
+      clock_difference_ms: number | null
+      findings: { level: string; code: string; text: string }[]
+    }
+  }
   keysCreate: {
     body: {
       name: string
@@ -649,6 +694,7 @@ export interface AdminOperations {
         | 'tokens:write'
         | 'secrets:read'
         | 'secrets:write'
+        | 'issuers:read'
         | 'revocations:read'
         | 'revocations:write'
         | 'usage:read'
@@ -674,6 +720,7 @@ export interface AdminOperations {
           | 'tokens:write'
           | 'secrets:read'
           | 'secrets:write'
+          | 'issuers:read'
           | 'revocations:read'
           | 'revocations:write'
           | 'usage:read'
@@ -709,6 +756,7 @@ export interface AdminOperations {
           | 'tokens:write'
           | 'secrets:read'
           | 'secrets:write'
+          | 'issuers:read'
           | 'revocations:read'
           | 'revocations:write'
           | 'usage:read'
@@ -744,6 +792,7 @@ export interface AdminOperations {
           | 'tokens:write'
           | 'secrets:read'
           | 'secrets:write'
+          | 'issuers:read'
           | 'revocations:read'
           | 'revocations:write'
           | 'usage:read'
@@ -778,6 +827,7 @@ export interface AdminOperations {
           | 'tokens:write'
           | 'secrets:read'
           | 'secrets:write'
+          | 'issuers:read'
           | 'revocations:read'
           | 'revocations:write'
           | 'usage:read'

@@ -1,5 +1,6 @@
 import type { CommandEntry } from './command.ts'
 import { auditEntry } from './table-audit.ts'
+import { issuersEntry } from './table-issuers.ts'
 import { keysEntry } from './table-keys.ts'
 import { tableOptions, text } from './table-options.ts'
 import { projectsEntry } from './table-projects.ts'
@@ -106,6 +107,7 @@ export const commandTable = {
     load: async () => (await import('./config.ts')).configCommand,
   },
   secrets: secretsEntry,
+  issuers: issuersEntry,
   usage: usageEntry,
   audit: auditEntry,
   backup: {

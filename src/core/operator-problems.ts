@@ -97,6 +97,11 @@ export const operatorProblems = {
     title: 'The key would live longer than allowed',
     help: 'Ask for a shorter lifetime or raise `keys.maxLifetimeDays`.',
   },
+  'issuer.not_found': {
+    status: 404,
+    title: 'There is no such identity provider',
+    help: 'List those of the configuration in effect with `ostiary issuers list`.',
+  },
   'secret.not_found': {
     status: 404,
     title: 'There is no such secret',

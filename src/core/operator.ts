@@ -8,6 +8,7 @@ export const adminScopes = [
   'tokens:write',
   'secrets:read',
   'secrets:write',
+  'issuers:read',
   'revocations:read',
   'revocations:write',
   'usage:read',

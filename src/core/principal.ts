@@ -44,7 +44,7 @@ export interface TokenFacts {
 /** What is known of the caller once a credential has been verified. */
 export interface VerifiedIdentity {
   readonly kind: 'api_key' | 'user' | 'service'
-  /** Of a key its id, `key_…`; of a token `<name of the issuer>:<subject>`. */
+  /** Of a key its id, `key_…`; of a token `<name of the issuer>:<subject>`, of a program’s `<name of the issuer>/<subject>`. */
   readonly id: string
   /** `proj_…` */
   readonly project: string

@@ -64,7 +64,9 @@ function maxAgeOf(headers: ReplyHeaders): number | null {
   return seconds === undefined ? null : Number(seconds) * 1000
 }
 
+/** What a cache has kept is as old as it says (RFC 9111 §5.1). */
 function dateOf(headers: ReplyHeaders): number | null {
   const date = Date.parse(String(headers.date ?? ''))
-  return Number.isNaN(date) ? null : date
+  const age = /^\d{1,9}$/.exec(String(headers.age ?? ''))?.[0] ?? '0'
+  return Number.isNaN(date) ? null : date + Number(age) * 1000
 }

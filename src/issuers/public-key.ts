@@ -1,5 +1,6 @@
 import { createHash, createPublicKey } from 'node:crypto'
 import type { Finding } from './finding.ts'
+import { hasRocaFingerprint } from './roca-fingerprint.ts'
 
 /** A key that an issuer publishes, as far as it may be used; crosses threads. */
 export interface PublicKey {
@@ -90,6 +91,7 @@ function readRsa(n: unknown, e: unknown): Material | string {
   }
   // With 1, anything is its own signature.
   if (exponent < 3n || exponent % 2n === 0n || exponent >= 2n ** 32n) return 'has an exponent that protects nothing'
+  if (hasRocaFingerprint(modulus)) return 'was made by a library whose keys can be factored (ROCA, CVE-2017-15361)'
   const jwk = open({ kty: 'RSA', n, e })
   return jwk === null ? 'cannot be read' : { algorithms: RSA, kind: `RSA ${bits}`, jwk }
 }

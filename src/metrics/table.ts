@@ -56,6 +56,11 @@ export const table = {
     { stat: ['p50', 'p99', 'max'] },
   ),
   keyFetches: counter('ostiary_issuer_key_fetches', 'Fetches of keys of issuers.', { outcome: ['ok', 'failed'] }),
+  keysAge: gauge(
+    'ostiary_issuer_keys_age_seconds',
+    'Time since the keys of an issuer were fetched, of the one that was heard of longest ago.',
+  ),
+  withoutKeys: gauge('ostiary_issuers_without_keys', 'Issuers of which no keys are known.'),
   workers: gauge('ostiary_workers', 'Workers that serve.'),
   replacements: counter('ostiary_worker_replacements', 'Workers that died and were replaced.'),
   generation: gauge('ostiary_config_generation', 'Number of the configuration in effect.'),

@@ -30,6 +30,7 @@ for (const [name, start] of Object.entries(adapters)) {
         'usage_hours',
         'allowances',
         'key_metadata',
+        'revocations',
       ]) {
         await database.query(`drop table ${table}`)
       }

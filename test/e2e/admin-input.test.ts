@@ -33,8 +33,8 @@ let projects: { readonly a: string; readonly b: string }
 
 before(async () => {
   // Whose tokens can be revoked.
-  const issuer = '{ issuer: "https://id.example.com", audience: [ostiary] }'
-  gateway = await startGateway({ yaml: `issuers: { company: ${issuer} }\n` })
+  const issuer = (port: number) => `{ issuer: 'http://127.0.0.1:${port}', audience: [ostiary] }`
+  gateway = await startGateway({ yaml: `issuers: { company: ${issuer(1)}, partner: ${issuer(2)} }\n` })
   root = await makeToken(bootstrapToken(gateway.dataDirectory), { scopes: adminScopes })
   const served = await send(gateway.adminUrl, 'GET', { token: root, path: '/api/openapi.json' })
   operations = listOperations(JSON.parse(served.text) as OpenApi)
@@ -73,6 +73,8 @@ async function makeFixtures() {
     made.set(creator.tag, { a, b })
     if (creator.tag === 'projects') own = { a: String(a.id), b: String(b.id) }
   }
+  // These are made in the configuration.
+  made.set('issuers', { a: { name: 'company' }, b: { name: 'partner' } })
   return { projects: own, fixtures: made }
 }
 

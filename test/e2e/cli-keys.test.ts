@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
+import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { calculateJwkThumbprint, type JWK } from 'jose'
 import { runCommand } from '#cli/commands.ts'
+import { makeCertificate } from '../support/certificate.ts'
 import { type Gateway, startGateway, until } from '../support/gateway.ts'
 import { callOnce } from '../support/process.ts'
 
@@ -105,6 +110,57 @@ describe('ostiary keys', () => {
     assert.match(shown.stdout, new RegExp(`^id +${key.id}\n.*\nname +till 7\n`))
     assert.match(shown.stdout, /^scopes +\["chat:create"\]$/m)
     assert.ok(!shown.stdout.includes(secret.slice(8, 30)))
+  })
+
+  test('create and update bind a key by thumbprint or by file, and refuse what is no key', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const jwk = publicKey.export({ format: 'jwk' })
+    const thumbprint = await calculateJwkThumbprint(jwk as JWK)
+    const certificate = makeCertificate(gateway.folder, 'client.example')
+    const x5t = createHash('sha256').update(new X509Certificate(certificate.cert).raw).digest('base64url')
+    const files = {
+      pem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+      private: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      jwk: JSON.stringify({ ...jwk, kid: 'one', use: 'sig' }),
+      cert: certificate.cert,
+      k1: generateKeyPairSync('ec', { namedCurve: 'secp256k1' })
+        .publicKey.export({ type: 'spki', format: 'pem' })
+        .toString(),
+      short: generateKeyPairSync('rsa', { modulusLength: 1024 })
+        .publicKey.export({ type: 'spki', format: 'pem' })
+        .toString(),
+      junk: '{"kty":',
+    }
+    const path = (name: keyof typeof files) => join(gateway.folder, `binding.${name}`)
+    for (const [name, text] of Object.entries(files)) writeFileSync(path(name as keyof typeof files), text)
+
+    const create = (...args: string[]) => json('keys', 'create', '--name', 'k', '--env', 'test', ...args)
+    const { key } = await create(`--dpop-key=${thumbprint}`)
+    assert.deepEqual(key.binding, { dpop_jkt: thumbprint })
+    for (const name of ['pem', 'private', 'jwk'] as const) {
+      assert.deepEqual((await create('--dpop-key-file', path(name))).key.binding, { dpop_jkt: thumbprint }, name)
+    }
+    const update = async (...args: string[]) => (await json('keys', 'update', key.id, ...args)).key.binding
+    assert.deepEqual(await update('--certificate-file', path('cert')), { x5t_s256: x5t })
+    assert.deepEqual(await update('--expires', '30d'), { x5t_s256: x5t })
+    assert.equal(await update('--certificate', 'none'), null)
+    assert.deepEqual(await update(`--certificate=${x5t}`), { x5t_s256: x5t })
+    assert.equal(await update('--dpop-key', 'none'), null)
+
+    for (const [args, said] of [
+      [[`--dpop-key=${thumbprint}`, `--certificate=${x5t}`], /Give one of --dpop-key and --certificate/],
+      [['--dpop-key-file', path('junk')], /binding\.junk holds no key/],
+      [['--dpop-key-file', path('k1')], /the key is for none of them/],
+      [['--dpop-key-file', path('short')], /the key is for none of them/],
+      [['--dpop-key-file', join(gateway.folder, 'none')], /cannot be read \(ENOENT\)/],
+      [['--certificate-file', path('pem')], /holds no certificate/],
+      [['--dpop-key', 'short'], /thumbprint|43|length/],
+    ] as const) {
+      const { code, stdout, stderr } = await cli('keys', 'create', '--name', 'k', ...args)
+      assert.notEqual(code, 0)
+      assert.equal(stdout, '')
+      assert.match(stderr, said)
+    }
   })
 
   test('rotate prints the new secret alone; disable and enable say what they did', async () => {

@@ -3,7 +3,9 @@ import { writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { makeCertificate } from '../support/certificate.ts'
 import { ask, type Gateway, startGateway, until } from '../support/gateway.ts'
+import { createDeployment, startProcess } from '../support/process.ts'
 import {
   issuerYaml,
   makeSigningKey,
@@ -103,6 +105,22 @@ describe('an issuer that answers', { concurrency: 3 }, () => {
       assert.deepEqual(await callAll(gateway, broken, key), [200])
     })
   }
+})
+
+test('over TLS the issuer’s certificate must be good', async () => {
+  using deployment = createDeployment()
+  await using issuer = await startIssuer(makeCertificate(deployment.folder, 'localhost'))
+  const key = makeSigningKey('one')
+  issuer.keys = [key.jwk]
+  writeFileSync(deployment.configFile, issuerYaml(issuer))
+  {
+    await using gateway = await startProcess(deployment)
+    assert.equal(await call(gateway, await signToken(issuer.issuer, key)), 503)
+    assert.deepEqual(issuer.asked, [])
+  }
+  const env = { NODE_EXTRA_CA_CERTS: join(deployment.folder, 'cert.pem') }
+  await using gateway = await startProcess(deployment, { env })
+  assert.equal(await call(gateway, await signToken(issuer.issuer, key)), 200)
 })
 
 test('keys rotate while discovery is down: those known stay good, the new one is taken from where keys were', async () => {

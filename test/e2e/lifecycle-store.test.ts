@@ -15,7 +15,7 @@ import { Problem } from '#core/problems.ts'
 import { createKeyFormat } from '#keys/format.ts'
 import { type Gateway, startGateway, until } from '../support/gateway.ts'
 import { askAdmin, callOnce, callOver, startLoad, takeDatabaseAway } from '../support/process.ts'
-import { type Ending, endings, measureEndings } from '../support/revocations.ts'
+import { endings, measureEndings } from '../support/revocations.ts'
 
 const REVOCATIONS = 100
 const FLOOD = 3000
@@ -34,7 +34,7 @@ async function mintTestKey(gateway: Gateway): Promise<{ readonly id: string; rea
 
 test(`${REVOCATIONS} revocations each reach every worker within the bound`, async t => {
   await using gateway = await startGateway({ workers: 2 })
-  const { worstMs, stale } = await measureEndings(gateway, REVOCATIONS, [endings.revoke as Ending])
+  const { worstMs, stale } = await measureEndings(gateway, REVOCATIONS, [endings.revoke])
   t.diagnostic(
     `slowest from request to refusal everywhere: ${worstMs.toFixed(1)} ms; ${stale} calls accepted after the answer`,
   )

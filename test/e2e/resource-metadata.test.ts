@@ -8,7 +8,7 @@ issuers:
   company:
     issuer: https://id.example.com/realms/staff
     audience: [ostiary]
-    jwksUrl: https://id.example.com/keys
+    jwksUrl: http://127.0.0.1:1/keys
   ci:
     preset: github-actions
     issuer: https://token.actions.githubusercontent.com

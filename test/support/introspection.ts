@@ -62,6 +62,7 @@ export function introspectionYaml(url: string, members = '', more = ''): string 
 issuers:
   company:
     issuer: ${ISSUER}
+    jwksUrl: http://127.0.0.1:1/keys
     audience: [${AUDIENCE}]
     environment: test
     grants:

@@ -1,5 +1,6 @@
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { type JWTPayload, SignJWT } from 'jose'
 
@@ -38,8 +39,9 @@ export interface ScriptedIssuer extends AsyncDisposable {
   fetches(): number
 }
 
-export async function startIssuer(): Promise<ScriptedIssuer> {
-  const server = createServer((req, res) => {
+/** With a certificate for `localhost` it speaks TLS. */
+export async function startIssuer(tls?: { readonly key: string; readonly cert: string }): Promise<ScriptedIssuer> {
+  const serve: Script = (req, res) => {
     const path = req.url ?? ''
     issuer.asked.push(path)
     if (path === '/realm/.well-known/openid-configuration') {
@@ -51,11 +53,13 @@ export async function startIssuer(): Promise<ScriptedIssuer> {
       return sendJson(res, { keys: issuer.keys }, issuer.headers)
     }
     res.writeHead(404).end()
-  })
+  }
+  const server = tls === undefined ? createServer(serve) : createTlsServer(tls, serve)
   server.on('clientError', (_error, socket) => socket.destroy())
   server.listen(0, '127.0.0.1')
   await new Promise(resolve => server.once('listening', resolve))
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { port } = server.address() as AddressInfo
+  const url = tls === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`
   const issuer: ScriptedIssuer = {
     url,
     issuer: `${url}/realm`,
