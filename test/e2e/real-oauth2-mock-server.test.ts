@@ -65,7 +65,7 @@ describe('tokens of oauth2-mock-server', () => {
   })
 
   it('end when they say so', async () => {
-    const brief = await token({ exp: Math.floor(Date.now() / 1000) + 2 })
+    const brief = await token({ exp: Math.floor(Date.now() / 1000) + 5 })
     assert.equal((await chat(gateway, brief)).status, 200)
     await until('the token’s end', async () => (await chat(gateway, brief)).status === 401)
   })

@@ -7,7 +7,7 @@ import { Provider } from 'oidc-provider'
 const CALLER = { id: 'batch-job', secret: 'caller-secret-of-32-characters-or-more' }
 export const GATEWAY = { id: 'ostiary', secret: 'gateway-secret-of-32-characters-or-more' }
 
-/** What tokens are for. `brief` ones live for two seconds. */
+/** What tokens are for. `brief` ones live for five seconds. */
 export const RESOURCES = {
   jwt: 'https://api.example.com/jwt',
   briefJwt: 'https://api.example.com/jwt/brief',
@@ -99,7 +99,7 @@ function configure(key: JWK): object {
         getResourceServerInfo: (_ctx: unknown, resource: string) => ({
           scope: 'ai.chat',
           audience: new URL(resource).origin,
-          accessTokenTTL: resource.endsWith('/brief') ? 2 : 600,
+          accessTokenTTL: resource.endsWith('/brief') ? 5 : 600,
           accessTokenFormat: resource.includes('/opaque') ? 'opaque' : 'jwt',
           jwt: { sign: { alg: 'RS256' } },
         }),
