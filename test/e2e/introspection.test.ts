@@ -195,7 +195,7 @@ describe('signed answers', () => {
     const jwk = { ...(await exportJWK(publicKey)), kid: 'k1', alg: 'RS256', use: 'sig' }
     await using jwks = await startProvider((_request, res) => sendJson(res, 200, { keys: [jwk] }))
     await using endpoint = await startEndpoint()
-    const yaml = introspectionYaml(endpoint.url, 'signed: true', `jwksUrl: ${jwks.url}/jwks`)
+    const yaml = introspectionYaml(endpoint.url, 'signed: true', `${jwks.url}/jwks`)
     await using gateway = await startGateway({ yaml, env: INTROSPECTION_ENV })
     const sign = (typ: string) =>
       new SignJWT({ ...activeClaims(), iss: ISSUER, token_introspection: activeClaims() })

@@ -56,18 +56,17 @@ function tokenOf({ body }: Received): string {
   return new URLSearchParams(body.toString()).get('token') ?? ''
 }
 
-/** A configuration of one issuer that is asked at `url`; `members` go into its introspection, `more` into the issuer. */
-export function introspectionYaml(url: string, members = '', more = ''): string {
+/** A configuration of one issuer that is asked at `url`; `members` go into its introspection. Its keys are nowhere unless said. */
+export function introspectionYaml(url: string, members = '', jwksUrl = 'http://127.0.0.1:1/keys'): string {
   return `
 issuers:
   company:
     issuer: ${ISSUER}
-    jwksUrl: http://127.0.0.1:1/keys
+    jwksUrl: ${jwksUrl}
     audience: [${AUDIENCE}]
     environment: test
     grants:
       - { when: { scope: ai.chat }, scopes: ['chat:create'], roles: [developer] }
-    ${more}
     introspection: { url: '${url}', clientId: '${CLIENT.id}', clientSecret: env:INTROSPECTION, ${members} }
 `
 }
