@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, hash, randomUUID, sign } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { readDpopKey } from '#auth/dpop-key.ts'
+import { readDpopKey } from '#auth/dpop/dpop-key.ts'
 import { chatBody } from './bodies.ts'
 import { type Contender, type Duration, measureSideBySide, type Row, warmUp } from './measure.ts'
 import { type Ostiary, startOstiary } from './ostiary.ts'

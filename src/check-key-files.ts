@@ -1,8 +1,8 @@
 import type { Config } from '#config/schema.ts'
 import { Problem } from '#core/problems.ts'
-import { KeysNotHad } from '#issuers/finding.ts'
-import { readKeyFile } from '#issuers/key-file.ts'
-import type { KeySetReading } from '#issuers/read-key-set.ts'
+import { readKeyFile } from '#issuers/keys/key-file.ts'
+import type { KeySetReading } from '#issuers/keys/read-key-set.ts'
+import { KeysNotHad } from '#issuers/review/finding.ts'
 
 /** Throws `config.invalid` where a file with keys of an issuer holds none. */
 export function checkKeyFiles({ issuers }: Config): void {

@@ -1,9 +1,9 @@
 import type { Config } from '#config/schema.ts'
 import type { SecretValues } from '#config/secrets.ts'
 import { createUpstream } from '#http/upstream.ts'
-import type { Introspection } from '#issuers/introspection.ts'
+import type { Introspection } from '#issuers/introspection/introspection.ts'
+import { MAX_AT_ONCE } from '#issuers/introspection/question-turns.ts'
 import type { Issuer } from '#issuers/issuer.ts'
-import { MAX_AT_ONCE } from '#issuers/question-turns.ts'
 
 /** The issuers of a configuration that are asked about tokens, each with connections of its own. `open` closes them. */
 export function compileIntrospections(

@@ -1,4 +1,4 @@
-import { dpopAlgorithms } from '#auth/dpop-algorithms.ts'
+import { dpopAlgorithms } from '#auth/dpop/dpop-algorithms.ts'
 import type { Config } from '#config/schema.ts'
 import { makeResourceMetadata, type ResourceMetadata } from '#gateway/resource-metadata.ts'
 import type { ClaimNames, Issuer } from '#issuers/issuer.ts'

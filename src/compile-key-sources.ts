@@ -1,5 +1,5 @@
 import type { Config } from '#config/schema.ts'
-import type { KeySource } from '#issuers/key-source.ts'
+import type { KeySource } from '#issuers/keys/key-source.ts'
 
 /** Where the keys of the issuers of a configuration are, by the name of the issuer. */
 export function compileKeySources(config: Config): ReadonlyMap<string, KeySource> {

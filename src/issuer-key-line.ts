@@ -1,8 +1,8 @@
 import type { Clock } from '#core/clock.ts'
-import type { IssuerKeys, KeysRemoved } from '#issuers/issuer-keys.ts'
-import type { PublishedKeys } from '#issuers/key-set.ts'
-import type { KeySource } from '#issuers/key-source.ts'
-import { KnownKeys } from '#issuers/known-keys.ts'
+import type { IssuerKeys, KeysRemoved } from '#issuers/keys/issuer-keys.ts'
+import type { PublishedKeys } from '#issuers/keys/key-set.ts'
+import type { KeySource } from '#issuers/keys/key-source.ts'
+import { KnownKeys } from '#issuers/keys/known-keys.ts'
 import type { KeyQuestion } from './issuer-keys.ts'
 
 /** The keys of the issuers of one configuration; disposed of with it. */

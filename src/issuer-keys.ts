@@ -1,9 +1,9 @@
 import type { Logger } from 'pino'
 import type { Config } from '#config/schema.ts'
-import { createFetchDocument } from '#issuers/fetch-document.ts'
-import { createKeyFetcher, type FetchedKeys } from '#issuers/key-fetcher.ts'
-import { KeySet, type KeySetStatus, type PublishedKeys } from '#issuers/key-set.ts'
-import type { KeySource } from '#issuers/key-source.ts'
+import { createFetchDocument } from '#issuers/keys/fetch-document.ts'
+import { createKeyFetcher, type FetchedKeys } from '#issuers/keys/key-fetcher.ts'
+import { KeySet, type KeySetStatus, type PublishedKeys } from '#issuers/keys/key-set.ts'
+import type { KeySource } from '#issuers/keys/key-source.ts'
 import { readKeysOf } from './check-key-files.ts'
 import { compileKeySources } from './compile-key-sources.ts'
 

@@ -1,5 +1,5 @@
-import type { IssuerReport } from '#issuers/check-issuer.ts'
-import type { KeySetStatus } from '#issuers/key-set.ts'
+import type { KeySetStatus } from '#issuers/keys/key-set.ts'
+import type { IssuerReport } from '#issuers/review/check-issuer.ts'
 
 /** An issuer of the configuration in effect, and how its keys fare. */
 export interface LiveIssuer {

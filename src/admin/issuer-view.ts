@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox'
-import type { IssuerReport } from '#issuers/check-issuer.ts'
-import type { PublicKey } from '#issuers/public-key.ts'
+import type { PublicKey } from '#issuers/keys/public-key.ts'
+import type { IssuerReport } from '#issuers/review/check-issuer.ts'
 import type { LiveIssuer } from './issuer-operations.ts'
 
 export const issuerName = Type.String({

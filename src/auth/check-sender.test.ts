@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { describe, test } from 'node:test'
 import type { Binding, VerifiedIdentity } from '#core/principal.ts'
 import { createCheckSender } from './check-sender.ts'
-import type { VerifyProof } from './dpop-verify.ts'
+import type { VerifyProof } from './dpop/dpop-verify.ts'
 
 const key: Binding = { kind: 'dpop', thumbprint: 'T'.repeat(43) }
 const certificate: Binding = { kind: 'certificate', thumbprint: 'C'.repeat(43) }

@@ -2,8 +2,8 @@ import type { VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import type { CheckSender } from './authenticate.ts'
 import type { CertificateThumbprint } from './certificate-thumbprint.ts'
-import { type DpopError, dpopChallenge } from './dpop-challenge.ts'
-import { NO_ROOM, type VerifyProof } from './dpop-verify.ts'
+import { type DpopError, dpopChallenge } from './dpop/dpop-challenge.ts'
+import { NO_ROOM, type VerifyProof } from './dpop/dpop-verify.ts'
 
 interface SenderOptions {
   readonly verifyProof: VerifyProof

@@ -1,7 +1,7 @@
 import { createPublicKey, hash, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { dpopAlgorithms } from '#auth/dpop-algorithms.ts'
-import { type DpopKey, readDpopKey } from '#auth/dpop-key.ts'
+import { dpopAlgorithms } from '#auth/dpop/dpop-algorithms.ts'
+import { type DpopKey, readDpopKey } from '#auth/dpop/dpop-key.ts'
 import { Problem } from '#core/problems.ts'
 
 /** The options that say with what callers must prove that a key is theirs. */

@@ -1,4 +1,4 @@
-import { dpopChallenge } from '#auth/dpop-challenge.ts'
+import { dpopChallenge } from '#auth/dpop/dpop-challenge.ts'
 import type { Problem } from '#core/problems.ts'
 import type { Call } from './call.ts'
 

@@ -1,6 +1,6 @@
 import { compactVerify, errors } from 'jose'
 import type { TokenHeader } from './check-header.ts'
-import type { IssuerKey, IssuerKeys } from './issuer-keys.ts'
+import type { IssuerKey, IssuerKeys } from './keys/issuer-keys.ts'
 import type { TokenFault } from './token-faults.ts'
 
 /**

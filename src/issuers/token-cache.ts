@@ -3,7 +3,7 @@ import type { VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import { revocationTarget } from '#core/revocation.ts'
 import type { Change, ChangeFeed } from '#store/ports.ts'
-import { namesOf, type SigningKey } from './check-revocation.ts'
+import { namesOf, type SigningKey } from './revocation/check-revocation.ts'
 
 /** A token that was found to be good, and by which key. */
 export interface VerifiedToken {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import { createReplayMemory } from '#auth/replay-memory.ts'
+import { createReplayMemory } from '#auth/dpop/replay-memory.ts'
 import { fastClock, GATE_BYTES, type SpenderTask } from '../support/proof-spender.ts'
 
 const THREADS = 4

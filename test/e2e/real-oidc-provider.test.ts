@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { newProver, type Prover } from '#auth/proof-for-test.ts'
+import { newProver, type Prover } from '#auth/dpop/proof-for-test.ts'
 import { until } from '../support/gateway.ts'
 import { GATEWAY, type OidcProvider, startOidcProvider } from '../support/oidc-provider.ts'
 import { chat, chatWithProof, startWithProject } from '../support/token-calls.ts'

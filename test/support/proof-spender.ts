@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { openReplayMemory } from '#auth/replay-memory.ts'
+import { openReplayMemory } from '#auth/dpop/replay-memory.ts'
 
 /** What one thread is to do. */
 export interface SpenderTask {

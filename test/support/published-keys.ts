@@ -1,8 +1,8 @@
 import type { JWK } from 'jose'
-import type { IssuerKeys } from '#issuers/issuer-keys.ts'
-import { KnownKeys } from '#issuers/known-keys.ts'
-import type { PublicKey } from '#issuers/public-key.ts'
-import { readKeySet } from '#issuers/read-key-set.ts'
+import type { IssuerKeys } from '#issuers/keys/issuer-keys.ts'
+import { KnownKeys } from '#issuers/keys/known-keys.ts'
+import type { PublicKey } from '#issuers/keys/public-key.ts'
+import { readKeySet } from '#issuers/keys/read-key-set.ts'
 
 /** Keys as a worker knows them once an issuer has published this set. */
 export function publishedBy(jwks: readonly JWK[]): IssuerKeys {

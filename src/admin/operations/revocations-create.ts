@@ -3,7 +3,7 @@ import { issuerName, revocationKind, revocationView, revokedValue, viewRevocatio
 import type { Routing } from '#admin/routing.ts'
 import { readTime, time } from '#admin/time-query.ts'
 import { callerOfWholeGateway } from '#admin/whole-gateway.ts'
-import type { Revocations } from '#issuers/revocations.ts'
+import type { Revocations } from '#issuers/revocation/revocations.ts'
 
 const schema = {
   summary: 'Refuse tokens of an identity provider before they end',

@@ -3,7 +3,7 @@ import { nextCursor, pageQuery, readPage } from '#admin/page.ts'
 import { issuerName, revocationKind, revocationView, revokedValue, viewRevocation } from '#admin/revocation-view.ts'
 import type { Routing } from '#admin/routing.ts'
 import { callerOfWholeGateway } from '#admin/whole-gateway.ts'
-import type { Revocations } from '#issuers/revocations.ts'
+import type { Revocations } from '#issuers/revocation/revocations.ts'
 
 const schema = {
   summary: 'List what refuses tokens of identity providers, newest first',

@@ -1,7 +1,7 @@
 import { oneRevocation, viewRevocation } from '#admin/revocation-view.ts'
 import type { Routing } from '#admin/routing.ts'
 import { callerOfWholeGateway } from '#admin/whole-gateway.ts'
-import type { Revocations } from '#issuers/revocations.ts'
+import type { Revocations } from '#issuers/revocation/revocations.ts'
 
 const schema = oneRevocation('Show an entry of the revocation list')
 

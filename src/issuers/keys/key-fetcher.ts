@@ -1,7 +1,7 @@
 import type { Clock } from '#core/clock.ts'
+import { KeysNotHad } from '#issuers/review/finding.ts'
 import { discover } from './discovery.ts'
 import type { FetchDocument } from './fetch-document.ts'
-import { KeysNotHad } from './finding.ts'
 import type { KeySource } from './key-source.ts'
 import { type KeySetReading, readKeySet } from './read-key-set.ts'
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseStrictJson } from '#http/strict-json.ts'
+import { KeysNotHad } from '#issuers/review/finding.ts'
 import { MAX_DOCUMENT_BYTES } from './fetch-document.ts'
-import { KeysNotHad } from './finding.ts'
 import { type KeySetReading, readKeySet } from './read-key-set.ts'
 
 const MAX_DEPTH = 16

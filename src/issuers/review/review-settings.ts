@@ -1,6 +1,6 @@
+import type { Issuer } from '#issuers/issuer.ts'
+import type { KeySource } from '#issuers/keys/key-source.ts'
 import type { Finding } from './finding.ts'
-import type { Issuer } from './issuer.ts'
-import type { KeySource } from './key-source.ts'
 
 const DAY_MS = 86_400_000
 const LONGEST_STALE_MS = 7 * DAY_MS

@@ -1,6 +1,6 @@
+import type { KeySetStatus } from '#issuers/keys/key-set.ts'
+import type { PublicKey } from '#issuers/keys/public-key.ts'
 import type { Finding } from './finding.ts'
-import type { KeySetStatus } from './key-set.ts'
-import type { PublicKey } from './public-key.ts'
 
 /** What there is to say of published keys that may be used, beside the algorithms that the issuer is taken with. */
 export function reviewKeys(

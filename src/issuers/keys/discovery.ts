@@ -1,8 +1,8 @@
 import { isIP } from 'node:net'
 import type { JsonObject } from '#http/strict-json.ts'
 import { isPrivateAddress } from '#http/upstream.ts'
+import { KeysNotHad } from '#issuers/review/finding.ts'
 import type { FetchDocument, FetchedDocument } from './fetch-document.ts'
-import { KeysNotHad } from './finding.ts'
 import type { KeySource } from './key-source.ts'
 
 /** What an issuer says of itself. */

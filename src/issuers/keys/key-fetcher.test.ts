@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
+import { KeysNotHad } from '#issuers/review/finding.ts'
 import type { FetchDocument } from './fetch-document.ts'
-import { KeysNotHad } from './finding.ts'
 import { createKeyFetcher } from './key-fetcher.ts'
 
 const ISSUER = 'https://id.example.com'

@@ -1,6 +1,6 @@
 import type { Send } from '#core/exchange.ts'
 import type { Secret } from '#core/secret.ts'
-import type { Issuer } from './issuer.ts'
+import type { Issuer } from '#issuers/issuer.ts'
 
 /** How one issuer is asked about its tokens (RFC 7662), compiled. */
 export interface Introspection {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { KeysNotHad } from '#issuers/review/finding.ts'
 import { discover, metadataUrls } from './discovery.ts'
 import type { FetchDocument } from './fetch-document.ts'
-import { KeysNotHad } from './finding.ts'
 
 const ISSUER = 'https://id.example.com/realm'
 const OIDC = `${ISSUER}/.well-known/openid-configuration`

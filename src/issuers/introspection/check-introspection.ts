@@ -1,9 +1,9 @@
 import type { VerifiedIdentity } from '#core/principal.ts'
-import { checkClaims } from './check-claims.ts'
-import { readIdentifier } from './claims.ts'
-import type { Claims, CompileGrants, Issuer } from './issuer.ts'
-import { makeIdentity } from './make-identity.ts'
-import type { TokenFault } from './token-faults.ts'
+import { checkClaims } from '#issuers/check-claims.ts'
+import { readIdentifier } from '#issuers/claims.ts'
+import type { Claims, CompileGrants, Issuer } from '#issuers/issuer.ts'
+import { makeIdentity } from '#issuers/make-identity.ts'
+import type { TokenFault } from '#issuers/token-faults.ts'
 
 /** What can be wrong with a token that an issuer was asked about, by the word that its event records. */
 export type IntrospectionFault =

@@ -1,5 +1,5 @@
 import { createHash, createPublicKey } from 'node:crypto'
-import type { Finding } from './finding.ts'
+import type { Finding } from '#issuers/review/finding.ts'
 import { hasRocaFingerprint } from './roca-fingerprint.ts'
 
 /** A key that an issuer publishes, as far as it may be used; crosses threads. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { KeysNotHad } from './finding.ts'
+import { KeysNotHad } from '#issuers/review/finding.ts'
 import type { FetchedKeys } from './key-fetcher.ts'
 import { KeySet, MAX_RETRY_MS, MIN_REFRESH_MS, type PublishedKeys } from './key-set.ts'
 import type { KeyLife } from './key-source.ts'

@@ -1,5 +1,5 @@
 import type { JsonObject } from '#http/strict-json.ts'
-import { type Finding, KeysNotHad } from './finding.ts'
+import { type Finding, KeysNotHad } from '#issuers/review/finding.ts'
 import { type PublicKey, readPublicKey } from './public-key.ts'
 
 /** Keys of a set that may be used, and what there is to say of the others. */

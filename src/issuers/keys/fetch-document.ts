@@ -2,7 +2,7 @@ import type { ReplyHeaders } from '#core/exchange.ts'
 import { Problem } from '#core/problems.ts'
 import { sendWhole } from '#core/whole-reply.ts'
 import { type JsonObject, parseStrictJson } from '#http/strict-json.ts'
-import { KeysNotHad } from './finding.ts'
+import { KeysNotHad } from '#issuers/review/finding.ts'
 
 /** A JSON document that an issuer publishes. */
 export interface FetchedDocument {

@@ -7,11 +7,11 @@ import type { Scope } from '#core/operations.ts'
 import { Problem } from '#core/problems.ts'
 import { Secret } from '#core/secret.ts'
 import { createUpstream } from '#http/upstream.ts'
+import type { Issuer } from '#issuers/issuer.ts'
+import { makeIssuer } from '#issuers/issuer-under-test.ts'
+import type { IssuerKeys } from '#issuers/keys/issuer-keys.ts'
 import { createIntrospector, type Introspector } from './introspect.ts'
 import type { Introspection } from './introspection.ts'
-import type { Issuer } from './issuer.ts'
-import type { IssuerKeys } from './issuer-keys.ts'
-import { makeIssuer } from './issuer-under-test.ts'
 
 export const NOW = 1_800_000_000_000
 export const seconds = NOW / 1000

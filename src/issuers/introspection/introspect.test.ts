@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Problem } from '#core/problems.ts'
 import { Secret } from '#core/secret.ts'
+import { MAX_TOKEN_LENGTH } from '#issuers/read-token.ts'
 import {
   type AnswerQuestion,
   active,
@@ -13,7 +14,6 @@ import {
   seconds,
   UNTOLD,
 } from './introspection-under-test.ts'
-import { MAX_TOKEN_LENGTH } from './read-token.ts'
 
 describe('who is asked', () => {
   it('is the endpoint, for what is neither a JWT nor a key nor a token at all', async t => {

@@ -1,5 +1,5 @@
 import type { Clock } from '#core/clock.ts'
-import { KeysNotHad } from './finding.ts'
+import { KeysNotHad } from '#issuers/review/finding.ts'
 import type { FetchedKeys } from './key-fetcher.ts'
 import type { KeyLife, KeySource } from './key-source.ts'
 import type { PublicKey } from './public-key.ts'

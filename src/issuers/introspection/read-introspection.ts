@@ -1,12 +1,12 @@
 import type { WholeReply } from '#core/whole-reply.ts'
 import { parseStrictJson } from '#http/strict-json.ts'
+import { checkHeader } from '#issuers/check-header.ts'
+import { findSigner } from '#issuers/find-signer.ts'
+import type { Claims } from '#issuers/issuer.ts'
+import type { IssuerKeys } from '#issuers/keys/issuer-keys.ts'
+import { readToken } from '#issuers/read-token.ts'
 import { MAX_ANSWER_BYTES, unavailable } from './ask-introspection.ts'
-import { checkHeader } from './check-header.ts'
-import { findSigner } from './find-signer.ts'
 import type { Introspection } from './introspection.ts'
-import type { Claims } from './issuer.ts'
-import type { IssuerKeys } from './issuer-keys.ts'
-import { readToken } from './read-token.ts'
 
 const MAX_DEPTH = 16
 /** RFC 9701 §5: a type of its own, so that such an answer is never taken for an access token, nor the reverse. */
