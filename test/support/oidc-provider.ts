@@ -4,7 +4,7 @@ import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { Provider } from 'oidc-provider'
 
 /** The clients at the identity provider: who calls the gateway, and the gateway itself, which asks about tokens. */
-export const CALLER = { id: 'batch-job', secret: 'caller-secret-of-32-characters-or-more' }
+const CALLER = { id: 'batch-job', secret: 'caller-secret-of-32-characters-or-more' }
 export const GATEWAY = { id: 'ostiary', secret: 'gateway-secret-of-32-characters-or-more' }
 
 /** What tokens are for. `brief` ones live for two seconds. */
