@@ -1,9 +1,11 @@
 import { boundedCalls } from './bounded-calls.ts'
 import { provenCalls } from './dpop.ts'
+import type { FloodLatency } from './flood-latency.ts'
 import { floods } from './floods.ts'
 import { cpuRatio, findRow, median } from './measure.ts'
 import type { Results } from './results.ts'
 import { storedKeys } from './stored-keys.ts'
+import { tokenCalls } from './tokens.ts'
 
 export interface BudgetLine {
   readonly budget: string
@@ -19,7 +21,7 @@ export function judge(results: Results): BudgetLine[] {
   return [
     atMost('2 KB call ≤ 3.5 × HAProxy CPU', ratio(results, '2 KB', 'ostiary', 'haproxy'), 3.5),
     atLeast('2 KB call ≥ 8 × less CPU than Portkey', ratio(results, '2 KB', 'portkey', 'ostiary'), 8),
-    atMost('p99 of good keys in a flood of bad ones ≤ 2 × without', floodRatio(results), 2),
+    atMost('p99 of good keys in a flood of bad ones ≤ 2 × without', floodRatio(results.floodLatency), 2),
     atMost('made-up key ≤ 1.3 × bare node:http answer', ratio(results, floods.madeUp, 'ostiary', 'bare-node'), 1.3),
     {
       budget: 'RSS ≤ 250 MB with two workers, flat',
@@ -36,7 +38,30 @@ export function judge(results: Results): BudgetLine[] {
       ratio(results, boundedCalls.load, boundedCalls.all, boundedCalls.none),
       1.1,
     ),
-    microsMore('proof of possession (DPoP, ES256) ≤ 250 µs CPU more', results, provenCalls, 250),
+    atMost(
+      'call with a token that is cached ≤ 1.1 × CPU with a key',
+      ratio(results, tokenCalls.load, tokenCalls.cached, tokenCalls.key),
+      1.1,
+    ),
+    microsMore(
+      'token (RS256) that is not cached ≤ 200 µs CPU more',
+      results,
+      tokenCalls.load,
+      [tokenCalls.uncached, tokenCalls.key],
+      200,
+    ),
+    microsMore(
+      'proof of possession (DPoP, ES256) ≤ 250 µs CPU more',
+      results,
+      provenCalls.load,
+      [provenCalls.proven, provenCalls.borne],
+      250,
+    ),
+    atMost(
+      'p99 of good tokens in a flood of unknown key ids ≤ 2 × without',
+      floodRatio(results.tokenFlood?.latency),
+      2,
+    ),
     {
       budget: 'audit in batches ≤ 8 µs CPU a call',
       measured: recordingMicros === undefined ? '–' : `${median(recordingMicros).toFixed(1)} µs`,
@@ -71,20 +96,21 @@ function ratio({ rows }: Results, load: string, peer: string, to: string): numbe
   return row && other && cpuRatio(row, other)
 }
 
-/** Median over the rounds of what a call with a proof takes more than one without in the same round. */
+/** Median over the rounds of what a call of the first takes more than one of the second in the same round. */
 function microsMore(
   budget: string,
   { rows }: Results,
-  { load, proven, borne }: typeof provenCalls,
+  load: string,
+  [first, second]: readonly [string, string],
   bound: number,
 ): BudgetLine {
-  const [row, other] = [findRow(rows, load, proven), findRow(rows, load, borne)]
+  const [row, other] = [findRow(rows, load, first), findRow(rows, load, second)]
   if (row === undefined || other === undefined) return { budget, measured: '–', met: null }
   const more = row.rounds.map((each, i) => each.cpuMicrosPerCall - (other.rounds[i]?.cpuMicrosPerCall ?? Number.NaN))
   return { budget, measured: `${median(more).toFixed(0)} µs`, met: median(more) <= bound }
 }
 
-function floodRatio({ floodLatency }: Results): number | undefined {
+function floodRatio(floodLatency: FloodLatency | undefined): number | undefined {
   if (floodLatency === undefined) return undefined
   const { rounds } = floodLatency
   // A call that failed took for ever.

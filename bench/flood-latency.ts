@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Arrivals } from './arrivals.ts'
 import { makeFloodKeys } from './flood-keys.ts'
@@ -23,7 +23,7 @@ interface FloodCount {
 /** What callers with a good key notice of a flood of made-up ones at full speed from another address; one worker. */
 export async function measureFloodLatency(
   upstreamPort: number,
-  { seconds, warmUpSeconds, rounds }: Duration,
+  duration: Duration,
   maxFailuresPerSecond?: number,
 ): Promise<FloodLatency> {
   const port = await freePort()
@@ -34,13 +34,24 @@ export async function measureFloodLatency(
     upstreamPort,
     ...(maxFailuresPerSecond !== undefined && { maxFailuresPerSecond }),
   })
-  const keysFile = join(scratch, 'made-up-keys')
-  writeFileSync(keysFile, makeFloodKeys('madeUp', ostiary).join('\n'))
+  const latency = await measureArrivals({ ...ostiary, port }, makeFloodKeys('madeUp', ostiary), duration)
+  await ostiary.server.stop()
+  return latency
+}
+
+/** Calls with a good credential at a fixed rate, alone and within a flood of these credentials. */
+export async function measureArrivals(
+  { url, key, port }: { readonly url: string; readonly key: string; readonly port: number },
+  flood: readonly string[],
+  { seconds, warmUpSeconds, rounds }: Duration,
+): Promise<FloodLatency> {
+  const keysFile = join(mkdtempSync(join(scratch, 'flood-')), 'credentials')
+  writeFileSync(keysFile, flood.join('\n'))
   const run = async (script: string, ...args: (string | number)[]) =>
     JSON.parse(
       await runCommand(loadCore, [process.execPath, join(import.meta.dirname, script), ...args.map(String)]),
     ) as unknown
-  const arrive = (time: number) => run('arrivals.ts', ostiary.url, ostiary.key, CALLS_PER_SECOND, time)
+  const arrive = (time: number) => run('arrivals.ts', url, key, CALLS_PER_SECOND, time)
   await arrive(3 * warmUpSeconds)
   const measured: FloodLatency['rounds'][number][] = []
   for (let round = 1; round <= rounds; round++) {
@@ -53,6 +64,5 @@ export async function measureFloodLatency(
       `flood latency, round ${round}: p99 ${quiet.p99Ms.toFixed(2)} ms without, ${flooded.p99Ms.toFixed(2)} ms within`,
     )
   }
-  await ostiary.server.stop()
   return { rounds: measured }
 }

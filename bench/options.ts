@@ -6,7 +6,9 @@ const usage = `Usage: npm run bench -- [options]
   --soak N      minutes of load under which memory is watched (2; 0 = none)
   --quick       1 round of 2 s and a soak of 15 s, to see that everything works
   --peers A,B   only these peers, without floods, soak and start-up
-Without --quick and --peers the figures are written to bench/results.md.`
+  --only A,B    only these parts: calls, floods, stored-keys, bounded, tokens, proofs, flood-latency, token-flood, soak,
+                limits, audit, recording, start-up, minting
+Without --quick, --peers and --only the figures are written to bench/results.md.`
 
 export interface Options {
   readonly seconds: number
@@ -15,6 +17,8 @@ export interface Options {
   readonly soakMinutes: number
   /** undefined = all. */
   readonly peers: readonly string[] | undefined
+  /** Parts; undefined = all. */
+  readonly only: readonly string[] | undefined
   /** Whether the figures are good enough to be kept. */
   readonly recorded: boolean
 }
@@ -27,6 +31,7 @@ export function readOptions(): Options {
       soak: { type: 'string' },
       quick: { type: 'boolean', default: false },
       peers: { type: 'string' },
+      only: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
@@ -41,7 +46,8 @@ export function readOptions(): Options {
     rounds: number('rounds', values.rounds ?? (quick ? '1' : '3')),
     soakMinutes: number('soak', values.soak ?? (quick ? '0.25' : '2')),
     peers: values.peers?.split(','),
-    recorded: !quick && values.peers === undefined,
+    only: values.only?.split(','),
+    recorded: !quick && values.peers === undefined && values.only === undefined,
   }
 }
 

@@ -5,6 +5,7 @@ import type { FloodLatency } from './flood-latency.ts'
 import type { LimitFigures } from './limits.ts'
 import { cpuRatio, type Duration, type Figures, findRow, median, type Row } from './measure.ts'
 import type { SoakResult } from './soak.ts'
+import type { TokenFlood } from './tokens.ts'
 
 export interface Results {
   readonly duration: Duration
@@ -13,6 +14,7 @@ export interface Results {
   readonly skipped: readonly string[]
   readonly rows: readonly Row[]
   readonly floodLatency: FloodLatency | undefined
+  readonly tokenFlood: TokenFlood | undefined
   readonly soak: SoakResult | undefined
   readonly audit: AuditFigures | undefined
   readonly limits: readonly LimitFigures[] | undefined
@@ -91,8 +93,23 @@ function ratioTo(row: Row, other: Row | undefined): string {
   return other === undefined ? '–' : cpuRatio(row, other).toFixed(2)
 }
 
-function memoryAndStart({ floodLatency, soak, audit, limits, startUpMs, mintedPerSecond }: Results): string[] {
-  const parts: string[] = floodLatency === undefined ? [] : floodLatencyTable(floodLatency)
+function memoryAndStart({
+  floodLatency,
+  tokenFlood,
+  soak,
+  audit,
+  limits,
+  startUpMs,
+  mintedPerSecond,
+}: Results): string[] {
+  const parts: string[] = []
+  if (floodLatency !== undefined)
+    parts.push('## Good keys in a flood of made-up ones', ...floodLatencyTable(floodLatency))
+  if (tokenFlood !== undefined) {
+    const { latency, fetches } = tokenFlood
+    parts.push('## Good tokens in a flood of tokens that name keys nobody has', ...floodLatencyTable(latency))
+    parts.push(`The issuer was asked for its keys ${fetches} times meanwhile.`)
+  }
   if (audit !== undefined) parts.push(...auditTables(audit))
   if (soak !== undefined) {
     const { start, median, end, max } = soak
@@ -141,7 +158,6 @@ function floodLatencyTable({ rounds }: FloodLatency): string[] {
     String(flood.answers),
   ])
   return [
-    '## Good keys in a flood of made-up ones',
     'Calls at a fixed rate, timed from when they were due, one worker; the flood comes from another address at full speed:',
     table(['round', 'p50 ms', 'within flood', 'p99 ms', 'within flood', 'failed', 'refusals sent'], lines),
   ]

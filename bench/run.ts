@@ -20,6 +20,7 @@ import { type Results, renderResults } from './results.ts'
 import { soak } from './soak.ts'
 import { measureStartUp } from './start-up.ts'
 import { measureStoredKeys } from './stored-keys.ts'
+import { measureTokenFlood, measureTokens } from './tokens.ts'
 import { startUpstream } from './upstream.ts'
 
 async function measureAll(options: Options): Promise<Results> {
@@ -33,26 +34,32 @@ async function measureAll(options: Options): Promise<Results> {
     present.push(peer)
   }
   const upstreamPort = await startUpstream()
-  const rows = await measureProxiedCalls(present, upstreamPort, options)
   const whole = options.peers === undefined && present.includes(ostiary)
-  if (whole) {
-    rows.push(...(await measureFloods(upstreamPort, options)))
-    rows.push(...(await measureStoredKeys(upstreamPort, options)))
-    rows.push(...(await measureBoundedCalls(upstreamPort, options)))
-    rows.push(...(await measureProvenCalls(upstreamPort, options)))
-  }
+  /** Measures a part, if it is wanted. */
+  const part = async <T>(name: string, measure: () => Promise<T>): Promise<T | undefined> =>
+    (whole || name === 'calls') && (options.only === undefined || options.only.includes(name)) ? measure() : undefined
+  const rows = [
+    await part('calls', () => measureProxiedCalls(present, upstreamPort, options)),
+    await part('floods', () => measureFloods(upstreamPort, options)),
+    await part('stored-keys', () => measureStoredKeys(upstreamPort, options)),
+    await part('bounded', () => measureBoundedCalls(upstreamPort, options)),
+    await part('tokens', () => measureTokens(upstreamPort, options)),
+    await part('proofs', () => measureProvenCalls(upstreamPort, options)),
+  ]
+  const { soakMinutes } = options
   return {
     duration: options,
     versions,
     skipped: wanted.filter(peer => !present.includes(peer)).map(({ name }) => name),
-    rows,
-    floodLatency: whole ? await measureFloodLatency(upstreamPort, options) : undefined,
-    soak: whole && options.soakMinutes > 0 ? await soak(upstreamPort, options.soakMinutes) : undefined,
-    limits: whole ? await measureLimits() : undefined,
-    audit: whole ? await measureAudit(upstreamPort, options) : undefined,
-    recordingMicros: whole ? await measureRecording(options) : undefined,
-    startUpMs: whole ? await measureStartUp(upstreamPort) : undefined,
-    mintedPerSecond: whole ? await measureMinting(upstreamPort, options) : undefined,
+    rows: rows.flatMap(each => each ?? []),
+    floodLatency: await part('flood-latency', () => measureFloodLatency(upstreamPort, options)),
+    tokenFlood: await part('token-flood', () => measureTokenFlood(upstreamPort, options)),
+    soak: soakMinutes > 0 ? await part('soak', () => soak(upstreamPort, soakMinutes)) : undefined,
+    limits: await part('limits', measureLimits),
+    audit: await part('audit', () => measureAudit(upstreamPort, options)),
+    recordingMicros: await part('recording', () => measureRecording(options)),
+    startUpMs: await part('start-up', () => measureStartUp(upstreamPort)),
+    mintedPerSecond: await part('minting', () => measureMinting(upstreamPort, options)),
   }
 }
 
