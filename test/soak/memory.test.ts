@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { callOn, seeded, startBillingProvider } from '../support/budget-chaos.ts'
-import { askAdmin, createDeployment, startProcess } from '../support/process.ts'
+import { ask } from '../support/gateway.ts'
+import { askAdmin, bootstrapToken, createDeployment, startProcess } from '../support/process.ts'
 import { configFor } from '../support/provider.ts'
 
 const MINUTES = Number(process.env.OSTIARY_SOAK_MINUTES ?? 30)
@@ -61,8 +62,11 @@ test(`memory stays flat for ${MINUTES} minutes while keys with limits of their o
     `${keys} keys, ${counters} counters in ${SLOTS} slots; resident: ${samples[0]?.toFixed()} MB at the start, ` +
       `${warm.toFixed()} MB in the second quarter, ${end.toFixed()} MB in the last, ${Math.max(...samples).toFixed()} MB at most`,
   )
-  t.diagnostic(`statuses ${JSON.stringify(statuses)}`)
-  assert.equal(statuses[503], undefined, 'there was room for every counter')
+  const problems = await problemsOf(admin)
+  t.diagnostic(`statuses ${JSON.stringify(statuses)}, problems ${JSON.stringify(problems)}`)
+  assert.equal(problems['limits.too_many_counters'], undefined, 'there was room for every counter')
+  // On a machine that is busy for seconds, calls may be shed or the store may answer too late.
+  assert.ok((statuses[503] ?? 0) <= 0.001 * (statuses[200] ?? 0), `${statuses[503]} calls were answered 503`)
   assert.ok((statuses[200] ?? 0) > keys && (statuses[429] ?? 0) > 0, 'calls are done, and held to their limits')
   assert.ok(end <= warm * 1.1, `${warm.toFixed()} MB, then ${end.toFixed()} MB`)
 })
@@ -77,6 +81,17 @@ function limitsOf(n: number): { readonly limits: readonly object[]; readonly bud
     ],
     ...(n % 10 === 0 && { budgets: [{ unit: 'tokens', amount: 100_000, period: 'month' }] }),
   }
+}
+
+/** How many requests met each problem, by its code. */
+async function problemsOf({ adminUrl, dataDirectory }: { readonly adminUrl: string; readonly dataDirectory: string }) {
+  const headers = { authorization: `Bearer ${bootstrapToken(dataDirectory)}` }
+  const { text } = await ask(`${adminUrl}/metrics`, { method: 'GET', headers })
+  const sums: Record<string, number> = {}
+  for (const [, code = '', count] of text.matchAll(/^ostiary_problems_total\{[^}]*code="([^"]+)"[^}]*\} (\d+)/gm)) {
+    if (Number(count) > 0) sums[code] = (sums[code] ?? 0) + Number(count)
+  }
+  return sums
 }
 
 function residentMb(pid: number): number {
