@@ -58,6 +58,7 @@ function compileProvider(
     format: config.format,
     test: config.tags.includes('test'),
     credential: config.credential === undefined ? null : secrets.get(config.credential),
+    takesCallerToken: config.callerToken === 'forward',
     previousCredential: config.credential === undefined ? null : secrets.previous(config.credential),
     ...(config.format === 'openai' && {
       streamUsage: config.streamUsage,

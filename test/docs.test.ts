@@ -171,8 +171,8 @@ describe('numbers in ARCHITECTURE.md', () => {
     ['src/audit/recorder.ts', 'MAX_REFUSAL_GROUPS', value => `${value} groups`],
     ['src/audit/event-queue.ts', 'MAX_WAITING', value => `once ${value} do`],
     ['src/core/revocation.ts', 'REVOCATION_BOUND_MS', value => `at most\n**${value} ms**`],
-    ['src/issuers/question-turns.ts', 'MAX_AT_ONCE', value => `${value} at once`],
-    ['src/issuers/question-turns.ts', 'MAX_WAITING', value => `${value} waiting`],
+    ['src/issuers/introspection/question-turns.ts', 'MAX_AT_ONCE', value => `${value} at once`],
+    ['src/issuers/introspection/question-turns.ts', 'MAX_WAITING', value => `${value} waiting`],
   ]
   for (const [file, constant, text] of quoted) {
     it(`say what ${constant} is`, () => {

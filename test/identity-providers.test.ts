@@ -112,6 +112,30 @@ const recipes: readonly Recipe[] = [
     ],
   },
   {
+    heading: 'Logins that are strong and recent enough',
+    header: { typ: 'at+jwt' },
+    good: [
+      [
+        'a person',
+        { sub: 'ada', aud: 'https://ai.example.com', client_id: 'web-app', acr: 'phr' },
+        { id: 'company:ada', scopes: ['chat:create'], client: 'web-app' },
+      ],
+    ],
+    bad: [['for another service', { aud: 'https://mail.example.com' }, 'token_audience']],
+  },
+  {
+    heading: 'Models that take the caller’s own token',
+    header: { typ: 'at+jwt' },
+    good: [
+      [
+        'a person',
+        { sub: 'ada', aud: 'https://ai.example.com', client_id: 'web-app', acr: 'phr' },
+        { id: 'company:ada', scopes: ['chat:create'], client: 'web-app' },
+      ],
+    ],
+    bad: [['for another service', { aud: 'https://mail.example.com' }, 'token_audience']],
+  },
+  {
     heading: 'Any provider that keeps to RFC 9068',
     header: { typ: 'at+jwt' },
     good: [

@@ -56,6 +56,7 @@ const defaults = {
 }
 
 const remoteDefaults = {
+  callerToken: 'keep',
   tags: [],
   connectTimeoutMs: 10_000,
   timeoutMs: 600_000,

@@ -195,6 +195,11 @@ const refusals: [yaml: string, ...lines: string[]][] = [
     'ostiary.yaml:1:32: limits.a.amount: must be an integer from 1 to 1000000000000',
   ],
   [
+    'providers: { a: { format: openai, callerToken: forward, credential: env:KEY } }',
+    'ostiary.yaml:1:35: providers.a.callerToken: must not be "forward": no tokens are taken, as there are no `issuers`',
+    'ostiary.yaml:1:57: providers.a.credential: must not be set: the caller’s token is sent instead',
+  ],
+  [
     'limits: { a: { unit: concurrency, amount: 1, per: [tenant] } }',
     'ostiary.yaml:1:52: limits.a.per[0]: must be one of "key", "user", "client", "project", "ip", "model", "operation"',
   ],

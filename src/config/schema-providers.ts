@@ -44,6 +44,14 @@ const remote = <const F extends string, const M extends Readonly<Record<string, 
         description: 'Reference to the API key. A local model server may need none.',
         examples: [`env:${variable}`, 'file:/run/secrets/provider-key', `secret:${format}`],
       },
+      callerToken: {
+        type: 'string',
+        enum: ['keep', 'forward'],
+        default: 'keep' as unknown,
+        description:
+          'What becomes of the caller’s own access token. `keep`: it ends here, and `credential` is sent. `forward`: it is sent instead, as `Authorization: Bearer`, to a server that takes the same issuer’s tokens; calls without a token that can be passed on are refused.',
+        examples: ['forward'],
+      },
       tags: tags([], 'Labels. `test` means that test keys may use this provider.'),
       connectTimeoutMs: {
         type: 'integer',

@@ -62,6 +62,11 @@ export const callProblems = {
     title: 'The key may not use this model',
     help: 'Ask `GET /v1/models` for the models that this key may use, or add it with `ostiary keys update --models`.',
   },
+  'policy.caller_token': {
+    status: 403,
+    title: 'The model takes the caller’s own access token only',
+    help: 'Call with an access token of an identity provider that is not bound to its sender: it is passed on to the server behind this model (`callerToken: forward`), which takes no API keys of the gateway.',
+  },
   'route.not_found': {
     status: 404,
     title: 'There is nothing at this path',

@@ -14,6 +14,7 @@ import type { Hold } from './limit-call.ts'
 import type { Input } from './read-input.ts'
 import { Reply } from './reply.ts'
 import type { OperationRoute } from './routes.ts'
+import { upstreamCredential } from './upstream-credential.ts'
 
 /** In place of what was parsed of a body that has been forwarded. */
 const FORWARDED: JsonObject = Object.freeze({})
@@ -26,6 +27,7 @@ export async function forward(call: Call, route: OperationRoute, hold: Hold): Pr
   const { grant, input } = hold
   const { target } = grant
   call.target = target
+  const credential = upstreamCredential(call, target)
   const { body, asksForUsage } = rewrite(route, target, input, call.ticket?.reserves === true)
   input.json = FORWARDED
   if (call.gone) throw new Problem('request.caller_hung_up')
@@ -33,7 +35,7 @@ export async function forward(call: Call, route: OperationRoute, hold: Hold): Pr
   const send = (credential: Secret | null, sink: ReplySink) => {
     reply.exchange = target.provider.send(toRequest(call, route, target, body, credential), sink)
   }
-  const { credential, previousCredential: previous = null } = target.provider
+  const { previousCredential: previous = null } = target.provider
   call.sentAt = performance.now()
   if (previous === null || previous.until <= call.at) send(credential, reply)
   else {
@@ -77,7 +79,13 @@ function toRequest(
 ): ProviderRequest {
   const { provider, providerModel } = target
   const format = formats[route.format]
-  const headers = requestHeaders(format, call.req.headers, credential?.reveal() ?? null)
+  const headers = requestHeaders(
+    format,
+    call.req.headers,
+    provider.takesCallerToken ? null : (credential?.reveal() ?? null),
+  )
+  // Whatever header the format's own credentials go in.
+  if (provider.takesCallerToken && credential !== null) headers.authorization = `Bearer ${credential.reveal()}`
   // The developer's switch for delays and failures; a real provider never sees it.
   const play = call.req.headers['x-ostiary-sandbox']
   if (target.sandbox && play !== undefined) headers['x-ostiary-sandbox'] = play as string

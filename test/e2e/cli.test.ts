@@ -164,6 +164,7 @@ describe('ostiary keys', () => {
       'cidrs',
       'limits',
       'budgets',
+      'binding',
       'metadata',
       'secrets',
       'version',

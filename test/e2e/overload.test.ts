@@ -22,8 +22,13 @@ async function connectMany({ url }: Gateway, count: number, from = ATTACKER) {
   await Promise.all(
     sockets.map(socket => new Promise<void>(resolve => socket.on('connect', resolve).on('close', () => resolve()))),
   )
-  await pause(200)
-  const open = sockets.filter(socket => !socket.destroyed)
+  // The system takes connections before the gateway does: what it will refuse is refused when nothing changes any more.
+  let open = sockets
+  for (let before = Number.NaN; before !== open.length; ) {
+    before = open.length
+    await pause(400)
+    open = sockets.filter(socket => !socket.destroyed)
+  }
   return { open, refused: count - open.length }
 }
 

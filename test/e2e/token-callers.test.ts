@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { ask, type Gateway, type Reply, startGateway, until } from '../support/gateway.ts'
 import { askAdmin } from '../support/process.ts'
+import { sendJson, startProvider } from '../support/provider.ts'
 import { startTokenIssuer, type TokenIssuer } from '../support/token-issuer.ts'
 
 const body = JSON.stringify({ model: 'sandbox', max_tokens: 50, messages: [{ role: 'user', content: 'Hello' }] })
@@ -93,4 +94,34 @@ budgets:
     assert.match(String(reply.headers['www-authenticate']), /error="insufficient_scope", scope="embeddings:create"/)
     assert.match(JSON.parse(reply.text).error.message, /token of company:ann/)
   })
+})
+
+test('a provider that takes the caller’s own token gets that and nothing else; a key, or a bound token, goes nowhere', async () => {
+  await using issuer = await startTokenIssuer()
+  await using provider = await startProvider((_request, res) => sendJson(res, 200, { choices: [] }))
+  await using gateway = await startGateway({
+    yaml: `
+issuers:
+  company: ${issuer.yaml()}
+providers:
+  inner: { format: openai, baseUrl: '${provider.url}', callerToken: forward, tags: [test] }
+models:
+  inner: { provider: inner }
+`,
+  })
+  const call = (headers: Record<string, string>) =>
+    ask(`${gateway.url}/v1/chat/completions`, {
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ model: 'inner', messages: [] }),
+    })
+  const token = await issuer.sign({ sub: 'ann' })
+  assert.equal((await call({ authorization: `Bearer ${token}` })).status, 200)
+  assert.equal(provider.one().headers.authorization, `Bearer ${token}`)
+  assert.equal((await call({ 'x-api-key': token })).status, 200)
+  const { headers } = provider.one()
+  assert.deepEqual([headers.authorization, headers['x-api-key']], [`Bearer ${token}`, undefined])
+  const refused = await call({ authorization: `Bearer ${gateway.testKey}` })
+  assert.equal(refused.status, 403)
+  assert.match(refused.text, /own access token/)
+  assert.equal(provider.requests.length, 0)
 })

@@ -1,0 +1,19 @@
+import { readCredential } from '#auth/credentials.ts'
+import { Problem } from '#core/problems.ts'
+import { Secret } from '#core/secret.ts'
+import type { ModelTarget } from '#providers/catalog.ts'
+import type { Call } from './call.ts'
+
+/**
+ * What a call is authenticated by at its provider: the operator's credential, or the caller's own access token where the
+ * provider takes that. Throws `policy.caller_token` where there is none that may be passed on: a proof of possession is made
+ * for the gateway, and bare, a bound token is worth nothing.
+ */
+export function upstreamCredential({ req, principal }: Call, { provider }: ModelTarget): Secret | null {
+  if (provider.takesCallerToken !== true) return provider.credential
+  const token = readCredential(req.headers, '')
+  if (token === null || principal === null || principal.token === null || principal.binding !== null) {
+    throw new Problem('policy.caller_token')
+  }
+  return new Secret(token.text)
+}
