@@ -8,7 +8,6 @@ import { Problem } from '#core/problems.ts'
 import { REVOCATION_BOUND_MS } from '#core/revocation.ts'
 import { createIntrospector, type Introspector, type OnTrouble } from '#issuers/introspection/introspect.ts'
 import type { CompileGrants } from '#issuers/issuer.ts'
-import { requireAuthentication } from '#issuers/require-authentication.ts'
 import { type CheckRevocation, createRevocationCheck } from '#issuers/revocation/check-revocation.ts'
 import { TokenCache } from '#issuers/token-cache.ts'
 import { createTokenVerifier } from '#issuers/verify-token.ts'
@@ -18,7 +17,7 @@ import { compileCeilings } from '#policy/compile-ceilings.ts'
 import type { ChangeFeed } from '#store/ports.ts'
 import type { RevocationLookup } from '#store/revocations-port.ts'
 import { compileIntrospections } from './compile-introspections.ts'
-import { compileIssuers, compileRequirements } from './compile-issuers.ts'
+import { compileIssuers } from './compile-issuers.ts'
 import { compileKeySources } from './compile-key-sources.ts'
 import type { IssuerKeyLine } from './issuer-key-line.ts'
 
@@ -57,12 +56,7 @@ export function compileChain(
     isKeyShaped,
     onTrouble: onIntrospection,
   })
-  const requirements = compileRequirements(config)
-  return [
-    requireAuthentication(confirmed(verifyToken, confirm), requirements, clock),
-    requireAuthentication(unrevoked(introspect, cache, checkRevocation), requirements, clock),
-    verifyKey,
-  ]
+  return [confirmed(verifyToken, confirm), unrevoked(introspect, cache, checkRevocation), verifyKey]
 }
 
 /** What an authenticator says, if the second question says so too. */

@@ -4,11 +4,12 @@ import type { SecretValues } from '#config/secrets.ts'
 import type { Generation } from '#gateway/generation.ts'
 import { createLifetime } from '#gateway/lifetime.ts'
 import { createUpstream } from '#http/upstream.ts'
+import { createAuthenticationCheck } from '#issuers/check-authentication.ts'
 import { createCatalog, type Provider } from '#providers/catalog.ts'
 import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
 import { compileBounds } from './compile-bounds.ts'
 import { type Credentials, compileChain } from './compile-chain.ts'
-import { compileResourceMetadata } from './compile-issuers.ts'
+import { compileRequirements, compileResourceMetadata } from './compile-issuers.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
@@ -34,7 +35,11 @@ export function compileGeneration(
   return {
     number,
     resourceMetadata: compileResourceMetadata(config, credentials.publicUrl),
-    authenticate: createAuthenticate({ chain: compileChain(config, secrets, credentials, open), checkSender }),
+    authenticate: createAuthenticate({
+      chain: compileChain(config, secrets, credentials, open),
+      checkSender,
+      checkAuthentication: createAuthenticationCheck(compileRequirements(config), credentials.clock),
+    }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
     limits: config.requests,
     ...compileBounds(config),
@@ -58,7 +63,7 @@ function compileProvider(
     format: config.format,
     test: config.tags.includes('test'),
     credential: config.credential === undefined ? null : secrets.get(config.credential),
-    takesCallerToken: config.callerToken === 'forward',
+    callerTokenOf: config.callerToken ?? null,
     previousCredential: config.credential === undefined ? null : secrets.previous(config.credential),
     ...(config.format === 'openai' && {
       streamUsage: config.streamUsage,

@@ -22,8 +22,9 @@ const identity: VerifiedIdentity = {
 function createAuthenticate(
   chain: readonly Authenticator[],
   checkSender: CheckSender = () => assert.fail('was asked'),
+  checkAuthentication: (found: VerifiedIdentity) => Problem | null = () => null,
 ) {
-  const authenticate = create({ chain, checkSender })
+  const authenticate = create({ chain, checkSender, checkAuthentication })
   return async (headers: IncomingHttpHeaders, query: string) => {
     const verdict = await authenticate({ headers, socket: { remoteAddress: '192.0.2.1' } } as IncomingMessage, query, {
       dpopNonce: null,
@@ -101,6 +102,23 @@ test('asks for the proof of a bound credential, and of any that is presented wit
     for (const asked of [() => refusal, async () => refusal]) {
       await assert.rejects(createAuthenticate([() => found], asked)(presented, ''), refusal)
     }
+  }
+})
+
+test('asks for a better login only once the sender has proved to be who they are', async () => {
+  const weak = new Problem('auth.insufficient_authentication')
+  const theft = new Problem('auth.invalid_credential', { reason: 'proof' })
+  for (const [found, refusal, expected] of [
+    [identity, null, weak],
+    [bound, null, weak],
+    [bound, theft, theft],
+  ] as const) {
+    const authenticate = createAuthenticate(
+      [() => found],
+      async () => refusal,
+      () => weak,
+    )
+    await assert.rejects(authenticate(headers, ''), expected)
   }
 })
 

@@ -40,10 +40,12 @@ interface AuthenticateOptions {
   /** The first authenticator that owns the credential decides. What none owns is refused like a wrong key. */
   readonly chain: readonly Authenticator[]
   readonly checkSender: CheckSender
+  /** Whether they are known well enough, once it is sure that they are who they say; null = they are. */
+  readonly checkAuthentication: (identity: VerifiedIdentity) => Problem | null
 }
 
 /** Answers at once where nobody has to be waited for, as with a key that is known here. */
-export function createAuthenticate({ chain, checkSender }: AuthenticateOptions): Authenticate {
+export function createAuthenticate({ chain, checkSender, checkAuthentication }: AuthenticateOptions): Authenticate {
   const ask = (
     from: number,
     credential: Credential,
@@ -60,10 +62,10 @@ export function createAuthenticate({ chain, checkSender }: AuthenticateOptions):
     return answer instanceof Promise ? answer.then(take) : take(answer)
   }
   const prove = (identity: VerifiedIdentity, credential: Credential, req: IncomingMessage, notes: SenderNotes) => {
-    if (identity.binding === null && !credential.dpop) return identity as Principal
+    const accept = (refusal: Problem | null) => refusal ?? checkAuthentication(identity) ?? (identity as Principal)
+    if (identity.binding === null && !credential.dpop) return accept(null)
     const refusal = checkSender(identity, credential, req, notes)
-    if (refusal instanceof Promise) return refusal.then(refused => refused ?? (identity as Principal))
-    return refusal ?? (identity as Principal)
+    return refusal instanceof Promise ? refusal.then(accept) : accept(refusal)
   }
   return (req, query, notes) => {
     const credential = readCredential(req.headers, query)

@@ -26,7 +26,7 @@ async function check(
   const notes = { dpopNonce: null }
   const checkSender = createCheckSender({ verifyProof, certificateThumbprint: () => presented })
   const problem = await checkSender(bound(binding), { text: 'k1', dpop }, {} as IncomingMessage, notes)
-  const error = problem && (/error="(\w+)"/.exec(problem.headers?.['www-authenticate'] ?? '')?.[1] ?? null)
+  const error = problem && (/error="(\w+)"/.exec(problem.challenge ?? '')?.[1] ?? null)
   return problem && [problem.code, problem.reason, error, problem.credential]
 }
 

@@ -45,6 +45,6 @@ function ofProof(wrong: string | null, identity: VerifiedIdentity): Problem | nu
 
 /** The body is that of every bad credential; only who used the scheme `DPoP` is told by the challenge what to do (§7.1). */
 function refuse(reason: string, { id }: VerifiedIdentity, error: DpopError | null): Problem {
-  const headers = error && { 'www-authenticate': dpopChallenge(error) }
-  return new Problem('auth.invalid_credential', { reason, credential: id, ...(headers && { headers }) })
+  const challenge = error && dpopChallenge(error)
+  return new Problem('auth.invalid_credential', { reason, credential: id, ...(challenge && { challenge }) })
 }

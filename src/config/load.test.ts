@@ -56,7 +56,6 @@ const defaults = {
 }
 
 const remoteDefaults = {
-  callerToken: 'keep',
   tags: [],
   connectTimeoutMs: 10_000,
   timeoutMs: 600_000,

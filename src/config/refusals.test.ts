@@ -195,8 +195,8 @@ const refusals: [yaml: string, ...lines: string[]][] = [
     'ostiary.yaml:1:32: limits.a.amount: must be an integer from 1 to 1000000000000',
   ],
   [
-    'providers: { a: { format: openai, callerToken: forward, credential: env:KEY } }',
-    'ostiary.yaml:1:35: providers.a.callerToken: must not be "forward": no tokens are taken, as there are no `issuers`',
+    'providers: { a: { format: openai, callerToken: company, credential: env:KEY } }',
+    'ostiary.yaml:1:35: providers.a.callerToken: there is no issuer of this name',
     'ostiary.yaml:1:57: providers.a.credential: must not be set: the caller’s token is sent instead',
   ],
   [

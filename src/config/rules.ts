@@ -30,10 +30,11 @@ export function checkRules(draft: Draft, providerNames: readonly string[], open:
     if (provider?.format === 'sandbox' && provider.tags !== undefined && !provider.tags.includes('test')) {
       faults.add(['providers', name, 'tags'], 'must contain "test": a sandbox serves test keys')
     }
-    if (provider !== undefined && 'callerToken' in provider && provider.callerToken === 'forward') {
-      const path = ['providers', name, 'callerToken']
-      if (Object.keys(draft.issuers ?? {}).length === 0) {
-        faults.add(path, 'must not be "forward": no tokens are taken, as there are no `issuers`')
+    if (provider !== undefined && 'callerToken' in provider && provider.callerToken !== undefined) {
+      const issuers = Object.keys(draft.issuers ?? {})
+      if (!issuers.includes(provider.callerToken)) {
+        const hint = suggest(provider.callerToken, issuers)
+        faults.add(['providers', name, 'callerToken'], `there is no issuer of this name${hint}`)
       }
       if (provider.credential !== undefined) {
         faults.add(['providers', name, 'credential'], 'must not be set: the caller’s token is sent instead')

@@ -46,11 +46,10 @@ const remote = <const F extends string, const M extends Readonly<Record<string, 
       },
       callerToken: {
         type: 'string',
-        enum: ['keep', 'forward'],
-        default: 'keep' as unknown,
+        pattern: '^[a-z][a-z0-9-]{0,31}$',
         description:
-          'What becomes of the caller’s own access token. `keep`: it ends here, and `credential` is sent. `forward`: it is sent instead, as `Authorization: Bearer`, to a server that takes the same issuer’s tokens; calls without a token that can be passed on are refused.',
-        examples: ['forward'],
+          'Name of an issuer whose tokens this server takes: the caller’s own is sent, as `Authorization: Bearer`, in place of `credential`, and calls without such a token are refused. Without it the caller’s token ends here.',
+        examples: ['company'],
       },
       tags: tags([], 'Labels. `test` means that test keys may use this provider.'),
       connectTimeoutMs: {
@@ -93,7 +92,7 @@ const remote = <const F extends string, const M extends Readonly<Record<string, 
       },
       ...members,
     },
-    ['credential'],
+    ['credential', 'callerToken'],
   )
 
 /** What differs among the servers that speak OpenAI's format. */

@@ -79,6 +79,7 @@ describe('the schema', () => {
         'issuers.*.introspection.tokenPrefix',
         'providers.*.format',
         'providers.*.credential',
+        'providers.*.callerToken',
         'models.*.provider',
         'limits.*.unit',
         'limits.*.amount',

@@ -65,7 +65,7 @@ export const callProblems = {
   'policy.caller_token': {
     status: 403,
     title: 'The model takes the caller’s own access token only',
-    help: 'Call with an access token of an identity provider that is not bound to its sender: it is passed on to the server behind this model (`callerToken: forward`), which takes no API keys of the gateway.',
+    help: 'Call with an access token of the issuer that the provider names (`callerToken`), one that is not bound to its sender: it is passed on to the server behind this model, which takes no API keys of the gateway.',
   },
   'route.not_found': {
     status: 404,

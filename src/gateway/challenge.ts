@@ -3,14 +3,13 @@ import type { Problem } from '#core/problems.ts'
 import type { Call } from './call.ts'
 
 const NONE: readonly string[] = []
+const BEARER_ERROR = 'error="invalid_token", error_description="The credential is not valid"'
 /** A credential was presented with a proof of possession: the challenge is of the same scheme (RFC 9449 §7.1). */
 const WITH_PROOF = /(?:^|,) *dpop +[^ ]/i
 
 /** Names and values of what tells a caller how to authenticate: a challenge beside each 401, and a nonce for proofs. */
 export function challengeHeaders(call: Call, problem: Problem): readonly string[] {
-  // A check that knows better than this what is asked for has said so.
-  const isChallenged = problem.status !== 401 || problem.headers?.['www-authenticate'] !== undefined
-  if (isChallenged) return nonceHeader(call)
+  if (problem.status !== 401) return nonceHeader(call)
   return ['www-authenticate', challengeOf(call, problem), ...nonceHeader(call)]
 }
 
@@ -26,9 +25,6 @@ function challengeOf({ req, resourceMetadataUrl }: Call, problem: Problem): stri
   const where = resourceMetadataUrl === null ? '' : `, resource_metadata="${resourceMetadataUrl}"`
   if (problem.code === 'auth.missing_credential') return `Bearer realm="ostiary"${where}`
   const isProved = WITH_PROOF.test(req.headers.authorization ?? '')
-  if (problem.challenge !== undefined) {
-    return `${isProved ? 'DPoP' : 'Bearer'} realm="ostiary", ${problem.challenge}${where}`
-  }
-  if (isProved) return dpopChallenge('invalid_token') + where
-  return `Bearer realm="ostiary", error="invalid_token", error_description="The credential is not valid"${where}`
+  const error = problem.challenge ?? (isProved ? dpopChallenge('invalid_token') : BEARER_ERROR)
+  return `${isProved ? 'DPoP' : 'Bearer'} realm="ostiary", ${error}${where}`
 }

@@ -79,13 +79,10 @@ function toRequest(
 ): ProviderRequest {
   const { provider, providerModel } = target
   const format = formats[route.format]
-  const headers = requestHeaders(
-    format,
-    call.req.headers,
-    provider.takesCallerToken ? null : (credential?.reveal() ?? null),
-  )
+  const takesCallerToken = (provider.callerTokenOf ?? null) !== null
+  const headers = requestHeaders(format, call.req.headers, takesCallerToken ? null : (credential?.reveal() ?? null))
   // Whatever header the format's own credentials go in.
-  if (provider.takesCallerToken && credential !== null) headers.authorization = `Bearer ${credential.reveal()}`
+  if (takesCallerToken && credential !== null) headers.authorization = `Bearer ${credential.reveal()}`
   // The developer's switch for delays and failures; a real provider never sees it.
   const play = call.req.headers['x-ostiary-sandbox']
   if (target.sandbox && play !== undefined) headers['x-ostiary-sandbox'] = play as string

@@ -97,7 +97,11 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
   const generation = {
     number: 3,
     resourceMetadata: null,
-    authenticate: createAuthenticate({ chain: [options.authenticator ?? byName], checkSender: () => null }),
+    authenticate: createAuthenticate({
+      chain: [options.authenticator ?? byName],
+      checkSender: () => null,
+      checkAuthentication: () => null,
+    }),
     catalog: createCatalog([provider, { ...provider, name: 'tagged', test: true }], models),
     limits: {
       maxBodyBytes: 1_000_000,

@@ -75,9 +75,10 @@ export function createOverload({ maxDelayMs, maxFailuresPerSecond, onShed }: Ove
     },
     refuse(call, problem) {
       // What the gateway itself failed by is nobody's fault.
-      if (call.principal !== null || problem.status >= 500) return refuse(call, problem)
+      const isUntold = problem.code === 'auth.issuer_unavailable'
+      if (call.principal !== null || (problem.status >= 500 && !isUntold)) return refuse(call, problem)
       if (overloaded) onShed('credential')
-      refuse(call, overloaded ? noCredential : problem)
+      refuse(call, overloaded && !isUntold ? noCredential : problem)
       // Whichever credential it was: the answer tells nothing of it, nor does its time.
       if (!mayFail(call.source, call.startedAt)) onShed(late.hold(call) ? 'late' : 'cut')
     },

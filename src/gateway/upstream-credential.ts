@@ -10,9 +10,11 @@ import type { Call } from './call.ts'
  * for the gateway, and bare, a bound token is worth nothing.
  */
 export function upstreamCredential({ req, principal }: Call, { provider }: ModelTarget): Secret | null {
-  if (provider.takesCallerToken !== true) return provider.credential
+  const issuer = provider.callerTokenOf ?? null
+  if (issuer === null) return provider.credential
   const token = readCredential(req.headers, '')
-  if (token === null || principal === null || principal.token === null || principal.binding !== null) {
+  // Another issuer's token would be a gift to whoever runs that server.
+  if (token === null || principal?.token?.issuer !== issuer || principal.binding !== null) {
     throw new Problem('policy.caller_token')
   }
   return new Secret(token.text)

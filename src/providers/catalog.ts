@@ -13,8 +13,8 @@ export interface Provider {
   readonly credential: Secret | null
   /** The one before it, which the provider may still take: until when, in ms since the epoch. */
   readonly previousCredential?: { readonly secret: Secret; readonly until: number } | null
-  /** Takes the caller's access token instead of a credential of the operator's. */
-  readonly takesCallerToken?: boolean
+  /** Name of the issuer whose tokens it takes, the caller's own, instead of a credential of the operator's; null = of none. */
+  readonly callerTokenOf?: string | null
   /** Path below which the provider's API lies; empty or without a slash at its end. */
   readonly basePath: string
   /** Of a chat stream that does not ask for its use: `ask` for it, the default, or `leave` it as it is. */

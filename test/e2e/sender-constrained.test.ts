@@ -240,7 +240,11 @@ describe('every attack on a proof is refused alike, recorded for what it is, and
       assert.equal(reply.text, unknown.text)
       const challenge = String(reply.headers['www-authenticate'])
       if (attack.scheme === 'Bearer') assert.equal(challenge, unknown.headers['www-authenticate'])
-      else assert.match(challenge, /^DPoP realm="ostiary", error="invalid_dpop_proof", .*, algs="ES256 [A-Za-z0-9 ]+"$/)
+      else
+        assert.match(
+          challenge,
+          /^DPoP realm="ostiary", error="invalid_dpop_proof", .*, algs="ES256 [A-Za-z0-9 ]+", resource_metadata="[^"]+"$/,
+        )
       refusedFor(reply, reason)
       assert.equal(provider.requests.length, 0)
     })

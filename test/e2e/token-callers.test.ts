@@ -103,8 +103,9 @@ test('a provider that takes the caller’s own token gets that and nothing else;
     yaml: `
 issuers:
   company: ${issuer.yaml()}
+  partner: ${issuer.yaml().replaceAll(`issuer: ${issuer.url}`, `issuer: ${issuer.url}/partner`)}
 providers:
-  inner: { format: openai, baseUrl: '${provider.url}', callerToken: forward, tags: [test] }
+  inner: { format: openai, baseUrl: '${provider.url}', callerToken: company, tags: [test] }
 models:
   inner: { provider: inner }
 `,
@@ -123,5 +124,7 @@ models:
   const refused = await call({ authorization: `Bearer ${gateway.testKey}` })
   assert.equal(refused.status, 403)
   assert.match(refused.text, /own access token/)
+  const partner = await issuer.sign({ iss: `${issuer.url}/partner`, sub: 'ann' })
+  assert.equal((await call({ authorization: `Bearer ${partner}` })).status, 403)
   assert.equal(provider.requests.length, 0)
 })

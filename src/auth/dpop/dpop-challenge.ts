@@ -8,7 +8,7 @@ const DESCRIPTIONS = {
 
 export type DpopError = keyof typeof DESCRIPTIONS
 
-/** `WWW-Authenticate` for a credential that was presented with the scheme `DPoP` (RFC 9449 §7.1, §9). */
+/** Parameters of the challenge `DPoP` for a credential that was presented with that scheme (RFC 9449 §7.1, §9). */
 export function dpopChallenge(error: DpopError): string {
-  return `DPoP realm="ostiary", error="${error}", error_description="${DESCRIPTIONS[error]}", algs="${dpopAlgorithms.join(' ')}"`
+  return `error="${error}", error_description="${DESCRIPTIONS[error]}", algs="${dpopAlgorithms.join(' ')}"`
 }
