@@ -93,6 +93,7 @@ const recipes: readonly Recipe[] = [
         },
         {
           id: 'company:ada',
+          environment: 'test',
           project: 'proj_research',
           scopes: ['chat:create', 'models:read'],
           roles: ['developer'],

@@ -31,6 +31,14 @@ export interface CallEvent {
     readonly id: string
     readonly project: string
     readonly environment: Environment
+    /** Of a caller with a token of an identity provider: the client it was issued to, its `jti` and session, if it says so. */
+    readonly client?: string
+    readonly tokenId?: string
+    readonly session?: string
+    /** Those that the rules of the issuer gave; none = no roles. */
+    readonly roles?: readonly string[]
+    /** With what the sender proved that the credential is theirs; none = it was borne. */
+    readonly binding?: 'dpop' | 'certificate'
   } | null
   /** Id of the credential, also where it was refused as expired or revoked; null = none or unknown. */
   readonly credential: string | null

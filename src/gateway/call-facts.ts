@@ -1,4 +1,5 @@
 import type { AdmittedEvent } from '#core/events.ts'
+import type { Principal } from '#core/principal.ts'
 import type { Call } from './call.ts'
 
 /** What both events of a call say alike: who asked for what, as far as it is known by now. */
@@ -13,12 +14,20 @@ export function factsOf(call: Call, worker: number): Omit<AdmittedEvent, 'type' 
     method: call.req.method ?? '',
     path: (route?.path ?? '').slice(0, 256),
     route: route?.id ?? null,
-    principal: principal && {
-      kind: principal.kind,
-      id: principal.id,
-      project: principal.project,
-      environment: principal.environment,
-    },
+    principal: principal && principalOf(principal),
     model: call.model,
+  }
+}
+
+function principalOf({ kind, id, project, environment, token, roles, binding }: Principal): AdmittedEvent['principal'] {
+  const facts = { kind, id, project, environment }
+  if (token === null && binding === null) return facts
+  return {
+    ...facts,
+    ...(token?.client != null && { client: token.client }),
+    ...(token?.tokenId != null && { tokenId: token.tokenId }),
+    ...(token?.session != null && { session: token.session }),
+    ...(roles.length > 0 && { roles }),
+    ...(binding !== null && { binding: binding.kind }),
   }
 }

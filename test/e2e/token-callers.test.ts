@@ -85,6 +85,15 @@ budgets:
     assert.equal((await call({ iss, sub: 'robot', client_id: 'robot' })).status, 200, 'a program does not log in')
   })
 
+  test('the event says who called: the person, the client, the token', async () => {
+    const reply = await call({ sub: 'max', client_id: 'app-9', jti: 'the jti', sid: 'the session' })
+    const { principal } = await gateway.event(String(reply.headers['x-request-id']))
+    assert.deepEqual(principal, {
+      ...{ kind: 'user', id: 'company:max', project: 'proj_default', environment: 'test' },
+      ...{ client: 'app-9', tokenId: 'the jti', session: 'the session' },
+    })
+  })
+
   test('a token without rights is refused with what it lacks', async () => {
     const reply = await ask(`${gateway.url}/v1/embeddings`, {
       headers: { authorization: `Bearer ${await issuer.sign({ sub: 'ann' })}`, 'content-type': 'application/json' },
