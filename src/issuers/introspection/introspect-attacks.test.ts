@@ -48,6 +48,26 @@ describe('a flood of made-up tokens', () => {
     assert.equal(await ask('good', '203.0.113.9'), 'company:good')
   })
 
+  it('keeps no token that was good from being asked about again, until it ends or is not good any more', async t => {
+    const underTest = await openIntrospection(t, honest, { cacheMs: 1000, negativeCacheMs: 1 }, { cacheSize: 3 })
+    const { ask } = underTest
+    for (const token of ['good-0', 'good-1', 'good-2', 'good-3']) await ask(token)
+    for (let n = 0; n < 150; n++) await ask(`made-up-${n}`)
+    underTest.now += 1000
+    assert.equal(await ask('good-0'), SPENT, 'beyond the bound')
+    assert.equal(await ask('good-1'), 'company:good-1')
+    underTest.answer = json({ active: false })
+    assert.equal(await ask('good-2'), INACTIVE)
+    underTest.now += 1000
+    assert.equal(await ask('good-2'), SPENT, 'not good any more')
+    underTest.answer = json({}, 500)
+    assert.equal(await ask('good-3'), `${UNTOLD} introspection_status`)
+    underTest.answer = honest
+    assert.equal(await ask('good-3'), 'company:good-3')
+    underTest.now = (active.exp + 5) * 1000
+    assert.equal(await ask('good-1'), SPENT, 'at its end')
+  })
+
   it('does not open the breaker, however odd the tokens are that the endpoint stumbles over', async t => {
     const stumbling: AnswerQuestion = (token, ...rest) =>
       (token.startsWith('odd') ? json('boom', 500) : honest)(token, ...rest)
@@ -203,6 +223,17 @@ describe('a JWT that was verified', () => {
       assert.equal(asked.length, outcome.startsWith(UNTOLD) ? 2 : 1)
     })
   }
+
+  it('is asked about whatever others of its source have asked', async t => {
+    const { introspector, ask } = await openIntrospection(
+      t,
+      (token, ...rest) => (token === jwt ? json({ active: true }) : honest)(token, ...rest),
+      { always: true },
+    )
+    for (let n = 0; n < 150; n++) await ask(`made-up-${n}`)
+    assert.equal(await ask('another'), SPENT)
+    assert.equal(await introspector.confirm(identity, jwt, '192.0.2.1'), identity)
+  })
 
   it('is not asked about unless its issuer is to be', async t => {
     const { introspector, asked } = await openIntrospection(t, json({ active: false }))
