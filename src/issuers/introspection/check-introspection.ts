@@ -68,12 +68,13 @@ function checkOrigin({ iss, token_type: type, token_use: use }: Claims, issuer: 
 
 /**
  * The claims as a JWT of the issuer would say them: here the client is always `client_id`, and nobody as the subject means
- * the client itself, as in a JWT (RFC 9068 §2.2).
+ * the client itself, as in a JWT (RFC 9068 §2.2), unless the answer names a person (`username`, RFC 7662 §2.2).
  */
 function asToken(answer: Claims, { claims: names }: Issuer): Claims {
   const { client_id: client } = answer
   if (client === undefined) return answer
   const missing = names.client.filter(name => !name.startsWith('/') && answer[name] === undefined)
-  if (answer.sub === undefined && names.subject.includes('sub')) missing.push('sub')
+  const isOfNobody = answer.sub === undefined && answer.username === undefined
+  if (isOfNobody && names.subject.includes('sub')) missing.push('sub')
   return { ...answer, ...Object.fromEntries(missing.map(name => [name, client])) }
 }
