@@ -95,8 +95,9 @@ const keycloak: Preset = {
   types: ['jwt', 'at+jwt'],
   claims: { subject: ['sub'], client: ['azp'], session: ['sid', 'session_state'] },
   checkKind: () => null,
-  check({ typ }) {
-    if (typ === 'Bearer' || typ === 'DPoP') return null
+  check({ typ, cnf }) {
+    if (typ === 'DPoP') return readClaim({ cnf }, '/cnf/jkt') === undefined ? 'token_confirmation' : null
+    if (typ === 'Bearer') return null
     return typ === 'ID' ? 'token_id_token' : 'token_not_access'
   },
   isService({ active, client_id, clientHost, clientAddress }, { client }) {

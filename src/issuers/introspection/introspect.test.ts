@@ -99,6 +99,11 @@ const outcomes: Record<string, [AnswerQuestion, string]> = {
   'neither a subject nor a client': [inAnswer({ sub: undefined, client_id: undefined }), `${REFUSED} token_subject`],
   'an ID token': [inAnswer({ token_type: undefined, nonce: 'n' }), `${REFUSED} token_id_token`],
   'a binding of unknown kind': [inAnswer({ cnf: { jwk: {} } }), `${REFUSED} token_confirmation`],
+  'DPoP, but bound to no key': [inAnswer({ token_type: 'dPoP' }), `${REFUSED} token_confirmation`],
+  'DPoP, but bound to a certificate': [
+    inAnswer({ token_type: 'DPoP', cnf: { 'x5t#S256': 'A'.repeat(43) } }),
+    `${REFUSED} token_confirmation`,
+  ],
   '"active" as a text': [inAnswer({ active: 'true' }), `${UNTOLD} introspection_malformed`],
   'active as a number': [inAnswer({ active: 1 }), `${UNTOLD} introspection_malformed`],
   'no word of active': [inAnswer({ active: undefined }), `${UNTOLD} introspection_malformed`],

@@ -156,7 +156,10 @@ class Endpoint {
       this.#breaker.succeeded()
       const identity = claims === null ? 'introspection_inactive' : judge(claims, now)
       if (typeof identity !== 'string') {
-        this.#cache.admit(digest, identity, Math.min(now + cacheMs, identity.expiresAt ?? Number.POSITIVE_INFINITY))
+        // What an issuer says of a JWT may end before the JWT does.
+        const saidEnd =
+          typeof claims?.exp === 'number' ? claims.exp * 1000 + this.introspection.issuer.skewMs : Infinity
+        this.#cache.admit(digest, identity, Math.min(now + cacheMs, identity.expiresAt ?? Infinity, saidEnd))
         return identity
       }
       const refusal = new Problem('auth.invalid_credential', { reason: identity })
