@@ -440,6 +440,8 @@ const recipes: readonly Recipe[] = [
       ],
     ],
     bad: [
+      ['of DPoP, bound to no key', { typ: 'DPoP' }, 'token_confirmation'],
+      ['of DPoP, bound to a certificate', { typ: 'DPoP', cnf: { 'x5t#S256': 'A'.repeat(43) } }, 'token_confirmation'],
       ['an ID token', { typ: 'ID' }, 'token_id_token'],
       ['an ID token under the type of access tokens', { typ: 'ID' }, 'token_id_token', { typ: 'at+jwt' }],
       ['a refresh token', { typ: 'Refresh' }, 'token_not_access'],

@@ -4,7 +4,10 @@ interface BudgetOptions {
   /** What a source may take at once; it fills up again, evenly, within `refillMs`. */
   readonly amount: number
   readonly refillMs: number
-  /** Sources counted apart; further ones share one budget. */
+  /**
+   * Sources counted apart. Further ones share a budget with the rest of their IPv4 /24 or IPv6 /48, as many of these at
+   * most; beyond that all share one.
+   */
   readonly maxSources: number
 }
 
@@ -22,31 +25,13 @@ interface Bucket {
 }
 
 export function createSourceBudgets({ amount, refillMs, maxSources }: BudgetOptions): SourceBudgets {
-  const buckets = new Map<string, Bucket>()
-  let droppedAt = Number.NEGATIVE_INFINITY
-
-  /** Who has a full budget again is as if never seen. Looked for once a refill, so that a flood of sources pays for it once. */
-  const makeRoom = (now: number) => {
-    if (now - droppedAt < refillMs) return
-    droppedAt = now
-    for (const [source, { at }] of buckets) if (now - at >= refillMs) buckets.delete(source)
-  }
+  const ofSources = new Buckets({ amount, refillMs, max: maxSources })
+  const ofSites = new Buckets({ amount, refillMs, max: maxSources })
+  const ofAll: Bucket = { left: amount, at: Number.NEGATIVE_INFINITY }
 
   const take = (address: string, now: number): boolean => {
     const source = networkOf(address)
-    let key = source
-    let bucket = buckets.get(source)
-    if (bucket === undefined && buckets.size >= maxSources) {
-      makeRoom(now)
-      if (buckets.size >= maxSources) {
-        key = '*'
-        bucket = buckets.get(key)
-      }
-    }
-    if (bucket === undefined) {
-      bucket = { left: amount, at: now }
-      buckets.set(key, bucket)
-    }
+    const bucket = ofSources.open(source, now) ?? ofSites.open(siteOf(source), now) ?? ofAll
     bucket.left = Math.min(amount, bucket.left + ((now - bucket.at) * amount) / refillMs)
     bucket.at = now
     if (bucket.left < 1) return false
@@ -54,8 +39,56 @@ export function createSourceBudgets({ amount, refillMs, maxSources }: BudgetOpti
     return true
   }
   const giveBack = (address: string) => {
-    const bucket = buckets.get(networkOf(address)) ?? buckets.get('*')
-    if (bucket !== undefined) bucket.left = Math.min(amount, bucket.left + 1)
+    const source = networkOf(address)
+    const bucket = ofSources.get(source) ?? ofSites.get(siteOf(source)) ?? ofAll
+    bucket.left = Math.min(amount, bucket.left + 1)
   }
   return Object.assign(take, { giveBack })
+}
+
+/** What one who has many sources has most likely: the /24 of an IPv4 address, the /48 of an IPv6 /64 (RFC 6177 §2). */
+function siteOf(source: string): string {
+  const separator = source.includes(':') ? ':' : '.'
+  return source.split(separator, 3).join(separator)
+}
+
+interface BucketsOptions {
+  readonly amount: number
+  readonly refillMs: number
+  readonly max: number
+}
+
+/** A bounded number of budgets. */
+class Buckets {
+  readonly #options: BucketsOptions
+  readonly #buckets = new Map<string, Bucket>()
+  #droppedAt = Number.NEGATIVE_INFINITY
+
+  constructor(options: BucketsOptions) {
+    this.#options = options
+  }
+
+  get(key: string): Bucket | undefined {
+    return this.#buckets.get(key)
+  }
+
+  /** The budget of this key, a full one where it is new; undefined = there is no room for it. */
+  open(key: string, now: number): Bucket | undefined {
+    const known = this.#buckets.get(key)
+    if (known !== undefined) return known
+    const { amount, max } = this.#options
+    if (this.#buckets.size >= max) this.#makeRoom(now)
+    if (this.#buckets.size >= max) return undefined
+    const bucket = { left: amount, at: now }
+    this.#buckets.set(key, bucket)
+    return bucket
+  }
+
+  /** Who has a full budget again is as if never seen. Looked for once a refill, so that a flood of sources pays for it once. */
+  #makeRoom(now: number): void {
+    const { refillMs } = this.#options
+    if (now - this.#droppedAt < refillMs) return
+    this.#droppedAt = now
+    for (const [key, { at }] of this.#buckets) if (now - at >= refillMs) this.#buckets.delete(key)
+  }
 }

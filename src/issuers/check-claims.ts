@@ -33,12 +33,12 @@ function readTimes({ exp, nbf, iat }: Claims): Times | TokenFault {
   return { exp: exp * 1000, nbf: nbf === undefined ? null : nbf * 1000, iat: iat === undefined ? null : iat * 1000 }
 }
 
-function isTime(value: unknown): value is number {
+export function isTime(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value < MAX_SECONDS
 }
 
 /** RFC 7519 §4.1.3: a text, or a list of texts. */
-function hasAudience(aud: unknown, { audience, clientIds }: Issuer): boolean {
+export function hasAudience(aud: unknown, { audience, clientIds }: Issuer): boolean {
   // Whose tokens name nobody are for the clients that are listed; the configuration allows it for such providers only.
   if (audience.size === 0) return clientIds !== null && aud === undefined
   if (typeof aud === 'string') return audience.has(aud)

@@ -66,7 +66,7 @@ function timeOf(value: unknown): number | null {
 }
 
 /** `cnf` (RFC 7800): what the token is bound to; null = nothing. One that is not understood is refused. */
-function bindingOf(cnf: unknown): Binding | null | TokenFault {
+export function bindingOf(cnf: unknown): Binding | null | TokenFault {
   if (cnf === undefined) return null
   if (typeof cnf !== 'object' || cnf === null) return 'token_confirmation'
   const jkt = readClaim(cnf as Claims, 'jkt')

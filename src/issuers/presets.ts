@@ -88,18 +88,23 @@ const google: Preset = {
 /**
  * Keycloak: the type that counts stands in the claims (`typ: Bearer` or `DPoP`; `ID`, `Refresh` … are other things). Roles
  * are nested: `/realm_access/roles`, `/resource_access/<client>/roles`. Only of a service account the scope
- * `service_account` says `client_id`. Source: `org.keycloak.util.TokenUtil`, “Server Administration Guide: Service accounts”.
+ * `service_account` says `client_id`, `clientHost` and `clientAddress`. Source: `org.keycloak.util.TokenUtil`, “Server Administration Guide: Service accounts”.
  */
 const keycloak: Preset = {
   ...generic,
   types: ['jwt', 'at+jwt'],
   claims: { subject: ['sub'], client: ['azp'], session: ['sid', 'session_state'] },
   checkKind: () => null,
-  check({ typ }) {
-    if (typ === 'Bearer' || typ === 'DPoP') return null
+  check({ typ, cnf }) {
+    if (typ === 'DPoP') return readClaim({ cnf }, '/cnf/jkt') === undefined ? 'token_confirmation' : null
+    if (typ === 'Bearer') return null
     return typ === 'ID' ? 'token_id_token' : 'token_not_access'
   },
-  isService: ({ client_id }, { client }) => client_id !== undefined && client_id === client,
+  isService({ active, client_id, clientHost, clientAddress }, { client }) {
+    // Answers to introspection add `client_id` to every token (RFC 7662 §2.2): there the rest of that scope decides.
+    const isOfScope = active === undefined || clientHost !== undefined || clientAddress !== undefined
+    return isOfScope && client_id !== undefined && client_id === client
+  },
 }
 
 /**

@@ -29,7 +29,7 @@ export const tokenFaults = {
   token_client: 'issued to a client that is not listed, or to two at once',
   token_subject: 'does not say whom it is about',
   token_identifier: 'a client, session or token id that is no text of 1 to 255 printable ASCII characters',
-  token_confirmation: 'bound to what is not understood (`cnf`)',
+  token_confirmation: 'bound to what is not understood or not said (`cnf`)',
   token_not_bound: 'bound to nothing, where the issuer’s tokens must be',
   token_bound_otherwise: 'bound to another thing than the issuer’s tokens must be',
   token_project: 'of no project',

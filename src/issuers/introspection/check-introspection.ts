@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { VerifiedIdentity } from '#core/principal.ts'
-import { checkClaims } from '#issuers/check-claims.ts'
+import { checkClaims, hasAudience, isTime } from '#issuers/check-claims.ts'
 import { readIdentifier } from '#issuers/claims.ts'
 import type { Claims, CompileGrants, Issuer } from '#issuers/issuer.ts'
-import { makeIdentity } from '#issuers/make-identity.ts'
+import { bindingOf, makeIdentity } from '#issuers/make-identity.ts'
 import type { TokenFault } from '#issuers/token-faults.ts'
 
 /** What can be wrong with a token that an issuer was asked about, by the word that its event records. */
@@ -35,7 +36,8 @@ export function checkIntrospection(
   if (fault !== null) return fault
   const endsAt = checkClaims(claims, issuer, now)
   if (typeof endsAt === 'string') return endsAt
-  return makeIdentity(claims, issuer, compileGrants, endsAt)
+  const identity = makeIdentity(claims, issuer, compileGrants, endsAt)
+  return typeof identity !== 'string' && lacksKey(claims, identity) ? 'token_confirmation' : identity
 }
 
 /**
@@ -50,12 +52,27 @@ export function checkConfirmation(
 ): VerifiedIdentity | IntrospectionFault {
   const fault = checkOrigin(answer, issuer)
   if (fault !== null) return fault
-  const { exp, jti } = answer
-  if (exp !== undefined && !(typeof exp === 'number' && exp * 1000 + issuer.skewMs > now)) return 'token_expired'
+  const { exp, nbf, aud } = answer
+  if (exp !== undefined && !(isTime(exp) && exp * 1000 + issuer.skewMs > now)) return 'token_expired'
+  if (nbf !== undefined && !(isTime(nbf) && nbf * 1000 <= now + issuer.skewMs)) return 'token_not_yet_valid'
+  if (aud !== undefined && !hasAudience(aud, issuer)) return 'token_audience'
+  if (lacksKey(answer, identity)) return 'token_confirmation'
+  return isAbout(answer, issuer, identity) ? identity : 'introspection_other_token'
+}
+
+/** Whether what an answer repeats of a token is what the token itself says. */
+function isAbout(answer: Claims, issuer: Issuer, { token, binding }: VerifiedIdentity): boolean {
+  const { jti, client_id: client, cnf } = answer
   const subject = readIdentifier(answer, issuer.claims.subject)
-  const { token } = identity
-  const isSame = subject === null || subject === token?.subject
-  return isSame && (jti === undefined || jti === (token?.tokenId ?? jti)) ? identity : 'introspection_other_token'
+  if (subject !== null && subject !== token?.subject) return false
+  if (jti !== undefined && jti !== (token?.tokenId ?? jti)) return false
+  if (client !== undefined && client !== (token?.client ?? client)) return false
+  return cnf === undefined || isDeepStrictEqual(bindingOf(cnf), binding)
+}
+
+/** Whether a token is said to be bound to a DPoP key (RFC 9449 §5), and not to which. */
+function lacksKey({ token_type: type }: Claims, { binding }: VerifiedIdentity): boolean {
+  return typeof type === 'string' && type.toLowerCase() === 'dpop' && binding?.kind !== 'dpop'
 }
 
 /** What the answer says must be an access token of this issuer, where it says so at all. */
@@ -68,12 +85,13 @@ function checkOrigin({ iss, token_type: type, token_use: use }: Claims, issuer: 
 
 /**
  * The claims as a JWT of the issuer would say them: here the client is always `client_id`, and nobody as the subject means
- * the client itself, as in a JWT (RFC 9068 §2.2).
+ * the client itself, as in a JWT (RFC 9068 §2.2), unless the answer names a person (`username`, RFC 7662 §2.2).
  */
 function asToken(answer: Claims, { claims: names }: Issuer): Claims {
   const { client_id: client } = answer
   if (client === undefined) return answer
   const missing = names.client.filter(name => !name.startsWith('/') && answer[name] === undefined)
-  if (answer.sub === undefined && names.subject.includes('sub')) missing.push('sub')
+  const isOfNobody = answer.sub === undefined && answer.username === undefined
+  if (isOfNobody && names.subject.includes('sub')) missing.push('sub')
   return { ...answer, ...Object.fromEntries(missing.map(name => [name, client])) }
 }

@@ -48,6 +48,26 @@ describe('a flood of made-up tokens', () => {
     assert.equal(await ask('good', '203.0.113.9'), 'company:good')
   })
 
+  it('keeps no token that was good from being asked about again, until it ends or is not good any more', async t => {
+    const underTest = await openIntrospection(t, honest, { cacheMs: 1000, negativeCacheMs: 1 }, { cacheSize: 3 })
+    const { ask } = underTest
+    for (const token of ['good-0', 'good-1', 'good-2', 'good-3']) await ask(token)
+    for (let n = 0; n < 150; n++) await ask(`made-up-${n}`)
+    underTest.now += 1000
+    assert.equal(await ask('good-0'), SPENT, 'beyond the bound')
+    assert.equal(await ask('good-1'), 'company:good-1')
+    underTest.answer = json({ active: false })
+    assert.equal(await ask('good-2'), INACTIVE)
+    underTest.now += 1000
+    assert.equal(await ask('good-2'), SPENT, 'not good any more')
+    underTest.answer = json({}, 500)
+    assert.equal(await ask('good-3'), `${UNTOLD} introspection_status`)
+    underTest.answer = honest
+    assert.equal(await ask('good-3'), 'company:good-3')
+    underTest.now = (active.exp + 5) * 1000
+    assert.equal(await ask('good-1'), SPENT, 'at its end')
+  })
+
   it('does not open the breaker, however odd the tokens are that the endpoint stumbles over', async t => {
     const stumbling: AnswerQuestion = (token, ...rest) =>
       (token.startsWith('odd') ? json('boom', 500) : honest)(token, ...rest)
@@ -178,10 +198,12 @@ describe('an endpoint that is down', () => {
 
 describe('a JWT that was verified', () => {
   const jwt = 'eyJ.eyJ.sig'
+  const jkt = 'A'.repeat(43)
   const identity = {
     id: 'company:alice',
     expiresAt: (seconds + 600) * 1000,
-    token: { issuer: 'company', subject: 'alice', tokenId: 'j1' },
+    binding: null,
+    token: { issuer: 'company', subject: 'alice', client: 'app', tokenId: 'j1' },
   } as VerifiedIdentity
 
   const outcomes: Record<string, [answer: AnswerQuestion, outcome: string]> = {
@@ -190,6 +212,16 @@ describe('a JWT that was verified', () => {
     'not active any more': [json({ active: false }), INACTIVE],
     'mixed up with that of another subject': [json({ ...active, sub: 'bob' }), `${REFUSED} introspection_other_token`],
     'mixed up with another': [json({ ...active, jti: 'j2' }), `${REFUSED} introspection_other_token`],
+    'mixed up with that of another client': [
+      json({ ...active, client_id: 'x' }),
+      `${REFUSED} introspection_other_token`,
+    ],
+    'said to be bound': [json({ active: true, cnf: { jkt } }), `${REFUSED} introspection_other_token`],
+    'said to be bound to what nobody knows': [json({ active: true, cnf: {} }), `${REFUSED} introspection_other_token`],
+    'said to be bound, not to what': [json({ ...active, token_type: 'DPoP' }), `${REFUSED} token_confirmation`],
+    'for another audience': [json({ active: true, aud: ['x'] }), `${REFUSED} token_audience`],
+    'not valid yet': [json({ active: true, nbf: seconds + 6 }), `${REFUSED} token_not_yet_valid`],
+    'valid from who knows when': [json({ active: true, nbf: 'now' }), `${REFUSED} token_not_yet_valid`],
     'at its end': [json({ active: true, exp: seconds - 6 }), `${REFUSED} token_expired`],
     'of another issuer': [json({ active: true, iss: 'https://x' }), `${REFUSED} introspection_issuer`],
     'not to be told about': [json({}, 500), `${UNTOLD} introspection_status`],
@@ -203,6 +235,40 @@ describe('a JWT that was verified', () => {
       assert.equal(asked.length, outcome.startsWith(UNTOLD) ? 2 : 1)
     })
   }
+
+  it('and is bound must not be said to be bound to another key', async t => {
+    const bound: VerifiedIdentity = { ...identity, binding: { kind: 'dpop', thumbprint: jkt } }
+    for (const [thumbprint, isTaken] of [
+      [jkt, true],
+      ['B'.repeat(43), false],
+    ] as const) {
+      const answer = json({ active: true, token_type: 'DPoP', cnf: { jkt: thumbprint } })
+      const { introspector } = await openIntrospection(t, answer, { always: true })
+      assert.equal((await introspector.confirm(bound, jwt, '192.0.2.1')) === bound, isTaken)
+    }
+  })
+
+  it('is asked about again when what was said of it ends, though it ends later itself', async t => {
+    const underTest = await openIntrospection(t, json({ active: true, exp: seconds + 10 }), { always: true })
+    const confirm = () => underTest.introspector.confirm(identity, jwt, '192.0.2.1')
+    await confirm()
+    underTest.now += 14_999
+    assert.equal(await confirm(), identity)
+    assert.equal(underTest.asked.length, 1)
+    underTest.now += 1
+    assert.equal(((await confirm()) as Problem).reason, 'token_expired')
+  })
+
+  it('is asked about whatever others of its source have asked', async t => {
+    const { introspector, ask } = await openIntrospection(
+      t,
+      (token, ...rest) => (token === jwt ? json({ active: true }) : honest)(token, ...rest),
+      { always: true },
+    )
+    for (let n = 0; n < 150; n++) await ask(`made-up-${n}`)
+    assert.equal(await ask('another'), SPENT)
+    assert.equal(await introspector.confirm(identity, jwt, '192.0.2.1'), identity)
+  })
 
   it('is not asked about unless its issuer is to be', async t => {
     const { introspector, asked } = await openIntrospection(t, json({ active: false }))

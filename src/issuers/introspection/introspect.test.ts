@@ -2,11 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Problem } from '#core/problems.ts'
 import { Secret } from '#core/secret.ts'
+import { makeIssuer } from '#issuers/issuer-under-test.ts'
+import { presets } from '#issuers/presets.ts'
 import { MAX_TOKEN_LENGTH } from '#issuers/read-token.ts'
 import {
   type AnswerQuestion,
   active,
   honest,
+  issuer,
   json,
   NOW,
   openIntrospection,
@@ -92,9 +95,15 @@ const outcomes: Record<string, [AnswerQuestion, string]> = {
   'an access token, said so': [inAnswer({ token_type: 'access_token', token_use: 'access_token' }), 'company:alice'],
   'a type that is no text': [inAnswer({ token_type: ['Bearer'] }), `${REFUSED} introspection_token_type`],
   'nobody but a client': [inAnswer({ sub: undefined }), 'company/app'],
+  'a person without a subject': [inAnswer({ sub: undefined, username: 'alice' }), `${REFUSED} token_subject`],
   'neither a subject nor a client': [inAnswer({ sub: undefined, client_id: undefined }), `${REFUSED} token_subject`],
   'an ID token': [inAnswer({ token_type: undefined, nonce: 'n' }), `${REFUSED} token_id_token`],
   'a binding of unknown kind': [inAnswer({ cnf: { jwk: {} } }), `${REFUSED} token_confirmation`],
+  'DPoP, but bound to no key': [inAnswer({ token_type: 'dPoP' }), `${REFUSED} token_confirmation`],
+  'DPoP, but bound to a certificate': [
+    inAnswer({ token_type: 'DPoP', cnf: { 'x5t#S256': 'A'.repeat(43) } }),
+    `${REFUSED} token_confirmation`,
+  ],
   '"active" as a text': [inAnswer({ active: 'true' }), `${UNTOLD} introspection_malformed`],
   'active as a number': [inAnswer({ active: 1 }), `${UNTOLD} introspection_malformed`],
   'no word of active': [inAnswer({ active: undefined }), `${UNTOLD} introspection_malformed`],
@@ -170,6 +179,17 @@ describe('what the endpoint answers decides', () => {
       },
     })
     assert.equal(await underTest.ask('good'), `${UNTOLD} introspection_unreachable`)
+  })
+
+  it('tells people of Keycloak from its service accounts, though both have a client', async t => {
+    const keycloak = makeIssuer({ ...issuer, preset: presets.keycloak, claims: presets.keycloak.claims })
+    const of = async (members: object) => {
+      const answer = inAnswer({ sub: 'x', typ: 'Bearer', azp: 'app', client_id: 'app', ...members })
+      return (await openIntrospection(t, answer, { issuer: keycloak })).ask('token')
+    }
+    assert.equal(await of({ username: 'alice', preferred_username: 'service-account-app' }), 'company:x')
+    assert.equal(await of({ username: 'service-account-app', clientHost: '192.0.2.1' }), 'company/x')
+    assert.equal(await of({ username: 'service-account-app', clientAddress: '192.0.2.1' }), 'company/x')
   })
 
   it('gives scopes, roles and a binding as of a JWT', async t => {

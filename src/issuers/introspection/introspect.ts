@@ -31,7 +31,7 @@ export interface IntrospectorOptions {
   readonly compileGrants: CompileGrants
   /** Whether a credential is meant for an API key: nobody else is told of it. */
   readonly isKeyShaped: (credential: string) => boolean
-  /** Good tokens remembered at most, of each issuer. */
+  /** Good tokens remembered at most, of each issuer; as many again are only known to have been good. */
   readonly cacheSize: number
   readonly clock: Clock
   readonly onTrouble: OnTrouble
@@ -42,7 +42,8 @@ export type OnTrouble = (issuer: string, trouble: string | null) => void
 
 /**
  * Questions about tokens unknown here that turn out to be no good: what a source may ask at once, filled up again within the
- * minute. Those about good tokens, and those that the endpoint never answered, cost nothing.
+ * minute. Those about good tokens, and those that the endpoint never answered, cost nothing, and tokens that are known to
+ * have been issued are asked about whatever their source has left.
  */
 export const SOURCE_BUDGET = { amount: 100, refillMs: 60_000, maxSources: 10_000 } as const
 
@@ -64,7 +65,7 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
       const endpoint = byPrefix.find(({ tokenPrefix }) => credential.startsWith(tokenPrefix))?.endpoint
       if (endpoint === undefined || credential.length > MAX_TOKEN_LENGTH || !B64TOKEN.test(credential)) return null
       const { issuer } = endpoint.introspection
-      return endpoint.judge(credential, source, (claims, now) =>
+      return endpoint.judge(credential, source, false, (claims, now) =>
         checkIntrospection(claims, issuer, options.compileGrants, now),
       )
     },
@@ -72,13 +73,22 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
       const endpoint = byIssuer.get(identity.token?.issuer ?? '')
       if (endpoint?.introspection.always !== true) return identity
       const { issuer } = endpoint.introspection
-      return endpoint.judge(credential, source, (claims, now) => checkConfirmation(claims, issuer, identity, now))
+      return endpoint.judge(credential, source, true, (claims, now) => checkConfirmation(claims, issuer, identity, now))
     },
   }
 }
 
 /** Makes of what the issuer says an identity, or says why the token is refused. */
 type Judge = (claims: Claims, now: number) => VerifiedIdentity | IntrospectionFault
+
+interface Question {
+  readonly token: string
+  readonly digest: string
+  readonly source: string
+  /** Whether it is of the source's budget. */
+  readonly isCounted: boolean
+  readonly judge: Judge
+}
 
 // Made once: what a flood meets must cost little.
 const BREAKER_OPEN = new Problem('auth.issuer_unavailable', { reason: 'introspection_breaker_open' })
@@ -107,38 +117,38 @@ class Endpoint {
     })
   }
 
-  judge(token: string, source: string, judge: Judge): Verdict | Promise<Verdict> {
+  /** `isVerified` = the issuer did issue the token, whatever it thinks of it now. */
+  judge(token: string, source: string, isVerified: boolean, judge: Judge): Verdict | Promise<Verdict> {
     const digest = hash('sha256', token, 'base64url')
-    const known = this.#cache.get(digest, this.#options.clock())
+    const now = this.#options.clock()
+    const known = this.#cache.get(digest, now)
     if (known !== undefined) return known
     const asking = this.#asking.get(digest)
     if (asking !== undefined) return asking
     const admitted = this.#breaker.admits()
     if (admitted === false) return BREAKER_OPEN
-    if (!this.#mayAsk(source, performance.now())) return SOURCE_SPENT
-    const verdict = this.#askInTurn(token, digest, source, admitted, judge).finally(() => this.#asking.delete(digest))
+    // What others of the same source make up keeps out no token that the issuer is known to have issued.
+    const isCounted = !isVerified && !this.#cache.wasGood(digest, now)
+    if (isCounted && !this.#mayAsk(source, performance.now())) return SOURCE_SPENT
+    const question = { token, digest, source, isCounted, judge }
+    const verdict = this.#askInTurn(question, admitted).finally(() => this.#asking.delete(digest))
     this.#asking.set(digest, verdict)
     return verdict
   }
 
-  async #askInTurn(
-    token: string,
-    digest: string,
-    source: string,
-    admitted: true | Promise<boolean>,
-    judge: Judge,
-  ): Promise<Verdict> {
+  async #askInTurn(question: Question, admitted: true | Promise<boolean>): Promise<Verdict> {
+    const { source, isCounted } = question
     const { timeoutMs } = this.introspection
     const verdict = (await admitted)
-      ? await this.#turns.take(networkOf(source), timeoutMs, () => this.#ask(token, digest, source, judge))
+      ? await this.#turns.take(networkOf(source), timeoutMs, () => this.#ask(question))
       : BREAKER_OPEN
     const isNoGood = verdict instanceof Problem && verdict !== BREAKER_OPEN && !UNANSWERED.has(verdict.reason ?? '')
-    if (!isNoGood) this.#mayAsk.giveBack(source)
+    if (isCounted && !isNoGood) this.#mayAsk.giveBack(source)
     return verdict ?? BUSY
   }
 
   /** Asks, and remembers the verdict. What could not be told is not remembered. */
-  async #ask(token: string, digest: string, source: string, judge: Judge): Promise<Verdict> {
+  async #ask({ token, digest, source, judge }: Question): Promise<Verdict> {
     const now = this.#options.clock()
     const { cacheMs, negativeCacheMs } = this.introspection
     try {
@@ -146,7 +156,10 @@ class Endpoint {
       this.#breaker.succeeded()
       const identity = claims === null ? 'introspection_inactive' : judge(claims, now)
       if (typeof identity !== 'string') {
-        this.#cache.admit(digest, identity, Math.min(now + cacheMs, identity.expiresAt ?? Number.POSITIVE_INFINITY))
+        // What an issuer says of a JWT may end before the JWT does.
+        const saidEnd =
+          typeof claims?.exp === 'number' ? claims.exp * 1000 + this.introspection.issuer.skewMs : Infinity
+        this.#cache.admit(digest, identity, Math.min(now + cacheMs, identity.expiresAt ?? Infinity, saidEnd))
         return identity
       }
       const refusal = new Problem('auth.invalid_credential', { reason: identity })

@@ -20,8 +20,10 @@ export class IntrospectionCache {
   readonly #size: number
   readonly #identities = new Map<string, Known>()
   readonly #refusals = new Map<string, Known>()
+  /** When tokens end that were good when last told of, ms since the epoch. */
+  readonly #good = new Map<string, number>()
 
-  /** `size` = good tokens remembered at most. */
+  /** `size` = good tokens remembered at most, and digests of those that were good. */
   constructor(size: number) {
     this.#size = size
   }
@@ -30,11 +32,18 @@ export class IntrospectionCache {
     return fresh(this.#identities, digest, now) ?? fresh(this.#refusals, digest, now)
   }
 
+  /** Whether the token was good when it was last told of, and has not ended: it was issued, and may be good still. */
+  wasGood(digest: string, now: number): boolean {
+    return (this.#good.get(digest) ?? now) > now
+  }
+
   admit(digest: string, verdict: VerifiedIdentity, until: number): void {
     keep(this.#identities, digest, { verdict, until }, this.#size)
+    keep(this.#good, digest, verdict.expiresAt ?? Number.POSITIVE_INFINITY, this.#size)
   }
 
   refuse(digest: string, verdict: Problem, until: number): void {
+    this.#good.delete(digest)
     keep(this.#refusals, digest, { verdict, until }, MAX_REFUSALS)
   }
 }
@@ -48,7 +57,7 @@ function fresh(known: Map<string, Known>, digest: string, now: number): Verdict 
 }
 
 /** The oldest goes first; one that is learnt anew is the newest. */
-function keep(known: Map<string, Known>, digest: string, entry: Known, size: number): void {
+function keep<T>(known: Map<string, T>, digest: string, entry: T, size: number): void {
   known.delete(digest)
   known.set(digest, entry)
   if (known.size <= size) return
