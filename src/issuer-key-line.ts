@@ -1,8 +1,9 @@
 import type { Clock } from '#core/clock.ts'
 import type { IssuerKeys, KeysRemoved } from '#issuers/keys/issuer-keys.ts'
-import type { PublishedKeys } from '#issuers/keys/key-set.ts'
+import type { KeyAnswer, PublishedKeys } from '#issuers/keys/key-set.ts'
 import type { KeySource } from '#issuers/keys/key-source.ts'
 import { KnownKeys } from '#issuers/keys/known-keys.ts'
+import type { LookUp } from '#issuers/keys/refetch-gate.ts'
 import type { KeyQuestion } from './issuer-keys.ts'
 
 /** The keys of the issuers of one configuration; disposed of with it. */
@@ -15,7 +16,7 @@ export interface IssuerKeyLine {
   /** What the supervisor tells by itself. */
   learn(published: PublishedKeys): void
   /** The supervisor's answer to the question of this number. */
-  onAnswer(number: number, answer: PublishedKeys): void
+  onAnswer(number: number, answer: KeyAnswer): void
 }
 
 interface Opened {
@@ -26,7 +27,7 @@ interface Opened {
 export function openIssuerKeyLine(ask: (number: number, question: KeyQuestion) => void, clock: Clock): IssuerKeyLine {
   const known = new Map<string, KnownKeys>()
   const opened = new Set<Opened>()
-  const waiting = new Map<number, () => void>()
+  const waiting = new Map<number, (lookUp: LookUp) => void>()
   let number = 0
 
   const createKnown = ({ id, life }: KeySource) =>
@@ -76,7 +77,7 @@ export function openIssuerKeyLine(ask: (number: number, question: KeyQuestion) =
     learn,
     onAnswer(number, answer) {
       learn(answer)
-      waiting.get(number)?.()
+      waiting.get(number)?.(answer.lookUp)
       waiting.delete(number)
     },
   }

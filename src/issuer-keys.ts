@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from '#config/schema.ts'
 import { createFetchDocument } from '#issuers/keys/fetch-document.ts'
 import { createKeyFetcher, type FetchedKeys } from '#issuers/keys/key-fetcher.ts'
-import { KeySet, type KeySetStatus, type PublishedKeys } from '#issuers/keys/key-set.ts'
+import { type KeyAnswer, KeySet, type KeySetStatus, type PublishedKeys } from '#issuers/keys/key-set.ts'
 import type { KeySource } from '#issuers/keys/key-source.ts'
 import { readKeysOf } from './check-key-files.ts'
 import { compileKeySources } from './compile-key-sources.ts'
@@ -19,7 +19,7 @@ export interface KeyQuestion {
 /** The supervisor's side of the keys of issuers: it alone fetches them, for all workers. */
 export interface IssuerKeySource extends Disposable {
   /** Never rejects. */
-  find(question: KeyQuestion): Promise<PublishedKeys>
+  find(question: KeyQuestion): Promise<KeyAnswer>
   /** All that is known, for a worker that is new. */
   published(): PublishedKeys[]
   /** Since when the keys were fetched that are oldest, ms, and how many issuers have none. */
@@ -102,8 +102,13 @@ export function createIssuerKeySource({ log, onChange, onFetched }: IssuerKeyOpt
 
   return {
     async find({ id, keyId, source }) {
-      const kept = current.get(id) ?? next.get(id)
-      return (await kept?.set.find(keyId, source)) ?? { source: id, keys: null, isCurrent: false }
+      for (;;) {
+        const kept = current.get(id) ?? next.get(id)
+        if (kept === undefined) return { source: id, keys: null, isCurrent: false, lookUp: 'done' }
+        const answer = await kept.set.find(keyId, source)
+        // What a configuration that is replaced by now had fetched may be older than what is known since.
+        if ((current.get(id) ?? next.get(id)) === kept) return answer
+      }
     },
     published: () => [...current.values()].map(({ set }) => set.published()),
     measure() {

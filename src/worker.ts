@@ -13,7 +13,7 @@ import { createPipeline } from '#gateway/pipeline.ts'
 import { answerResourceMetadata, asksForResourceMetadata } from '#gateway/resource-metadata.ts'
 import { createConnectionCaps } from '#http/connection-caps.ts'
 import { type Listener, openListener } from '#http/listener.ts'
-import type { PublishedKeys } from '#issuers/keys/key-set.ts'
+import type { KeyAnswer, PublishedKeys } from '#issuers/keys/key-set.ts'
 import { createKeyFormat } from '#keys/format.ts'
 import { createLastUsed } from '#keys/last-used.ts'
 import { createKeyVerifier } from '#keys/verifier.ts'
@@ -68,7 +68,7 @@ export type WorkerOrder =
   | { readonly type: 'commit' }
   | { readonly type: 'database'; readonly port: MessagePort }
   | { readonly type: 'leak'; readonly number: number; readonly answer: LeakAnswer }
-  | { readonly type: 'issuer'; readonly number: number; readonly answer: PublishedKeys }
+  | { readonly type: 'issuer'; readonly number: number; readonly answer: KeyAnswer }
   | { readonly type: 'issuer_keys'; readonly published: PublishedKeys }
   | { readonly type: 'drain' }
 

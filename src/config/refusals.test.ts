@@ -369,7 +369,11 @@ const refusals: [yaml: string, ...lines: string[]][] = [
   ],
   [
     'issuers: { a: { preset: google, issuer: "https://accounts.google.com", audience: [x] } }',
-    'ostiary.yaml:1:12: issuers.a.requiredClaims: must say whose tokens are taken, by one of `hd`, `sub`, `azp`: those of anybody at Google have this issuer, and any audience that they ask for',
+    'ostiary.yaml:1:12: issuers.a.requiredClaims: must say whose tokens are taken, by one of `hd`, `sub`: those of anybody at Google have this issuer, and any audience that they ask for',
+  ],
+  [
+    'issuers: { a: { preset: google, issuer: "https://accounts.google.com", audience: [x], requiredClaims: { azp: x } } }',
+    'ostiary.yaml:1:87: issuers.a.requiredClaims: must say whose tokens are taken, by one of `hd`, `sub`: those of anybody at Google have this issuer, and any audience that they ask for',
   ],
   ...['grants: []', 'grants: [{ scopes: [chat:create] }, { when: { repository: o/r }, scopes: [chat:create] }]'].map(
     (grants): [string, ...string[]] => [

@@ -71,7 +71,8 @@ function checkTenant({ preset, tenant, issuer }: IssuerDraft, path: Path, faults
 const ISSUERS_OF_ALL = {
   google: {
     issuer: 'https://accounts.google.com',
-    pins: ['hd', 'sub', 'azp'],
+    // Not `azp`: whoever has an account can log in to that client.
+    pins: ['hd', 'sub'],
     whose: 'of anybody at Google have this issuer, and any audience that they ask for',
   },
   'github-actions': {

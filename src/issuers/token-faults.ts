@@ -15,6 +15,7 @@ export const tokenFaults = {
   token_key: 'signed by a key that the issuer does not publish',
   token_signature: 'not signed by the key that it names',
   token_no_expiry: 'without `exp`',
+  token_no_issue_time: 'without `iat` (RFC 9068 §2.2)',
   token_time: 'times that are no numbers, or end before they begin',
   token_expired: 'expired',
   token_not_yet_valid: 'not valid yet',

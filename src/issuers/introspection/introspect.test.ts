@@ -76,6 +76,7 @@ const outcomes: Record<string, [AnswerQuestion, string]> = {
   'a good token': [json(active), 'company:alice'],
   'one for several audiences': [inAnswer({ aud: ['x', 'other-api'] }), 'company:alice'],
   'one whose issuer is not said': [inAnswer({ iss: undefined }), 'company:alice'],
+  'one of which it is not said when it was issued (RFC 7662 §2.2)': [inAnswer({ iat: undefined }), 'company:alice'],
   'one whose type is not said': [inAnswer({ token_type: undefined }), 'company:alice'],
   'JSON with a character set': [json(active, 200, 'Application/JSON; charset=utf-8'), 'company:alice'],
   'not active': [json({ active: false }), `${REFUSED} introspection_inactive`],

@@ -195,6 +195,17 @@ test('an unknown key has them fetched at once; the next only within the budgets'
   assert.equal(state.fetches, 4)
 })
 
+test('says whether a key was looked for', async () => {
+  const { at, set } = setUp()
+  await at(0)
+  const lookUps = []
+  for (const source of [SOURCE, SOURCE, '192.0.2.2', '192.0.2.3', '192.0.2.4']) {
+    lookUps.push((await set.find(`kid-${lookUps.length}`, source)).lookUp)
+  }
+  lookUps.push((await set.find('kid-0', '192.0.2.5')).lookUp, (await set.find('one', '192.0.2.5')).lookUp)
+  assert.deepEqual(lookUps, ['done', 'source_spent', 'done', 'done', 'issuer_spent', 'in_vain', 'done'])
+})
+
 test('a key that is published while a fetch is under way is found by one more', async () => {
   const { state, at, find } = setUp()
   const { promise, resolve } = Promise.withResolvers<void>()

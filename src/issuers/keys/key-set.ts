@@ -3,7 +3,7 @@ import { KeysNotHad } from '#issuers/review/finding.ts'
 import type { FetchedKeys } from './key-fetcher.ts'
 import type { KeyLife, KeySource } from './key-source.ts'
 import type { PublicKey } from './public-key.ts'
-import { createRefetchGate, type RefetchGate } from './refetch-gate.ts'
+import { createRefetchGate, type LookUp, type RefetchGate } from './refetch-gate.ts'
 
 /** The keys of one issuer as they are known now; crosses threads. */
 export interface PublishedKeys {
@@ -13,6 +13,12 @@ export interface PublishedKeys {
   readonly keys: readonly PublicKey[] | null
   /** Whether the last fetch succeeded: only then is a key that is not among them none of the issuer’s. */
   readonly isCurrent: boolean
+}
+
+/** The keys of one issuer for the sake of a `kid`; crosses threads. */
+export interface KeyAnswer extends PublishedKeys {
+  /** Whether that `kid` was looked for, where it is not among them. */
+  readonly lookUp: LookUp
 }
 
 /** How the keys of one issuer fare. */
@@ -90,15 +96,17 @@ export class KeySet {
   }
 
   /** The keys, fetched anew where this `kid` is not among them and the source may have that done. Never rejects. */
-  async find(keyId: string | null, source: string): Promise<PublishedKeys> {
+  async find(keyId: string | null, source: string): Promise<KeyAnswer> {
     this.tick()
+    let lookUp: LookUp = 'done'
     if (!this.#knows(keyId)) {
       await this.#running
       // While fetching fails its own pace holds, which the tick keeps.
       const mayBeNew = this.#failure === null && keyId !== null && !this.#knows(keyId)
-      if (mayBeNew && this.#allows(keyId, source, this.#options.clock())) await this.#refresh()
+      if (mayBeNew) lookUp = this.#allows(keyId, source, this.#options.clock())
+      if (mayBeNew && lookUp === 'done') await this.#refresh()
     }
-    return this.published()
+    return { ...this.published(), lookUp }
   }
 
   #knows(keyId: string | null): boolean {

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import type { KeyLife } from './key-source.ts'
 import { KnownKeys, MAX_CANDIDATES } from './known-keys.ts'
 import { readKeySet } from './read-key-set.ts'
+import type { LookUp } from './refetch-gate.ts'
 
 const life: KeyLife = { refreshMs: 600_000, maxStaleMs: 3_600_000, refetchMs: 10_000, refetchBurst: 3 }
 
@@ -17,13 +18,17 @@ function makeJwk(kid: string | null, members: object = {}): object {
 }
 
 /** What a worker knows, and the questions that it asks, which the test answers. */
-function setUp() {
-  const asked: { keyId: string | null; source: string; answer: () => void }[] = []
+function setUp(otherwise: Partial<KeyLife> = {}) {
+  const asked: { keyId: string | null; source: string; answer: (lookUp?: LookUp) => void }[] = []
   const state = { now: 0, asked }
-  const known = new KnownKeys(life, {
-    clock: () => state.now,
-    ask: (keyId, source) => new Promise(resolve => void asked.push({ keyId, source, answer: resolve })),
-  })
+  const known = new KnownKeys(
+    { ...life, ...otherwise },
+    {
+      clock: () => state.now,
+      ask: (keyId, source) =>
+        new Promise(resolve => void asked.push({ keyId, source, answer: (lookUp = 'done') => resolve(lookUp) })),
+    },
+  )
   const find = async (keyId: string | null, algorithm = 'ES256', source = '192.0.2.1') =>
     (await known.find({ keyId, algorithm, source })).map(key => key.keyId)
   return { known, find, state, asked }
@@ -115,6 +120,46 @@ test('a flood of unknown keys asks no more than its source may, and is refused m
   assert.equal(asked.length, 2)
   asked[1]?.answer()
   await other
+})
+
+test('of a key that was not looked for, as the budget of the issuer is spent, it cannot be told', async () => {
+  const { known, find, asked, state } = setUp()
+  known.learn({ keys: publish(makeJwk('one')), isCurrent: true })
+  const refused = assert.rejects(find('new'), { ...unavailable, reason: 'key_budget_spent' })
+  await new Promise(setImmediate)
+  asked[0]?.answer('issuer_spent')
+  await refused
+  // Its own budget is spent now: a flood is refused.
+  assert.deepEqual(await find('new'), [])
+  // It was not looked for, so that it is not in vain.
+  state.now = life.refetchMs
+  const found = find('new')
+  await new Promise(setImmediate)
+  assert.equal(asked.length, 2)
+  known.learn({ keys: publish(makeJwk('new')), isCurrent: true })
+  asked[1]?.answer()
+  assert.deepEqual(await found, ['new'])
+})
+
+test('once the budget of this worker is spent, no other source is told that a key is none', async () => {
+  const { known, find, asked } = setUp()
+  known.learn({ keys: publish(makeJwk('one')), isCurrent: true })
+  for (let n = 0; n < life.refetchBurst; n++) {
+    const found = find(`kid-${n}`, 'ES256', `192.0.2.${n}`)
+    await new Promise(setImmediate)
+    asked[n]?.answer()
+    assert.deepEqual(await found, [])
+  }
+  await assert.rejects(find('new', 'ES256', '192.0.2.9'), unavailable)
+  assert.deepEqual(await find('kid-0', 'ES256', '192.0.2.9'), [])
+  assert.deepEqual(await find('newer', 'ES256', '192.0.2.9'), [])
+})
+
+test('keys that never change are asked for once', async () => {
+  const { known, find, asked } = setUp({ refreshMs: Number.POSITIVE_INFINITY })
+  known.learn({ keys: publish(makeJwk('one')), isCurrent: true })
+  for (let n = 0; n < 10; n++) assert.deepEqual(await find(`kid-${n}`, 'ES256', `192.0.2.${n}`), [])
+  assert.deepEqual(asked, [])
 })
 
 test('while fetching fails a known key is good, and of an unknown one it cannot be told', async () => {

@@ -5,7 +5,7 @@ import type { IssuerKey, KeyQuery } from './issuer-keys.ts'
 import type { PublishedKeys } from './key-set.ts'
 import type { KeyLife } from './key-source.ts'
 import type { PublicKey } from './public-key.ts'
-import { createRefetchGate, type RefetchGate } from './refetch-gate.ts'
+import { createRefetchGate, type LookUp, type RefetchGate } from './refetch-gate.ts'
 
 /** Keys that a token may have been signed with. Beyond, each token would cost as many verifications: it must say which. */
 export const MAX_CANDIDATES = 4
@@ -13,11 +13,13 @@ export const MAX_CANDIDATES = 4
 /** Made once: a flood of tokens of an issuer that is away must cost little. */
 const UNAVAILABLE = new Problem('auth.issuer_unavailable', { reason: 'keys_unavailable' })
 
+const BUDGET_SPENT = new Problem('auth.issuer_unavailable', { reason: 'key_budget_spent' })
+
 type Query = Omit<KeyQuery, 'issuer'>
 
 interface KnownKeysOptions {
-  /** Asks who fetches; resolves when `learn` was told the answer. */
-  readonly ask: (keyId: string | null, source: string) => Promise<void>
+  /** Asks who fetches; resolves when `learn` was told the answer, to whether the `kid` was looked for. */
+  readonly ask: (keyId: string | null, source: string) => Promise<LookUp>
   /** Ms, not the time of day. */
   readonly clock: Clock
 }
@@ -26,18 +28,21 @@ interface KnownKeysOptions {
 export class KnownKeys {
   readonly #options: KnownKeysOptions
   #allows: RefetchGate
+  #isFixed: boolean
   #keys: readonly UsableKey[] | null = null
   #isCurrent = false
-  #asking: Promise<void> | null = null
+  #asking: Promise<LookUp> | null = null
 
   constructor(life: KeyLife, options: KnownKeysOptions) {
     this.#options = options
     this.#allows = createRefetchGate(life)
+    this.#isFixed = life.refreshMs === Number.POSITIVE_INFINITY
   }
 
   /** From now on. */
   setLife(life: KeyLife): void {
     this.#allows = createRefetchGate(life)
+    this.#isFixed = life.refreshMs === Number.POSITIVE_INFINITY
   }
 
   /** Returns the thumbprints of keys that were good until now. */
@@ -57,8 +62,10 @@ export class KnownKeys {
   async #findNew(query: Query): Promise<readonly IssuerKey[]> {
     // Whoever comes while a question is under way has its answer too.
     await this.#asking
-    if (this.#keys === null) await (this.#asking ?? this.#ask(query))
-    else if (!this.#knows(query.keyId) && this.#mayAsk(query)) await this.#ask(query)
+    let lookUp: LookUp = 'done'
+    if (this.#keys === null) lookUp = await (this.#asking ?? this.#ask(query))
+    else if (!this.#knows(query.keyId)) lookUp = await this.#lookFor(query)
+    if (lookUp === 'issuer_spent' && !this.#knows(query.keyId)) throw BUDGET_SPENT
     return this.#answer(query)
   }
 
@@ -66,11 +73,18 @@ export class KnownKeys {
     return this.#keys?.some(({ published }) => keyId === null || published.keyId === keyId) ?? false
   }
 
-  #mayAsk({ keyId, source }: Query): boolean {
-    return keyId !== null && this.#allows(keyId, source, this.#options.clock())
+  async #lookFor(query: Query): Promise<LookUp> {
+    const { keyId, source } = query
+    // What never changes was looked through.
+    if (keyId === null || this.#isFixed) return 'done'
+    const mayAsk = this.#allows(keyId, source, this.#options.clock())
+    if (mayAsk !== 'done') return mayAsk
+    const lookUp = await this.#ask(query)
+    if (lookUp !== 'done') this.#allows.forget(keyId)
+    return lookUp
   }
 
-  #ask({ keyId, source }: Query): Promise<void> {
+  #ask({ keyId, source }: Query): Promise<LookUp> {
     const asking = this.#options.ask(keyId, source).finally(() => {
       if (this.#asking === asking) this.#asking = null
     })

@@ -101,14 +101,13 @@ function toNumber(text: unknown): bigint | null {
   return BigInt(`0x0${Buffer.from(text, 'base64url').toString('hex')}`)
 }
 
-/** The members, if they are a key. */
+/** The members, if they are a key, as RFC 7518 §6 has them written: each key has one thumbprint. */
 function open(members: Members): KeyMaterial | null {
   const { kty: _, crv: _curve, ...numbers } = members
   if (!Object.values(numbers).every(text => typeof text === 'string' && BASE64URL.test(text))) return null
   const jwk = members as KeyMaterial
   try {
-    createPublicKey({ key: jwk, format: 'jwk' })
-    return jwk
+    return createPublicKey({ key: jwk, format: 'jwk' }).export({ format: 'jwk' }) as KeyMaterial
   } catch {
     return null
   }

@@ -43,6 +43,24 @@ test('a key is known by the thumbprint of RFC 7638, and holds nothing but its ow
   }
 })
 
+test('a key whose numbers are written otherwise is the same key', async () => {
+  const pad = (text: unknown) =>
+    Buffer.concat([Buffer.of(0), Buffer.from(String(text), 'base64url')]).toString('base64url')
+  const twice: readonly (readonly [jwk: JsonObject, otherwise: JsonObject])[] = [
+    [RSA, { ...RSA, n: pad(RSA.n) }],
+    [RSA, { ...RSA, e: pad(RSA.e) }],
+    [P256, { ...P256, x: pad(P256.x), y: pad(P256.y) }],
+  ]
+  for (const [jwk, otherwise] of twice) {
+    const { keys } = readKeySet({ keys: [otherwise, jwk] })
+    assert.deepEqual(
+      keys.map(({ thumbprint }) => thumbprint),
+      [await calculateJwkThumbprint(jwk as never)],
+    )
+    assert.deepEqual(keys[0]?.jwk, jwk)
+  }
+})
+
 const { privateKey } = ec()
 const one = Buffer.from([1]).toString('base64url')
 const unusable: readonly (readonly [what: string, jwk: unknown, code: string])[] = [
