@@ -2,21 +2,38 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { DecisionChain } from '#audit/decision-chain.ts'
 import { migrateSqlite, openSqliteStore, startDatabaseThread } from '#store/sqlite/open.ts'
 import { auditTail } from './audit-tail.ts'
 
 const AT = Date.UTC(2026, 0, 31)
 
-test('prints the newest events that are meant, oldest first, and nothing that writes to the terminal', async t => {
+async function startTail(t: TestContext) {
   const folder = mkdtempSync(join(tmpdir(), 'ostiary-tail-'))
-  t.after(() => rmSync(folder, { recursive: true }))
   const thread = await startDatabaseThread(join(folder, 'ostiary.db'))
-  t.after(() => thread[Symbol.asyncDispose]())
   await migrateSqlite(thread.connect())
-  await using store = openSqliteStore(thread.connect())
+  const store = openSqliteStore(thread.connect())
+  t.after(async () => {
+    await store[Symbol.asyncDispose]()
+    await thread[Symbol.asyncDispose]()
+    rmSync(folder, { recursive: true })
+  })
   const chain = new DecisionChain(store.events, 'decisions/1')
+  const tail = async (...args: string[]) => {
+    let output = ''
+    const write = (text: string) => {
+      output += text
+    }
+    const env = { OSTIARY_DATA_DIR: folder, OSTIARY_CONFIG: undefined }
+    assert.equal(await auditTail(args, { env, stdout: { write }, stderr: { write } }), 0)
+    return output.trimEnd().split('\n')
+  }
+  return { chain, tail }
+}
+
+test('prints the newest events that are meant, oldest first, and nothing that writes to the terminal', async t => {
+  const { chain, tail } = await startTail(t)
   const model = '\u001b]0;owned\u0007 \u202egpt'
   for (let n = 0; n < 300; n++) {
     const outcome = n === 3 ? 'refused' : 'completed'
@@ -32,15 +49,6 @@ test('prints the newest events that are meant, oldest first, and nothing that wr
     }
     await chain.append({ firstAt: AT + n, lastAt: AT + n, count: 1, data: JSON.stringify(event) })
   }
-  const tail = async (...args: string[]) => {
-    let output = ''
-    const write = (text: string) => {
-      output += text
-    }
-    const env = { OSTIARY_DATA_DIR: folder, OSTIARY_CONFIG: undefined }
-    assert.equal(await auditTail(args, { env, stdout: { write }, stderr: { write } }), 0)
-    return output.trimEnd().split('\n')
-  }
   const newest = await tail('--count', '2')
   assert.deepEqual(
     newest.map(line => /req_\d+/.exec(line)?.[0]),
@@ -53,4 +61,25 @@ test('prints the newest events that are meant, oldest first, and nothing that wr
     refused.map(line => JSON.parse(line).id),
     ['req_3'],
   )
+})
+
+test('says which check refused calls, and whose, where that is known', async t => {
+  const { chain, tail } = await startTail(t)
+  const causes = [
+    { reason: 'token_revoked_subject', credential: 'company:alice\u202e' },
+    { reason: 'token_expired', credential: null },
+    { reason: null, credential: null },
+  ]
+  for (const cause of causes) {
+    const refusals = { type: 'refusals', id: 'req_1', at: AT, problem: 'auth.invalid_credential', source: '127.0.0.1' }
+    const data = JSON.stringify({ ...refusals, count: 6, ...cause })
+    await chain.append({ firstAt: AT, lastAt: AT, count: 1, data })
+  }
+  const said = (await tail()).map(line => line.slice(line.indexOf('6 ×')))
+  assert.deepEqual(said.slice(1), [
+    '6 × auth.invalid_credential (token_expired)  from 127.0.0.1',
+    '6 × auth.invalid_credential  from 127.0.0.1',
+  ])
+  assert.match(said[0] as string, /^6 × auth\.invalid_credential \(token_revoked_subject, company:alice/)
+  assert.doesNotMatch(said.join(), /\p{C}/u)
 })

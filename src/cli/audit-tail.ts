@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { EventFilter } from '#audit/filter.ts'
 import { type Places, readEvents } from '#audit/read-events.ts'
 import { CHANGES_CHAIN } from '#core/audit-chain.ts'
-import type { OstiaryEvent } from '#core/events.ts'
+import type { OstiaryEvent, RefusalsEvent } from '#core/events.ts'
 import { Problem } from '#core/problems.ts'
 import type { AuditReader } from '#store/audit-reader.ts'
 import { parse } from './arguments.ts'
@@ -66,10 +66,16 @@ function describe(event: OstiaryEvent): string {
     case 'admitted':
       return `${head} ${event.id}  ${event.credential ?? '-'}  ${printable(event.model)}`
     case 'refusals':
-      return `${head} ${event.count} × ${event.problem}  from ${printable(event.source)}`
+      return `${head} ${event.count} × ${event.problem}${describeCause(event)}  from ${printable(event.source)}`
     default:
       return 'subject' in event
         ? `${head} ${event.subject}  by ${event.actor}`
         : `${head} ${printable(event.detail === null ? '-' : event.detail)}`
   }
+}
+
+/** ` (token_expired, company:alice)`: which check refused, and whom, as far as that is known. */
+function describeCause({ reason, credential }: RefusalsEvent): string {
+  const known = [reason, credential].filter(text => text !== null).map(printable)
+  return known.length === 0 ? '' : ` (${known.join(', ')})`
 }

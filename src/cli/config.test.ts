@@ -27,6 +27,13 @@ describe('ostiary config', () => {
     assert.match(out, /^ok\n.*ostiary\.yaml; store sqlite; providers sandbox; 1 model name\n$/)
   })
 
+  it('check names the issuers, where there are any', async () => {
+    const issuer = (name: string) => `{ issuer: 'https://${name}.example.com', audience: [x] }`
+    const yaml = `issuers: { company: ${issuer('id')}, robots: ${issuer('robots')} }`
+    assert.match((await run(['check'], yaml)).out, /; providers sandbox; issuers company, robots; 1 model name\n$/)
+    assert.deepEqual(JSON.parse((await run(['check', '--json'], yaml)).out).issuers, ['company', 'robots'])
+  })
+
   it('check names what is wrong and exits 2', async () => {
     const { exit, out, err } = await run(['check'], 'workers: 0\nlog: { level: x }')
     assert.deepEqual({ exit, out }, { exit: 2, out: '' })

@@ -130,9 +130,17 @@ function summarise({ config, file, pending }: LoadedConfig, json: boolean): stri
   const unchecked = [...new Set(stored)]
   const source = file === null ? null : relative(process.cwd(), file)
   const providers = Object.keys(config.providers)
+  const issuers = Object.keys(config.issuers)
   const models = Object.keys(config.models).length
-  if (json) return print({ ok: true, file: source, store: config.store.kind, providers, models, unchecked })
+  if (json) return print({ ok: true, file: source, store: config.store.kind, providers, issuers, models, unchecked })
   const shown = source ?? 'no file, built-in configuration'
   const later = unchecked.length === 0 ? '' : `looked up when it is applied: ${unchecked.join(', ')}\n`
-  return `ok\n${shown}; store ${config.store.kind}; providers ${providers.join(', ') || 'none'}; ${models} model ${models === 1 ? 'name' : 'names'}\n${later}`
+  const parts = [
+    shown,
+    `store ${config.store.kind}`,
+    `providers ${providers.join(', ') || 'none'}`,
+    ...(issuers.length === 0 ? [] : [`issuers ${issuers.join(', ')}`]),
+    `${models} model ${models === 1 ? 'name' : 'names'}`,
+  ]
+  return `ok\n${parts.join('; ')}\n${later}`
 }

@@ -127,7 +127,8 @@ function readId(args: string[], options: (typeof described)['show']['options']):
 function describe({ issuer, kind, value, not_before, expires_at }: Revocation): string {
   const issued = not_before === null ? '' : `, issued until ${not_before}`
   const end = expires_at === null ? 'for good' : `until ${minuteOf(expires_at)}`
-  return `Refused: tokens of ${issuer} with the ${kind} ${printable(value)}${issued}; kept ${end}.`
+  const name = kind === 'token' ? 'jti' : kind
+  return `Refused: tokens of ${issuer} with the ${name} ${printable(value)}${issued}; kept ${end}.`
 }
 
 function minuteOf(iso: string): string {

@@ -401,7 +401,7 @@ const refusals: [yaml: string, ...lines: string[]][] = [
   [
     issuer('audience: [x], grants: [{ scopes: [chat:creat], roles: [Owner], models: [gpt-9] }, { when: { x: y } }]'),
     'ostiary.yaml:1:86: issuers.a.grants[0].scopes[0]: there is no scope of this name; did you mean "chat:create"?',
-    'ostiary.yaml:1:107: issuers.a.grants[0].roles[0]: must be text',
+    'ostiary.yaml:1:107: issuers.a.grants[0].roles[0]: must be 1 to 64 lower-case letters, digits and hyphens, a letter first',
     'ostiary.yaml:1:124: issuers.a.grants[0].models[0]: there is no model of this name',
     'ostiary.yaml:1:134: issuers.a.grants[1]: gives nothing: it names no scope, no role and no model',
   ],
@@ -411,7 +411,28 @@ const refusals: [yaml: string, ...lines: string[]][] = [
   ],
   [
     issuer('audience: [x], projects: [{ when: { x: y } }]'),
-    'ostiary.yaml:1:77: issuers.a.projects[0].project: is missing: must be text',
+    'ostiary.yaml:1:77: issuers.a.projects[0].project: is missing: must be the id of a project, `proj_…`, as `ostiary projects list` prints it',
+  ],
+  [
+    issuer('audience: [x], project: research'),
+    'ostiary.yaml:1:66: issuers.a.project: must be the id of a project, `proj_…`, as `ostiary projects list` prints it',
+  ],
+  [
+    issuer('audience: [x], grants: [{ when: { mfa: true }, scopes: [chat:create] }]'),
+    'ostiary.yaml:1:85: issuers.a.grants[0].when.mfa: must be text of 1 to 512 characters; true, false and numbers in quotes',
+  ],
+  [
+    issuer(
+      'audience: [1, x], grants: [{ scopes: [""], models: ["a b", sandbox] }], authentication: { acrValues: [1] }',
+    ),
+    'ostiary.yaml:1:62: issuers.a.audience[0]: must be text of 1 to 512 characters',
+    'ostiary.yaml:1:89: issuers.a.grants[0].scopes[0]: must be a scope, such as `chat:create`',
+    'ostiary.yaml:1:103: issuers.a.grants[0].models[0]: must be a name or pattern of models: 1 to 256 characters without spaces',
+    'ostiary.yaml:1:153: issuers.a.authentication.acrValues[0]: must be text of 1 to 256 printable ASCII characters without spaces, `"` and `\\`; numbers in quotes',
+  ],
+  [
+    issuer('audience: [x], senderConstraint: certificate'),
+    'ostiary.yaml:1:66: issuers.a.senderConstraint: must not be `certificate` yet: the gateway ends no TLS, so that no certificate can be shown',
   ],
   // Secrets
   [provider('credential: sk-inline-secret'), `ostiary.yaml:1:35: providers.a.credential: ${REFERENCE}`],

@@ -24,6 +24,7 @@ export function checkIssuers(draft: Draft, open: boolean, faults: Faults): void 
     checkProvider(issuer, path, faults)
     checkSignatures(issuer, path, faults)
     checkTypes(issuer, path, faults)
+    checkSender(issuer, path, faults)
     checkIdentity(issuer, path, faults)
     checkGrants(issuer, draft, open, path, faults)
     checkProjects(issuer, path, faults)
@@ -153,6 +154,15 @@ function checkTypes({ types }: IssuerDraft, path: Path, faults: Faults): void {
     } else if (seen.has(type)) faults.add(inside, 'is named already: types are compared without case')
     seen.add(type)
   }
+}
+
+/** Who could never prove what is asked for would be refused at each call. */
+function checkSender({ senderConstraint }: IssuerDraft, path: Path, faults: Faults): void {
+  if (senderConstraint !== 'certificate') return
+  faults.add(
+    [...path, 'senderConstraint'],
+    'must not be `certificate` yet: the gateway ends no TLS, so that no certificate can be shown',
+  )
 }
 
 /** Names by which people are called, which change hands: whoever is called so next would be the same caller. */

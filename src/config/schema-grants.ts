@@ -1,6 +1,11 @@
 import { map, section } from './shape.ts'
 
-const claimValue = { type: 'string', pattern: '^[^\\p{C}]{1,512}$', examples: ['ai-users'] } as const
+const claimValue = {
+  type: 'string',
+  pattern: '^[^\\p{C}]{1,512}$',
+  patternErrorMessage: 'must be text of 1 to 512 characters; true, false and numbers in quotes',
+  examples: ['ai-users'],
+} as const
 
 /** Claims and the value that each must be, or contain. */
 export const condition = (description: string, example: object) =>
@@ -14,12 +19,16 @@ export const condition = (description: string, example: object) =>
     claimValue,
   )
 
-export const projectId = { type: 'string', pattern: '^proj_[a-z0-9_]{1,64}$' } as const
+export const projectId = {
+  type: 'string',
+  pattern: '^proj_[a-z0-9_]{1,64}$',
+  patternErrorMessage: 'must be the id of a project, `proj_…`, as `ostiary projects list` prints it',
+} as const
 
-const list = (pattern: string, description: string, example: string) =>
+const list = (pattern: string, patternErrorMessage: string, description: string, example: string) =>
   ({
     type: 'array',
-    items: { type: 'string', pattern, examples: [example] },
+    items: { type: 'string', pattern, patternErrorMessage, examples: [example] },
     maxItems: 100,
     uniqueItems: true,
     description,
@@ -38,11 +47,28 @@ export const grantsSchema = {
     'One rule.',
     {
       when: condition('Claims that a token must have for this rule; none = every token.', { groups: 'ai-users' }),
-      scopes: { ...list('^[^\\s\\p{C}]{1,64}$', 'Scopes of the gateway.', 'chat:create'), default: [] as unknown },
-      roles: { ...list('^[a-z][a-z0-9-]{0,63}$', 'Roles.', 'developer'), default: [] as unknown },
+      scopes: {
+        ...list(
+          '^[^\\s\\p{C}]{1,64}$',
+          'must be a scope, such as `chat:create`',
+          'Scopes of the gateway.',
+          'chat:create',
+        ),
+        default: [] as unknown,
+      },
+      roles: {
+        ...list(
+          '^[a-z][a-z0-9-]{0,63}$',
+          'must be 1 to 64 lower-case letters, digits and hyphens, a letter first',
+          'Roles.',
+          'developer',
+        ),
+        default: [] as unknown,
+      },
       models: {
         ...list(
           '^[^\\s\\p{C}]{1,256}$',
+          'must be a name or pattern of models: 1 to 256 characters without spaces',
           'Models, by the name that callers use; `*` stands for any characters. Where several rules fit, a token reaches the models that any of them names, for all that it may do; a rule that names none widens nothing.',
           'gpt-*',
         ),

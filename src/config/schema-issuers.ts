@@ -5,7 +5,12 @@ import { jwks, jwksFile } from './schema-issuer-keys.ts'
 import { map, section } from './shape.ts'
 
 const texts = (maxLength: number, example: string) =>
-  ({ type: 'string', pattern: `^[^\\p{C}]{1,${maxLength}}$`, examples: [example] }) as const
+  ({
+    type: 'string',
+    pattern: `^[^\\p{C}]{1,${maxLength}}$`,
+    patternErrorMessage: `must be text of 1 to ${maxLength} characters`,
+    examples: [example],
+  }) as const
 
 const url = (description: string, example: string) =>
   ({
@@ -141,7 +146,7 @@ export const issuersSchema = map(
         enum: ['none', 'dpop', 'certificate', 'any'],
         default: 'none' as unknown,
         description:
-          'To what tokens of this issuer must be bound (`cnf`, RFC 7800): to a key that callers prove with DPoP, to the certificate of their connection, to either, or to nothing. A token that is bound is never taken without proof, whatever stands here.',
+          'To what tokens of this issuer must be bound (`cnf`, RFC 7800): to a key that callers prove with DPoP, to the certificate of their connection, to either, or to nothing. A token that is bound is never taken without proof, whatever stands here. `certificate` is refused as long as the gateway ends no TLS itself.',
         examples: ['dpop'],
       },
       project: {
@@ -174,7 +179,13 @@ export const issuersSchema = map(
         {
           acrValues: {
             type: 'array',
-            items: { type: 'string', pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,256}$', examples: ['phr'] },
+            items: {
+              type: 'string',
+              pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,256}$',
+              patternErrorMessage:
+                'must be text of 1 to 256 printable ASCII characters without spaces, `"` and `\\`; numbers in quotes',
+              examples: ['phr'],
+            },
             maxItems: 16,
             uniqueItems: true,
             default: [] as unknown,

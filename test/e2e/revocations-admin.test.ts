@@ -90,12 +90,16 @@ describe('an entry', () => {
       [['token', 'x'.repeat(MAX_REVOKED_VALUE + 1)], /value/],
       [['token', 'a\0b'], /value/],
       [['token', ''], /value/],
+      [['subject', 'company:lou'], /give what stands after company:, lou\.$/],
+      [['client', 'company/batch-jobs'], /give what stands after company\/, batch-jobs\.$/],
     ]
     for (const [args, said] of wrong) {
       const { status, detail } = await make(...args)
       assert.equal(status, 400, detail)
       assert.match(detail, said)
     }
+    for (const good of ['company', 'companyx:lou', 'lou@company:x'])
+      assert.equal((await make('subject', good)).status, 201)
     const longest = '🔑'.repeat(MAX_REVOKED_VALUE / 2)
     assert.equal((await make('token', longest)).entry.value, longest)
   })
@@ -218,6 +222,14 @@ describe('ostiary revocations', () => {
       if (token !== '') assert.ok(!`${stdout}${stderr}`.includes(token))
     }
     assert.equal((await listed()).length, before)
+  })
+
+  test('create says what it refuses as people call it', async () => {
+    const { stderr } = await cli('create', '--issuer', 'company', '--token', 'j2')
+    assert.match(stderr, /^Refused: tokens of company with the jti j2; kept until /)
+    const { code, stderr: advice } = await cli('create', '--issuer', 'company', '--subject', 'company:lou')
+    assert.equal(code, 1)
+    assert.match(advice, /give what stands after company:, lou/)
   })
 
   test('refuses what is not one clear way, with the way out', async () => {

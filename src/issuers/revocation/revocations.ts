@@ -21,7 +21,7 @@ export interface NewRevocation {
 export interface Revocations {
   /**
    * In effect on every worker within `REVOCATION_BOUND_MS`. Throws `admin.invalid_input` for an issuer that is not configured,
-   * and for times that make no sense.
+   * for a caller’s whole name in place of the subject or client, and for times that make no sense.
    */
   create(wanted: NewRevocation, by: Actor): Promise<RevocationRecord>
   /** Newest first. */
@@ -47,6 +47,7 @@ export function createRevocations({ store, lifetimeOf, clock }: RevocationsOptio
       const now = clock()
       const lifetimeMs = lifetimeOf(issuer)
       if (lifetimeMs === undefined) throw invalid(`The configuration has no issuer ${issuer}.`)
+      refuseCallerName(issuer, kind, value)
       const record: RevocationRecord = {
         id: newId('rev', now),
         issuer,
@@ -72,6 +73,16 @@ export function createRevocations({ store, lifetimeOf, clock }: RevocationsOptio
       return (await store.delete(id, lift)) ?? notFound(id)
     },
   }
+}
+
+/** Usage and the audit call callers `company:lou` and `company/app`; no token says that of itself, so nobody would be refused. */
+function refuseCallerName(issuer: string, kind: RevocationKind, value: string): void {
+  if (kind !== 'subject' && kind !== 'client') return
+  const before = [`${issuer}:`, `${issuer}/`].find(name => value.startsWith(name))
+  if (before === undefined) return
+  throw invalid(
+    `${value} is how the gateway calls the caller: give what stands after ${before}, ${value.slice(before.length)}.`,
+  )
 }
 
 function settle(
