@@ -39,6 +39,35 @@ describe('who is asked', () => {
     assert.deepEqual(asked, ['good_1'])
   })
 
+  it('is told no secret of others, whatever it is cut down to', async t => {
+    const { ask, asked } = await openIntrospection(t, honest)
+    const secrets = [
+      'so_x',
+      'sk-proj-x',
+      'sk-',
+      'sk_x',
+      'AIzaSyx',
+      'xai-x',
+      'gsk_x',
+      'hf_x',
+      'nvapi-x',
+      'pplx-x',
+      'ghp_x',
+    ]
+    secrets.push('gho_x', 'ghu_x', 'ghs_x', 'ghr_x', 'github_pat_x', 'glpat-x', 'AKIAX', 'ASIAX')
+    for (const secret of secrets) assert.equal(await ask(secret), 'not mine', secret)
+    assert.deepEqual(asked, [])
+    for (const token of ['SK-x', 'skx', 'good-sk-x', 'so-x']) assert.notEqual(await ask(token), 'not mine', token)
+  })
+
+  it('is told what begins like a secret of others where the issuer says that its tokens begin so', async t => {
+    const underTest = await openIntrospection(t, json(active), { tokenPrefix: 'sk-corp-' })
+    assert.equal(await underTest.ask('sk-corp-1'), 'company:alice')
+    const wider = await openIntrospection(t, json(active), { tokenPrefix: 's' })
+    assert.equal(await wider.ask('sk-corp-1'), 'not mine')
+    assert.equal(await wider.ask('secret'), 'company:alice')
+  })
+
   it('is told who asks, in the header or in the body', async t => {
     const requests: [string | undefined, string][] = []
     const note: AnswerQuestion = (token, res, req, body) => {
