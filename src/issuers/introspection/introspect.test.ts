@@ -21,7 +21,16 @@ import {
 describe('who is asked', () => {
   it('is the endpoint, for what is neither a JWT nor a key nor a token at all', async t => {
     const { ask, asked } = await openIntrospection(t, honest)
-    const tokens = ['sk_live_cut-off', 'eyJ.x', 'a b', 'ümlaut', 'a=b', '', 'good\n', 'x'.repeat(MAX_TOKEN_LENGTH + 1)]
+    const tokens = [
+      'acme_live_cut-off',
+      'eyJ.x',
+      'a b',
+      'ümlaut',
+      'a=b',
+      '',
+      'good\n',
+      'x'.repeat(MAX_TOKEN_LENGTH + 1),
+    ]
     for (const token of tokens) assert.equal(await ask(token), 'not mine', token.slice(0, 20))
     assert.deepEqual(asked, [])
     for (const token of ['good-a._~+/==', `good${'x'.repeat(MAX_TOKEN_LENGTH - 4)}`, 'eyJwithout-dot']) {
