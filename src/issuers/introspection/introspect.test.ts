@@ -21,7 +21,16 @@ import {
 describe('who is asked', () => {
   it('is the endpoint, for what is neither a JWT nor a key nor a token at all', async t => {
     const { ask, asked } = await openIntrospection(t, honest)
-    const tokens = ['sk_live_cut-off', 'eyJ.x', 'a b', 'ümlaut', 'a=b', '', 'good\n', 'x'.repeat(MAX_TOKEN_LENGTH + 1)]
+    const tokens = [
+      'acme_live_cut-off',
+      'eyJ.x',
+      'a b',
+      'ümlaut',
+      'a=b',
+      '',
+      'good\n',
+      'x'.repeat(MAX_TOKEN_LENGTH + 1),
+    ]
     for (const token of tokens) assert.equal(await ask(token), 'not mine', token.slice(0, 20))
     assert.deepEqual(asked, [])
     for (const token of ['good-a._~+/==', `good${'x'.repeat(MAX_TOKEN_LENGTH - 4)}`, 'eyJwithout-dot']) {
@@ -37,6 +46,35 @@ describe('who is asked', () => {
     const none = await openIntrospection(t, honest, { tokenPrefix: null })
     assert.equal(await none.ask('good_1'), 'not mine')
     assert.deepEqual(asked, ['good_1'])
+  })
+
+  it('is told no secret of others, whatever it is cut down to', async t => {
+    const { ask, asked } = await openIntrospection(t, honest)
+    const secrets = [
+      'so_x',
+      'sk-proj-x',
+      'sk-',
+      'sk_x',
+      'AIzaSyx',
+      'xai-x',
+      'gsk_x',
+      'hf_x',
+      'nvapi-x',
+      'pplx-x',
+      'ghp_x',
+    ]
+    secrets.push('gho_x', 'ghu_x', 'ghs_x', 'ghr_x', 'github_pat_x', 'glpat-x', 'AKIAX', 'ASIAX')
+    for (const secret of secrets) assert.equal(await ask(secret), 'not mine', secret)
+    assert.deepEqual(asked, [])
+    for (const token of ['SK-x', 'skx', 'good-sk-x', 'so-x']) assert.notEqual(await ask(token), 'not mine', token)
+  })
+
+  it('is told what begins like a secret of others where the issuer says that its tokens begin so', async t => {
+    const underTest = await openIntrospection(t, json(active), { tokenPrefix: 'sk-corp-' })
+    assert.equal(await underTest.ask('sk-corp-1'), 'company:alice')
+    const wider = await openIntrospection(t, json(active), { tokenPrefix: 's' })
+    assert.equal(await wider.ask('sk-corp-1'), 'not mine')
+    assert.equal(await wider.ask('secret'), 'company:alice')
   })
 
   it('is told who asks, in the header or in the body', async t => {

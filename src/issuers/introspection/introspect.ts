@@ -9,6 +9,7 @@ import type { IssuerKeys } from '#issuers/keys/issuer-keys.ts'
 import { isJwtShaped, MAX_TOKEN_LENGTH } from '#issuers/read-token.ts'
 import { askIntrospection } from './ask-introspection.ts'
 import { checkConfirmation, checkIntrospection, type IntrospectionFault } from './check-introspection.ts'
+import { isForeignSecret } from './foreign-secrets.ts'
 import type { Introspection } from './introspection.ts'
 import { IntrospectionBreaker } from './introspection-breaker.ts'
 import { IntrospectionCache } from './introspection-cache.ts'
@@ -64,7 +65,8 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
       if (isJwtShaped(credential) || options.isKeyShaped(credential)) return null
       const endpoint = byPrefix.find(({ tokenPrefix }) => credential.startsWith(tokenPrefix))?.endpoint
       if (endpoint === undefined || credential.length > MAX_TOKEN_LENGTH || !B64TOKEN.test(credential)) return null
-      const { issuer } = endpoint.introspection
+      const { issuer, tokenPrefix } = endpoint.introspection
+      if (isForeignSecret(credential, tokenPrefix ?? '')) return null
       return endpoint.judge(credential, source, false, (claims, now) =>
         checkIntrospection(claims, issuer, options.compileGrants, now),
       )

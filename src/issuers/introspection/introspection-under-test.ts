@@ -111,7 +111,7 @@ export async function openIntrospection(
       allowsModel: null,
       allowsAddress: null,
     }),
-    isKeyShaped: text => text.startsWith('sk_live_'),
+    isKeyShaped: text => text.startsWith('acme_live_'),
     cacheSize: more.cacheSize ?? 100,
     clock: () => underTest.now,
     onTrouble: (_issuer, trouble) => underTest.told.push(trouble),
