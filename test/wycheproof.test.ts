@@ -6,11 +6,13 @@ import type { JWK } from 'jose'
 import { Problem } from '#core/problems.ts'
 import { checkHeader } from '#issuers/check-header.ts'
 import { findSigner } from '#issuers/find-signer.ts'
+import { makeIssuer, makeVerifier } from '#issuers/issuer-under-test.ts'
 import { readJson, splitToken } from '#issuers/read-token.ts'
 import { publishedBy } from './support/published-keys.ts'
 
 // Google’s and C2SP’s vectors for JSON Web Signatures, through the functions that judge the tokens of callers: shape,
-// header, choice of key, signature. What they sign is no claims, so that the way ends before these.
+// header, choice of key, signature. What they sign is no claims of an issuer: through the verifier itself none becomes anybody,
+// and of those that are well signed it is the payload that is refused.
 
 const vectors = join(import.meta.dirname, '../../shared/data/wycheproof')
 const skip = existsSync(vectors) ? false : `no vectors in ${vectors}`
@@ -71,6 +73,19 @@ async function judge(jws: unknown, jwks: readonly JWK[]): Promise<string> {
   }
 }
 
+/** Why the verifier of callers' tokens, as a whole, takes nobody for it; `none` = it is no JWT. */
+async function verify(jws: unknown, jwks: readonly JWK[]): Promise<string> {
+  const token = typeof jws === 'string' ? jws : JSON.stringify(jws)
+  const verdict = await makeVerifier(publishedBy(jwks), { issuers: [makeIssuer(issuer)] })(token, '')
+  if (verdict === null) return 'none'
+  assert.ok(verdict instanceof Problem, 'an identity')
+  assert.equal(verdict.code, 'auth.invalid_credential')
+  return verdict.reason ?? ''
+}
+
+/** What is wrong with payloads: no object in JSON, or without an issuer that is configured. */
+const OF_PAYLOADS = ['token_json', 'token_issuer']
+
 /** Vectors that are valid JSON Web Signatures (or encryption) and all the same no tokens here: why, by which refusal, which. */
 const refused: Readonly<Record<string, readonly (readonly [why: string, by: string, vectors: readonly number[]])[]>> = {
   'json_web_signature_test.json': [
@@ -100,6 +115,8 @@ for (const [file, listed] of Object.entries(refused)) {
       for (const { tcId, comment: what, jws, jwe, result } of tests) {
         it(`${tcId} ${comment}: ${what} is ${result}`, async () => {
           const verdict = await judge(jws ?? jwe, jwks)
+          const reason = await verify(jws ?? jwe, jwks)
+          if (verdict === 'taken') assert.ok(OF_PAYLOADS.includes(reason), reason)
           if (result === 'valid' && verdict !== 'taken') found.set(tcId, verdict)
           else assert.equal(verdict === 'taken', result === 'valid', verdict)
         })

@@ -15,7 +15,7 @@ export interface IssuerKey {
  * The keys of all issuers, as this worker knows them. Answers those that a token with this header may have been signed with:
  * with a `kid` those of that name, without one all that fit the algorithm, of either at most `MAX_CANDIDATES`. None = there is
  * no such key. Throws or rejects with `auth.issuer_unavailable` where that cannot be told: no keys of the issuer are known,
- * or the last fetch failed and this `kid` may be a new one.
+ * or this `kid` may be a new one, and the last fetch failed or none was made for it because others used up the issuer’s budget.
  */
 export interface IssuerKeys {
   find(query: KeyQuery): readonly IssuerKey[] | Promise<readonly IssuerKey[]>
