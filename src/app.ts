@@ -192,7 +192,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     dataDirectory,
     reloads,
     liveSecrets,
-    issuers: createLiveIssuers({ current: () => inEffect, keys: issuerKeys, fetchDocument, clock: systemClock }),
+    issuers: createLiveIssuers({ current: reloads.current, keys: issuerKeys, fetchDocument, clock: systemClock }),
     revocations,
     supervisor,
     store,

@@ -27,8 +27,8 @@ export interface IssuerKeySource extends Disposable {
   /** Of an issuer in effect, by its name. */
   status(name: string): KeySetStatus | undefined
   /**
-   * Begins to fetch what another configuration needs; the result says whether that took effect. Keys in files are read
-   * anew: throws `config.invalid`, and changes nothing, where one holds none.
+   * Begins to fetch what another configuration needs; the result says whether that took effect. Then all keys are fetched
+   * anew in the background; those in files are read at once: throws `config.invalid`, and changes nothing, where one holds none.
    */
   prepare(config: Config): (isInEffect: boolean) => void
 }

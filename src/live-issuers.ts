@@ -1,17 +1,19 @@
 import type { IssuerOperations, LiveIssuer } from '#admin/issuer-operations.ts'
+import type { LoadedConfig } from '#config/load.ts'
 import type { Config } from '#config/schema.ts'
 import type { Clock } from '#core/clock.ts'
 import { Problem } from '#core/problems.ts'
 import type { FetchDocument } from '#issuers/keys/fetch-document.ts'
 import type { KeySetStatus } from '#issuers/keys/key-set.ts'
 import { checkIssuer, type IssuerReport } from '#issuers/review/check-issuer.ts'
+import { compileIntrospections } from './compile-introspections.ts'
 import { compileIssuers } from './compile-issuers.ts'
 import { compileKeySources } from './compile-key-sources.ts'
 import type { IssuerKeySource } from './issuer-keys.ts'
 
 interface LiveIssuersOptions {
   /** The configuration in effect. */
-  readonly current: () => Config
+  readonly current: () => Pick<LoadedConfig, 'config' | 'secrets'>
   readonly keys: Pick<IssuerKeySource, 'status'>
   readonly fetchDocument: FetchDocument
   readonly clock: Clock
@@ -24,10 +26,10 @@ export function createLiveIssuers({ current, keys, fetchDocument, clock }: LiveI
     keys.status(name) ?? { source: '', keys: null, isCurrent: false, fetchedAt: null, failure: null }
 
   const list = (): LiveIssuer[] => {
-    const { issuers } = current()
-    return compileIssuers(current())
+    const { config } = current()
+    return compileIssuers(config)
       .map(({ name, issuer, audience, algorithms }) => {
-        const { jwksFile, jwksUrl, preset } = issuers[name] as Config['issuers'][string]
+        const { jwksFile, jwksUrl, preset } = config.issuers[name] as Config['issuers'][string]
         const { fetchedAt, failure, ...status } = statusOf(name)
         return {
           name,
@@ -44,11 +46,14 @@ export function createLiveIssuers({ current, keys, fetchDocument, clock }: LiveI
       .sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
-  const check = (name: string): Promise<IssuerReport> => {
-    const issuer = compileIssuers(current()).find(issuer => issuer.name === name)
-    const source = compileKeySources(current()).get(name)
+  const check = async (name: string): Promise<IssuerReport> => {
+    const { config, secrets } = current()
+    const issuer = compileIssuers(config).find(issuer => issuer.name === name)
+    const source = compileKeySources(config).get(name)
     if (issuer === undefined || source === undefined) throw new Problem('issuer.not_found')
-    return checkIssuer({ issuer, source, inEffect: statusOf(name), fetchDocument, clock })
+    await using open = new AsyncDisposableStack()
+    const [introspection = null] = compileIntrospections(config, [issuer], secrets, open)
+    return await checkIssuer({ issuer, source, introspection, inEffect: statusOf(name), fetchDocument, clock })
   }
 
   return {

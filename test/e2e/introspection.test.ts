@@ -10,7 +10,7 @@ import {
   introspectionYaml,
   startEndpoint,
 } from '../support/introspection.ts'
-import { askAdmin, createDeployment, startProcess } from '../support/process.ts'
+import { askAdmin, cliEnvOf, createDeployment, runCli, startProcess } from '../support/process.ts'
 import { sendJson, startProvider } from '../support/provider.ts'
 import { chat } from '../support/token-calls.ts'
 
@@ -87,6 +87,22 @@ describe('opaque tokens', () => {
       assert.equal((await chat(gateway, text)).status, 401, text)
     }
     assert.deepEqual(endpoint.asked(), [])
+  })
+
+  it('have their endpoint looked at by issuers check, with the client’s secret as it is now', async () => {
+    const check = () => runCli(cliEnvOf(gateway), 'issuers', 'check', 'company')
+    const { length } = endpoint.asked()
+    assert.match((await check()).stdout, /^info +introspection_works\n +Its introspection endpoint works/m)
+    assert.equal(endpoint.asked().length, length + 1)
+    endpoint.answer = (_token, res) => res.writeHead(401).end()
+    const { code, stdout } = await check()
+    endpoint.answer = null
+    assert.equal(code, 1)
+    assert.match(
+      stdout,
+      /^error +introspection_client_refused\n +Its introspection endpoint refuses the gateway’s client/m,
+    )
+    assert.ok(!stdout.includes(INTROSPECTION_ENV.INTROSPECTION))
   })
 })
 

@@ -229,6 +229,22 @@ describe('a reload', () => {
     assert.deepEqual(await callAll(gateway, after, anew), [401])
   })
 
+  test('fetches keys anew: those of a provider that was rebuilt with the same kid are taken, the old ones no more', async () => {
+    await using issuer = await startIssuer()
+    const [old, anew] = [makeSigningKey('one'), makeSigningKey('one')]
+    issuer.keys = [old.jwk]
+    await using gateway = await startGateway({ yaml: issuerYaml(issuer), workers: 2 })
+    assert.deepEqual(await callAll(gateway, issuer, old), [200])
+    issuer.keys = [anew.jwk]
+    assert.deepEqual(await callAll(gateway, issuer, anew, 4), [401])
+    const fetches = issuer.fetches()
+    await gateway.ostiary.reload('test')
+    await until('the new key', async () => (await call(gateway, await signToken(issuer.issuer, anew))) === 200)
+    await until('every worker', async () => (await callAll(gateway, issuer, old)).join() === '401')
+    assert.deepEqual(await callAll(gateway, issuer, anew), [200])
+    assert.equal(issuer.fetches(), fetches + 1)
+  })
+
   test('with other bounds keeps the keys of an issuer that is away', async () => {
     await using issuer = await startIssuer()
     const key = makeSigningKey('one')

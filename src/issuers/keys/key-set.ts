@@ -113,14 +113,14 @@ export class KeySet {
     return this.#keys?.some(key => keyId === null || key.keyId === keyId) ?? false
   }
 
-  /** Goes on where another with the same source has come to, which is closed. */
+  /** Goes on where another with the same source has come to, which is closed, and is due to fetch: a provider may have been rebuilt. */
   takeOver(before: KeySet): void {
     before.close()
     this.#keys = before.#keys
     this.#fetchedAt = before.#fetchedAt
     this.#failure = before.#failure
     this.#failures = before.#failures
-    this.#nextAt = before.#running === null ? before.#nextAt : this.#options.clock()
+    this.#nextAt = this.#options.clock()
   }
 
   /** Nobody is told of anything any more. */

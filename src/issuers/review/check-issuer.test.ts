@@ -64,6 +64,7 @@ function check({ issuer, source, keys = [one], metadata = {}, date = NOW, inEffe
   return checkIssuer({
     issuer: { ...sound, ...issuer },
     source: { ...place, ...source },
+    introspection: null,
     inEffect: { source: 'id', keys: known, isCurrent: true, fetchedAt: 0, failure: null, ...inEffect },
     fetchDocument,
     clock: () => NOW,

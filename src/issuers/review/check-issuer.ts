@@ -1,13 +1,17 @@
 import type { Clock } from '#core/clock.ts'
+import type { Introspection } from '#issuers/introspection/introspection.ts'
 import type { Issuer } from '#issuers/issuer.ts'
 import { discover, type IssuerMetadata } from '#issuers/keys/discovery.ts'
 import type { FetchDocument } from '#issuers/keys/fetch-document.ts'
+import type { IssuerKeys } from '#issuers/keys/issuer-keys.ts'
 import { readKeyFile } from '#issuers/keys/key-file.ts'
 import type { KeySetStatus } from '#issuers/keys/key-set.ts'
 import type { KeySource } from '#issuers/keys/key-source.ts'
+import { KnownKeys } from '#issuers/keys/known-keys.ts'
 import type { PublicKey } from '#issuers/keys/public-key.ts'
 import { readKeySet } from '#issuers/keys/read-key-set.ts'
 import { type Finding, KeysNotHad } from './finding.ts'
+import { reviewIntrospection } from './review-introspection.ts'
 import { reviewKeys } from './review-keys.ts'
 import { reviewSettings } from './review-settings.ts'
 
@@ -27,6 +31,8 @@ export interface IssuerReport {
 interface CheckParts {
   readonly issuer: Issuer
   readonly source: KeySource
+  /** null = it is asked about no tokens. */
+  readonly introspection: Introspection | null
   /** Keys that the gateway works with. */
   readonly inEffect: KeySetStatus
   readonly fetchDocument: FetchDocument
@@ -41,6 +47,7 @@ const LEVELS = ['error', 'warning', 'info']
 export async function checkIssuer({
   issuer,
   source,
+  introspection,
   inEffect,
   fetchDocument,
   clock,
@@ -68,6 +75,9 @@ export async function checkIssuer({
     const text = `The gateway’s own last fetch failed: ${inEffect.failure.message} It tries again within a minute.`
     findings.push({ level: keys.length > 0 ? 'warning' : 'error', code: 'gateway_fetch_failed', text })
   }
+  if (introspection !== null) {
+    findings.push(await reviewIntrospection(introspection, publish(source, keys, clock), clock))
+  }
   const clockDifferenceMs = differences.at(-1) ?? null
   if (clockDifferenceMs !== null) findings.push(...reviewClock(clockDifferenceMs, issuer.skewMs))
   findings.sort((a, b) => LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level))
@@ -86,6 +96,13 @@ async function readKeys(source: KeySource, jwksUri: string | null, fetchDocument
   if (jwksUri === null) return null
   const { value } = await fetchDocument(jwksUri, source.allowPrivateNetwork)
   return readKeySet(value)
+}
+
+/** The keys as they were read now, for signed answers. */
+function publish({ life }: KeySource, keys: readonly PublicKey[], clock: Clock): IssuerKeys {
+  const known = new KnownKeys(life, { clock, ask: async () => {} })
+  known.learn({ keys, isCurrent: true })
+  return { find: query => known.find(query), onChange() {} }
 }
 
 function reviewMetadata(metadata: IssuerMetadata | null, { jwksUrl }: KeySource): Finding[] {
