@@ -5,7 +5,10 @@ import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { commandTable } from '#cli/command-table.ts'
 import { loadConfig } from '#config/load.ts'
+import { callProblems } from '#core/call-problems.ts'
+import { adminScopes } from '#core/operator.ts'
 import { problemTypes } from '#core/problems.ts'
 import { createDeployment, type Deployment, type GatewayProcess, runCli, startProcess } from './support/process.ts'
 
@@ -130,6 +133,22 @@ describe('names in the documents', () => {
       names.filter(name => !documents.some(file => read(file).includes(`ostiary ${name}`))),
       [],
     )
+  })
+
+  it('of commands, scopes and 503s are all there, each in the table of its page', () => {
+    const rows = (file: string) => prose(`docs/guide/${file}`).replace(/^(?!\|).*$/gm, '')
+    const commands = Object.keys(commandTable).filter(name => !/^(?:help|version)$/.test(name))
+    const missing = [
+      ...commands.filter(name => !rows('command-line.md').includes(`\`ostiary ${name}\``)),
+      ...adminScopes.filter(scope => {
+        const [room = ''] = scope.split(':')
+        return !new RegExp(`\`(?:${scope}|${room})\``).test(rows('admin-api.md'))
+      }),
+      ...Object.entries(callProblems)
+        .filter(([code, { status }]) => status === 503 && !rows('errors.md').includes(code))
+        .map(([code]) => code),
+    ]
+    assert.deepEqual(missing, [])
   })
 
   it('of dependencies are those of package.json, each with its reason', () => {

@@ -24,24 +24,33 @@ export function readBinding(options: BindingOptions): Record<string, string> | n
   const value = options[name] as string
   switch (name) {
     case 'dpop-key':
-      return value === 'none' ? null : { dpop_jkt: value }
+      return value === 'none' ? null : { dpop_jkt: readThumbprint(name, value) }
     case 'dpop-key-file':
       return { dpop_jkt: keyThumbprint(value) }
     case 'certificate':
-      return value === 'none' ? null : { x5t_s256: value }
+      return value === 'none' ? null : { x5t_s256: readThumbprint(name, value) }
     case 'certificate-file':
       return { x5t_s256: certificateThumbprint(value) }
   }
 }
 
-/** Of the public key in a file, as JWK or PEM; of a private one that of its public half. */
+/** SHA-256 in base64url. */
+function readThumbprint(option: string, text: string): string {
+  if (!/^[A-Za-z0-9_-]{43}$/.test(text)) refuse(`--${option}: a thumbprint is 43 characters of base64url.`)
+  return text
+}
+
+/** Of the public key in a file, as JWK or PEM. A private one has no business where keys of the gateway are made. */
 function keyThumbprint(file: string): string {
   const text = read(file)
   let jwk: object
   try {
     const key = text.trimStart().startsWith('{') ? { key: JSON.parse(text), format: 'jwk' as const } : text
+    const isPrivate = typeof key === 'string' ? /PRIVATE KEY-----/.test(key) : Object.hasOwn(key.key, 'd')
+    if (isPrivate) refuse(`${file}: that is the private key; take the public one.`)
     jwk = createPublicKey(key).export({ format: 'jwk' })
-  } catch {
+  } catch (error) {
+    if (error instanceof Problem) throw error
     refuse(`${file} holds no key: a JWK or PEM is needed.`)
   }
   const found = dpopAlgorithms.map(algorithm => readDpopKey(jwk, algorithm)).find(key => typeof key !== 'string')

@@ -1,4 +1,5 @@
 import { Problem } from '#core/problems.ts'
+import { usageDimensions, usageSpans } from '#store/usage-port.ts'
 import { csvLine } from '#usage/csv.ts'
 import { fromUsd, showUsd } from '#usage/money.ts'
 import { reportCounts } from '#usage/report-counts.ts'
@@ -33,6 +34,9 @@ export async function usageCommand(args: string[], io: Io): Promise<number> {
   return 0
 }
 
+/** What `--by` takes. */
+const groupings: readonly string[] = [...usageDimensions, ...usageSpans]
+
 type Options = Readonly<
   Partial<Record<'from' | 'to' | 'by' | 'environment' | 'project' | 'key' | 'model' | 'provider', string>>
 >
@@ -40,6 +44,10 @@ type Options = Readonly<
 function readQuery({ from, to, by = 'project,model', environment, ...filter }: Options): Query & { by: string } {
   if (environment !== undefined && environment !== 'live' && environment !== 'test') {
     throw new Problem('cli.usage', { detail: '--environment takes live or test.' })
+  }
+  const unknown = by.split(',').find(name => !groupings.includes(name))
+  if (unknown !== undefined) {
+    throw new Problem('cli.usage', { detail: `--by ${unknown}: there are ${groupings.join(', ')}.` })
   }
   const since = readTime('--from', from)
   const until = readTime('--to', to)

@@ -10,7 +10,7 @@ export const callProblems = {
   'auth.invalid_credential': {
     status: 401,
     title: 'The credential is not valid',
-    help: 'Check that the key is complete, unexpired and not revoked. The gateway’s record of the call says which check refused it; the answer never does.',
+    help: 'Check that the key or access token is complete, unexpired and not revoked, and that a token is of an issuer and for an audience that the gateway is configured with; one that is bound needs its proof. Answer a challenge in `WWW-Authenticate`, such as `use_dpop_nonce`. The gateway’s record of the call says which check refused it; the answer never does.',
   },
   'auth.multiple_credentials': {
     status: 400,

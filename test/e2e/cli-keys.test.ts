@@ -121,6 +121,7 @@ describe('ostiary keys', () => {
     const files = {
       pem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
       private: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      privateJwk: JSON.stringify(privateKey.export({ format: 'jwk' })),
       jwk: JSON.stringify({ ...jwk, kid: 'one', use: 'sig' }),
       cert: certificate.cert,
       k1: generateKeyPairSync('ec', { namedCurve: 'secp256k1' })
@@ -137,7 +138,7 @@ describe('ostiary keys', () => {
     const create = (...args: string[]) => json('keys', 'create', '--name', 'k', '--env', 'test', ...args)
     const { key } = await create(`--dpop-key=${thumbprint}`)
     assert.deepEqual(key.binding, { dpop_jkt: thumbprint })
-    for (const name of ['pem', 'private', 'jwk'] as const) {
+    for (const name of ['pem', 'jwk'] as const) {
       assert.deepEqual((await create('--dpop-key-file', path(name))).key.binding, { dpop_jkt: thumbprint }, name)
     }
     const update = async (...args: string[]) => (await json('keys', 'update', key.id, ...args)).key.binding
@@ -154,10 +155,13 @@ describe('ostiary keys', () => {
       [['--dpop-key-file', path('short')], /the key is for none of them/],
       [['--dpop-key-file', join(gateway.folder, 'none')], /cannot be read \(ENOENT\)/],
       [['--certificate-file', path('pem')], /holds no certificate/],
-      [['--dpop-key', 'short'], /thumbprint|43|length/],
+      [['--dpop-key-file', path('private')], /binding\.private: that is the private key; take the public one\./],
+      [['--dpop-key-file', path('privateJwk')], /that is the private key; take the public one\./],
+      [['--dpop-key=abc'], /--dpop-key: a thumbprint is 43 characters of base64url\./],
+      [[`--certificate=${x5t}=`], /--certificate: a thumbprint is 43 characters of base64url\./],
     ] as const) {
       const { code, stdout, stderr } = await cli('keys', 'create', '--name', 'k', ...args)
-      assert.notEqual(code, 0)
+      assert.equal(code, 2, stderr)
       assert.equal(stdout, '')
       assert.match(stderr, said)
     }

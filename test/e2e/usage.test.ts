@@ -288,10 +288,13 @@ describe('usage', () => {
     })
   }
 
-  test('by something that there is not is refused as the gateway says', async () => {
-    const { code, stderr } = await cli('--by', 'team')
-    assert.equal(code, 1)
-    assert.match(stderr, /admin\.invalid_input/)
+  test('by something that there is not is refused with the words that there are', async () => {
+    const { code, stderr } = await cli('--by', 'project,team')
+    assert.equal(code, 2)
+    assert.match(stderr, /--by team: there are project, key, model, provider, environment, hour, day, month\./)
+    const twice = await cli('--by', 'day,month')
+    assert.equal(twice.code, 1)
+    assert.match(twice.stderr, /admin\.invalid_input/)
   })
 })
 
