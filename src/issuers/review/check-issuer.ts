@@ -100,7 +100,7 @@ async function readKeys(source: KeySource, jwksUri: string | null, fetchDocument
 
 /** The keys as they were read now, for signed answers. */
 function publish({ life }: KeySource, keys: readonly PublicKey[], clock: Clock): IssuerKeys {
-  const known = new KnownKeys(life, { clock, ask: async () => {} })
+  const known = new KnownKeys(life, { clock, ask: async () => 'done' })
   known.learn({ keys, isCurrent: true })
   return { find: query => known.find(query), onChange() {} }
 }
