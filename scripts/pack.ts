@@ -21,7 +21,14 @@ for (const file of globSync('src/**/*.ts', { cwd: root })) {
   mkdirSync(dirname(place), { recursive: true })
   writeFileSync(place, file === join('src', 'main.ts') ? `#!/usr/bin/env node\n${code}` : code)
 }
-for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md', 'ostiary.schema.json']) {
+for (const file of [
+  ...globSync('src/**/*.cedar', { cwd: root }),
+  'README.md',
+  'LICENSE',
+  'CHANGELOG.md',
+  'SECURITY.md',
+  'ostiary.schema.json',
+]) {
   cpSync(join(root, file), join(folder, file))
 }
 const { name, version, description, license, type, imports, dependencies } = source

@@ -10,6 +10,7 @@ import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
 import { compileBounds } from './compile-bounds.ts'
 import { type Credentials, compileChain } from './compile-chain.ts'
 import { compileRequirements, compileResourceMetadata } from './compile-issuers.ts'
+import { compilePolicies } from './compile-policies.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
@@ -41,6 +42,7 @@ export function compileGeneration(
       checkAuthentication: createAuthenticationCheck(compileRequirements(config), credentials.clock),
     }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
+    decide: compilePolicies(number, config),
     limits: config.requests,
     ...compileBounds(config),
     ...createLifetime(() => open.disposeAsync()),

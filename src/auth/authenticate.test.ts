@@ -15,6 +15,7 @@ const identity: VerifiedIdentity = {
   limits: null,
   budgets: null,
   roles: [],
+  tags: {},
   binding: null,
   token: null,
 }

@@ -53,6 +53,8 @@ const defaults = {
   secrets: { warnAgeDays: 180 },
   log: { level: 'info' },
   passthrough: [],
+  policies: { roles: [], modelGroups: {} },
+  policySources: [],
 }
 
 const remoteDefaults = {

@@ -6,6 +6,7 @@ import { complete, isObject, type SecretReference } from './complete.ts'
 import { Faults } from './faults.ts'
 import { parseYaml } from './parse.ts'
 import { isPending, type Pending } from './pending.ts'
+import { readPolicyFiles } from './policy-files.ts'
 import { checkRules, type Draft } from './rules.ts'
 import { type Config, configSchema } from './schema.ts'
 import { resolveSecrets, type SecretValues } from './secrets.ts'
@@ -56,10 +57,11 @@ export function loadConfig({
   refuseUnknownVariables(tree, env, new Set(referenced), faults)
   checkRules(draft, isObject(tree.providers) ? Object.keys(tree.providers) : [], passthrough.length > 0, faults)
   const [pending = [], here = []] = [true, false].map(late => references.filter(({ text }) => isPending(text) === late))
+  const policySources = readPolicyFiles(dirname(path), draft.policies?.directory, faults)
   const secrets = resolveSecrets(withSecrets ? here : [], env, dirname(path), faults)
   faults.throwIfAny()
   return {
-    config: freeze(derive(draft as Config, passthrough, dirname(path))),
+    config: freeze({ ...derive(draft as Config, passthrough, dirname(path)), policySources }),
     secrets,
     pending: { references: pending, faults },
     file: text === undefined ? null : path,

@@ -7,7 +7,7 @@ import type { Config } from './schema.ts'
  * as a `Config` holds nothing else of them.
  */
 export function showConfig(config: Config): string {
-  const { passthrough, ...members } = config
+  const { passthrough, policySources: _, ...members } = config
   const derived = passthrough.map(
     ({ format, provider }) =>
       `# Live keys reach every model of the provider "${provider}", because ${usualVariables[format]} is set and the file does not mention it.\n`,

@@ -6,6 +6,7 @@ import { leakReportsSchema } from './schema-leak-reports.ts'
 import { budgetsSchema, countersSchema, limitsSchema } from './schema-limits.ts'
 import { modelsSchema } from './schema-models.ts'
 import { connectionCapMembers, overloadSchema } from './schema-overload.ts'
+import { policiesSchema } from './schema-policies.ts'
 import { providersSchema } from './schema-providers.ts'
 import { type Loaded, section } from './shape.ts'
 
@@ -16,6 +17,8 @@ export type Config = Loaded<typeof configSchema> & {
    * from a variable such as `OPENAI_API_KEY` and the file says nothing of it.
    */
   readonly passthrough: readonly { readonly format: WireFormat; readonly provider: string }[]
+  /** Derived, not configurable: what the files of `policies.directory` hold, in the order of their names. */
+  readonly policySources: readonly { readonly file: string; readonly text: string }[]
 }
 
 export type ProviderConfig = Config['providers'][string]
@@ -212,6 +215,7 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
   overload: overloadSchema,
   issuers: issuersSchema,
   dpop: dpopSchema,
+  policies: policiesSchema,
   providers: providersSchema,
   models: modelsSchema,
   limits: limitsSchema,

@@ -62,6 +62,11 @@ export const callProblems = {
     title: 'The key may not use this model',
     help: 'Ask `GET /v1/models` for the models that this key may use, or add it with `ostiary keys update --models`.',
   },
+  'policy.denied': {
+    status: 403,
+    title: 'The policies do not allow this',
+    help: 'Ask the operator: the event of the call names the policies that refused it, and `ostiary policy explain` says why. A caller without a policy that permits the call is refused.',
+  },
   'policy.caller_token': {
     status: 403,
     title: 'The model takes the caller’s own access token only',

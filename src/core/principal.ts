@@ -1,5 +1,4 @@
 import type { KeyBudget, KeyLimit } from './key-bounds.ts'
-import type { OperationId, Scope } from './operations.ts'
 
 declare const authenticated: unique symbol
 
@@ -8,8 +7,9 @@ export type Environment = 'live' | 'test'
 
 /** What a credential is limited to, compiled when it is learnt. `null` = no such ceiling. */
 export interface Ceilings {
-  readonly scopes: ReadonlySet<Scope> | null
-  readonly operations: ReadonlySet<OperationId> | null
+  readonly scopes: ReadonlySet<string> | null
+  /** Ids of actions. */
+  readonly operations: ReadonlySet<string> | null
   /** By the name that the caller uses. */
   readonly allowsModel: ((model: string) => boolean) | null
   /** By the address of the connection's peer. */
@@ -56,6 +56,8 @@ export interface VerifiedIdentity {
   readonly limits: readonly KeyLimit[] | null
   readonly budgets: readonly KeyBudget[] | null
   readonly roles: readonly string[]
+  /** What the operator noted of a key (its metadata), for policies to read; of a token nothing. */
+  readonly tags: Readonly<Record<string, string>>
   /** null = who bears the credential may use it. */
   readonly binding: Binding | null
   /** null = the credential is an API key. */

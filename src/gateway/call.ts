@@ -4,6 +4,7 @@ import { Problem } from '#core/problems.ts'
 import type { MeteredUsage } from '#core/usage.ts'
 import { wasCut } from '#http/listener.ts'
 import type { Ticket } from '#limits/ticket.ts'
+import type { Decision } from '#policy/decision.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
 import type { Price } from '#usage/price.ts'
 import type { Generation } from './generation.ts'
@@ -33,6 +34,8 @@ export class Call {
   principal: Principal | null = null
   model: string | null = null
   target: ModelTarget | null = null
+  /** What the policies said; null = they were not asked. */
+  decision: Decision | null = null
   stream = false
   problem: Problem | null = null
   upstreamStatus: number | null = null

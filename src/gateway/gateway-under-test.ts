@@ -11,6 +11,7 @@ import { openListener } from '#http/listener.ts'
 import { createUpstream, type Upstream, type UpstreamOptions } from '#http/upstream.ts'
 import { createLimitsMemory } from '#limits/counter-memory.ts'
 import { createLimiter } from '#limits/limiter.ts'
+import type { Decide } from '#policy/decision.ts'
 import { createCatalog, type ModelEntry } from '#providers/catalog.ts'
 import type { FormatName } from '#providers/wire-format.ts'
 import { createLifetime } from './lifetime.ts'
@@ -26,6 +27,8 @@ interface GatewayOptions {
   readonly format?: FormatName
   readonly models?: readonly ModelEntry[]
   readonly authenticator?: Authenticator
+  /** Default: everything is allowed. */
+  readonly decide?: Decide
   readonly ensureRecordable?: () => void
   readonly admit?: (event: AdmittedEvent) => Promise<void>
   /** Resolves when a refused call may be answered. */
@@ -60,6 +63,7 @@ export function identityOf(environment: Environment, ceilings: Partial<Ceilings>
     limits: null,
     budgets: null,
     roles: [],
+    tags: {},
     binding: null,
     token: null,
   }
@@ -110,6 +114,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
       onHangUp: options.drainMs === undefined ? ('stop' as const) : ('drain' as const),
       drainMs: options.drainMs ?? 0,
     },
+    decide: options.decide ?? (() => ({ allowed: true, policies: ['test'], error: null, shadow: null })),
     rulesOf: () => NO_RULES,
     factsOf: () => ({ price: null, maxOutputTokens: null }),
     ...createLifetime(() => upstream[Symbol.asyncDispose]()),

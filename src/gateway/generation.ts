@@ -1,6 +1,7 @@
 import type { Authenticate } from '#auth/authenticate.ts'
 import type { Principal } from '#core/principal.ts'
 import type { CompiledRules } from '#limits/compile-rules.ts'
+import type { Decide } from '#policy/decision.ts'
 import type { Catalog, ModelTarget } from '#providers/catalog.ts'
 import type { ModelFacts } from '#usage/prices.ts'
 import type { Lifetime } from './lifetime.ts'
@@ -14,6 +15,7 @@ export interface Generation extends Pick<Lifetime, 'enter' | 'leave'> {
   /** null = no tokens are taken. */
   readonly resourceMetadata: ResourceMetadata | null
   readonly catalog: Catalog
+  readonly decide: Decide
   readonly limits: InputLimits
   /** All that bounds the calls of a caller, compiled once. */
   readonly rulesOf: (caller: Principal) => CompiledRules

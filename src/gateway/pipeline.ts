@@ -8,6 +8,7 @@ import { admit } from './admit.ts'
 import { answerKey } from './answer-key.ts'
 import { answerModels } from './answer-models.ts'
 import { Call } from './call.ts'
+import { decideModel } from './decide-call.ts'
 import { finish } from './finish.ts'
 import { forward } from './forward.ts'
 import { reserve, settle, takePace } from './limit-call.ts'
@@ -35,12 +36,12 @@ export function createPipeline(options: PipelineOptions) {
       options.recorder.ensureRecordable() // 503: what cannot be recorded is not done
       if (route.serves === 'nothing') throw route.problem // 400 403 404 405
       if (route.serves === 'key') return await answerKey(call, route, admitted, generation, limiter)
-      const caller = permit(admitted, route.id) // 403: scope, operation
+      const caller = permit(admitted, route.action) // 403: scope, operation
       takePace(call, generation, limiter, caller, route.id) // 429: requests, calls at once
       if (route.serves === 'models') return answerModels(call, route, caller, catalog) // 404
       const input = await readInput(call, route, limits) // 400 403 413 415
       const target = catalog.find(input.model, route.format) // 400 404
-      const grant = authorize(caller, target) // 403: model, environment
+      const grant = authorize(caller, target, () => decideModel(call, generation, caller, route.action, target)) // 403
       const hold = await reserve(call, route, generation, grant, input) // 402 429: tokens, money
       await admit(call, options, hold) // 503: if events are durable, on record before it is done
       const reply = await forward(call, route, hold) // 502 504

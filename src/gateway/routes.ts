@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { type Action, actionOf } from '#core/action.ts'
 import type { OperationId } from '#core/operations.ts'
 import { Problem } from '#core/problems.ts'
 import { parseTarget } from '#http/paths.ts'
@@ -22,6 +23,7 @@ export type Route = OperationRoute | ModelsRoute | KeyRoute | DeadEnd
 export interface OperationRoute extends Common {
   readonly serves: 'operation'
   readonly id: OperationId
+  readonly action: Action
   readonly format: FormatName
   readonly operation: Operation
   /** Model named by the path; null = the body names it. */
@@ -32,6 +34,7 @@ export interface OperationRoute extends Common {
 export interface ModelsRoute extends Common {
   readonly serves: 'models'
   readonly id: OperationId
+  readonly action: Action
   readonly format: FormatName
   /** null = the list. */
   readonly model: string | null
@@ -184,10 +187,11 @@ function choose(
     return nothing(first.id, first.format, new Problem('route.method_not_allowed', { headers: { allow } }), path, query)
   }
   if (row.operation !== undefined) {
-    return { serves: 'operation', id: row.id, format: row.format, operation: row.operation, model, path, query }
+    const { id, format, operation } = row
+    return { serves: 'operation', id, action: actionOf(id), format, operation, model, path, query }
   }
   const format = row.format === 'openai' ? dialect : row.format
-  return { serves: 'models', id: row.id, format, model, path, query }
+  return { serves: 'models', id: row.id, action: actionOf(row.id), format, model, path, query }
 }
 
 function chooseKey(method: string, path: string, query: string): Route {

@@ -13,6 +13,7 @@ function identity(facts: Partial<TokenFacts>, kind: VerifiedIdentity['kind'] = '
       ceilings: { scopes: null, operations: null, allowsModel: null, allowsAddress: null },
       budgets: null,
       roles: [],
+      tags: {},
     },
     binding: null,
     token: {

@@ -79,6 +79,7 @@ export interface Preset {
 
 /** Makes ceilings of what the rules gave together, ready for the checks of each call. */
 export type CompileGrants = (granted: {
-  readonly scopes: readonly string[]
+  /** null = bounded by roles alone. */
+  readonly scopes: readonly string[] | null
   readonly models: readonly string[] | null
 }) => Ceilings

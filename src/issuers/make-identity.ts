@@ -32,13 +32,20 @@ export function makeIdentity(
     project: place.project,
     environment: place.environment,
     expiresAt: endsAt,
-    ceilings: compileGrants({ scopes: rules.flatMap(({ scopes }) => scopes), models: modelsOf(rules) }),
+    ceilings: compileGrants({ scopes: scopesOf(rules), models: modelsOf(rules) }),
     limits: null,
     budgets: null,
     roles: [...new Set(rules.flatMap(({ roles }) => roles))],
+    tags: {},
     binding,
     token,
   })
+}
+
+/** What the rules name together. Rules that name roles and no scope leave it to the policies what these may do. */
+function scopesOf(rules: readonly GrantRule[]): readonly string[] | null {
+  const scopes = rules.flatMap(rule => rule.scopes)
+  return scopes.length === 0 && rules.some(({ roles }) => roles.length > 0) ? null : scopes
 }
 
 /** What any of the rules names; only where none names any are there no bounds. */

@@ -29,6 +29,7 @@ function token(
       limits: null,
       budgets: null,
       roles: [],
+      tags: {},
       binding: null,
       token: {
         issuer: 'company',

@@ -316,6 +316,7 @@ describe('a token', () => {
       limits: null,
       budgets: null,
       roles: [],
+      tags: {},
       binding: null,
       token: {
         issuer: 'company',
@@ -581,6 +582,7 @@ describe('claims', () => {
       ]),
       scopes: [],
       roles: [],
+      tags: {},
       models: ['gpt-b'],
     },
   ]

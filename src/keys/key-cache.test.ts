@@ -18,6 +18,7 @@ function record(digest: string): KnownKey {
       limits: null,
       budgets: null,
       roles: [],
+      tags: {},
       binding: null,
       token: null,
     },

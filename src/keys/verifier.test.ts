@@ -110,6 +110,7 @@ test('says whose key it is', async () => {
     ceilings,
     ...bounds,
     roles: [],
+    tags: {},
     binding: null,
     token: null,
   })

@@ -60,6 +60,7 @@ function know(key: CallKey, ceilings: Ceilings): KnownKey {
     limits,
     budgets,
     roles: [],
+    tags: {},
     binding,
     token: null,
   }
@@ -77,6 +78,7 @@ const ABSENT: KnownKey = {
     limits: null,
     budgets: null,
     roles: [],
+    tags: {},
     binding: null,
     token: null,
   },

@@ -7,6 +7,8 @@ import type { Permitted } from './permit.ts'
 
 const none: Ceilings = { scopes: null, operations: null, allowsModel: null, allowsAddress: null }
 
+const permits = () => ({ allowed: true, policies: ['p'], error: null, shadow: null })
+
 const targets = {
   sandbox: { model: 'echo', test: true, sandbox: true },
   'provider tagged test': { model: 'cheap', test: true, sandbox: false },
@@ -27,8 +29,13 @@ for (const [environment, name, allowed] of matrix) {
     const principal = { kind: 'api_key', id: 'key_1', environment, ceilings: none } as unknown as Permitted
     const target = targets[name]
     assert.equal(mayUse(principal, target), allowed)
-    if (allowed) assert.deepEqual(authorize(principal, target), { principal, target })
-    else assert.throws(() => authorize(principal, target), { name: 'Problem', code: 'policy.environment', status: 403 })
+    if (allowed) assert.deepEqual(authorize(principal, target, permits), { principal, target })
+    else
+      assert.throws(() => authorize(principal, target, permits), {
+        name: 'Problem',
+        code: 'policy.environment',
+        status: 403,
+      })
   })
 }
 
@@ -36,8 +43,36 @@ test('a key that may use some models reaches no other', () => {
   const ceilings = { ...none, allowsModel: compileModels(['gpt-*']) }
   const principal = { kind: 'api_key', id: 'key_1', environment: 'live', ceilings } as unknown as Permitted
   const target = targets['real provider']
-  assert.deepEqual(authorize(principal, target), { principal, target })
+  assert.deepEqual(authorize(principal, target, permits), { principal, target })
   const other = { ...target, model: 'o9' }
   assert.equal(mayUse(principal, other), false)
-  assert.throws(() => authorize(principal, other), { code: 'policy.model', status: 403, detail: /key_1 .* o9/ })
+  assert.throws(() => authorize(principal, other, permits), {
+    code: 'policy.model',
+    status: 403,
+    detail: /key_1 .* o9/,
+  })
 })
+
+for (const [what, decision, refusal] of [
+  [
+    'no policy permits',
+    { policies: [], error: null },
+    { detail: /^No policy lets the key key_1 use/, reason: 'no_policy' },
+  ],
+  [
+    'one forbids',
+    { policies: ['a', 'b'], error: null },
+    { detail: /^A policy forbids the key key_1 to use/, reason: 'a b' },
+  ],
+  ['one fails', { policies: [], error: 'overflow' }, { detail: /^No policy lets/, reason: 'policy_error' }],
+] as const) {
+  test(`what ${what} is refused, and the answer names no policy`, () => {
+    const principal = { kind: 'api_key', id: 'key_1', environment: 'live', ceilings: none } as unknown as Permitted
+    const decide = () => ({ allowed: false, shadow: null, ...decision })
+    assert.throws(() => authorize(principal, targets['real provider'], decide), {
+      code: 'policy.denied',
+      status: 403,
+      ...refusal,
+    })
+  })
+}

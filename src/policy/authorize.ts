@@ -1,12 +1,13 @@
-import type { Principal } from '#core/principal.ts'
+import { describe, type Principal } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import { checkModel, mayUseModel } from './check-model.ts'
+import type { Decision } from './decision.ts'
 import type { Permitted } from './permit.ts'
 
 declare const granted: unique symbol
 
 /** What of a target authorization looks at. */
-interface Resource {
+interface Target {
   /** As the caller names it. */
   readonly model: string
   /** Whether the provider is tagged `test`. */
@@ -15,28 +16,38 @@ interface Resource {
 }
 
 /** Leave for one principal to use one target. Made here only. */
-export type Grant<R extends Resource = Resource> = {
+export type Grant<T extends Target = Target> = {
   readonly principal: Permitted
-  readonly target: R
+  readonly target: T
 } & { readonly [granted]: true }
 
-/** Throws `policy.model` and `policy.environment`. */
-export function authorize<R extends Resource>(principal: Permitted, target: R): Grant<R> {
+/** Throws `policy.model`, `policy.environment` and, by the policies, `policy.denied`. */
+export function authorize<T extends Target>(principal: Permitted, target: T, decide: () => Decision): Grant<T> {
   checkModel(principal, target.model)
   if (!reaches(principal, target)) {
     throw new Problem('policy.environment', {
       detail: `A ${principal.environment} ${principal.kind === 'api_key' ? 'key' : 'token'} cannot use the model ${target.model}.`,
     })
   }
-  return { principal, target } as Grant<R>
+  enforce(principal, decide(), `use the model ${target.model}`)
+  return { principal, target } as Grant<T>
 }
 
-/** Whether it would be granted. */
-export function mayUse(principal: Principal, target: Resource): boolean {
+/** Throws `policy.denied`. `what` says what was asked for. Which policy it was, the event says and not the answer. */
+function enforce(principal: Principal, { allowed, policies, error }: Decision, what: string): void {
+  if (allowed) return
+  const reason = error === null ? (policies.length === 0 ? 'no_policy' : policies.join(' ')) : 'policy_error'
+  const why = policies.length === 0 ? 'No policy lets' : 'A policy forbids'
+  const verb = policies.length === 0 ? what : `to ${what}`
+  throw new Problem('policy.denied', { detail: `${why} the ${describe(principal)} ${verb}.`, reason })
+}
+
+/** Whether the credential reaches the target. The policies are asked apart. */
+export function mayUse(principal: Principal, target: Target): boolean {
   return mayUseModel(principal, target.model) && reaches(principal, target)
 }
 
 /** A test credential reaches only targets tagged `test`; a live one never reaches the sandbox. */
-function reaches(principal: Principal, target: Resource): boolean {
+function reaches(principal: Principal, target: Target): boolean {
   return principal.environment === 'test' ? target.test : !target.sandbox
 }

@@ -1,5 +1,4 @@
 import { compileAddresses } from '#core/compile-addresses.ts'
-import { isOperationId, isScope } from '#core/operations.ts'
 import type { Ceilings } from '#core/principal.ts'
 import { compileModels } from './check-model.ts'
 
@@ -11,11 +10,11 @@ interface StoredCeilings {
   readonly cidrs: readonly string[] | null
 }
 
-/** What the checks of each call use. A name that this version does not know allows nothing. */
+/** What the checks of each call use. */
 export function compileCeilings({ scopes, models, operations, cidrs }: StoredCeilings): Ceilings {
   return {
-    scopes: scopes && new Set(scopes.filter(isScope)),
-    operations: operations && new Set(operations.filter(isOperationId)),
+    scopes: scopes && new Set(scopes),
+    operations: operations && new Set(operations),
     allowsModel: models && compileModels(models),
     allowsAddress: cidrs && compileAddresses(cidrs),
   }

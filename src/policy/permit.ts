@@ -1,4 +1,4 @@
-import type { OperationId } from '#core/operations.ts'
+import type { Action } from '#core/action.ts'
 import type { Principal } from '#core/principal.ts'
 import type { Admitted } from './check-address.ts'
 import { checkOperation } from './check-operation.ts'
@@ -6,14 +6,14 @@ import { checkScope } from './check-scope.ts'
 
 declare const permitted: unique symbol
 
-/** A principal who may use the operation they ask for. Made here only. */
+/** A principal whose credential reaches far enough for the action they ask for. Made here only. */
 export type Permitted = Admitted & { readonly [permitted]: true }
 
 /** What is checked before the body is read, in this order. */
-const checks: readonly ((principal: Principal, operation: OperationId) => void)[] = [checkScope, checkOperation]
+const checks: readonly ((principal: Principal, action: Action) => void)[] = [checkScope, checkOperation]
 
 /** Throws `policy.scope` and `policy.operation`. */
-export function permit(principal: Admitted, operation: OperationId): Permitted {
-  for (const check of checks) check(principal, operation)
+export function permit(principal: Admitted, action: Action): Permitted {
+  for (const check of checks) check(principal, action)
   return principal as Permitted
 }

@@ -1,0 +1,25 @@
+import type { Config } from '#config/schema.ts'
+import { modelActions } from '#core/action.ts'
+import { createDecide } from '#policy/cedar/engine.ts'
+import { shippedPolicies } from '#policy/cedar/shipped-policies.ts'
+import { shippedRoles, type Vocabulary } from '#policy/cedar/vocabulary.ts'
+import type { Decide } from '#policy/decision.ts'
+
+/** The shipped policies and the operator’s own, as the calls of one generation are decided by them. */
+export function compilePolicies(number: number, config: Config): Decide {
+  return createDecide([...shippedPolicies(), ...config.policySources], vocabularyOf(config), `generation-${number}`)
+}
+
+/** What policies may speak of. */
+function vocabularyOf({ policies, issuers, models, providers }: Config): Vocabulary {
+  const granted = Object.values(issuers).flatMap(({ grants }) => grants.flatMap(({ roles }) => roles))
+  return {
+    roles: [...new Set([...shippedRoles, ...policies.roles, ...granted])],
+    actions: modelActions.filter(({ group }) => group !== 'models.list'),
+    modelGroups: policies.modelGroups,
+    models: Object.keys(models),
+    providers: Object.keys(providers),
+    services: [],
+    issuers: Object.keys(issuers),
+  }
+}
