@@ -1,7 +1,7 @@
 import { dpopAlgorithms } from '#auth/dpop/dpop-algorithms.ts'
 import type { Config } from '#config/schema.ts'
+import type { AuthenticationRequirement } from '#core/login-strength.ts'
 import { makeResourceMetadata, type ResourceMetadata } from '#gateway/resource-metadata.ts'
-import type { AuthenticationRequirement } from '#issuers/check-authentication.ts'
 import type { ClaimNames, Issuer } from '#issuers/issuer.ts'
 import { presets } from '#issuers/presets.ts'
 

@@ -62,6 +62,11 @@ export const callProblems = {
     title: 'The key may not use this model',
     help: 'Ask `GET /v1/models` for the models that this key may use, or add it with `ostiary keys update --models`.',
   },
+  'policy.requirement': {
+    status: 403,
+    title: 'The operation asks for another kind of caller',
+    help: 'The detail says what would do: another kind of credential, a role, or one that is bound to its sender. The operator wrote it in `require`.',
+  },
   'policy.denied': {
     status: 403,
     title: 'The policies do not allow this',

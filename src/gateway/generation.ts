@@ -1,6 +1,8 @@
 import type { Authenticate } from '#auth/authenticate.ts'
+import type { Action } from '#core/action.ts'
 import type { Principal } from '#core/principal.ts'
 import type { CompiledRules } from '#limits/compile-rules.ts'
+import type { Requirement } from '#policy/check-requirements.ts'
 import type { Decide } from '#policy/decision.ts'
 import type { Catalog, ModelTarget } from '#providers/catalog.ts'
 import type { ModelFacts } from '#usage/prices.ts'
@@ -16,6 +18,8 @@ export interface Generation extends Pick<Lifetime, 'enter' | 'leave'> {
   readonly resourceMetadata: ResourceMetadata | null
   readonly catalog: Catalog
   readonly decide: Decide
+  /** What callers must be for an action, whatever their credential reaches: all of it. */
+  readonly requirementsOf: (action: Action) => readonly Requirement[]
   readonly limits: InputLimits
   /** All that bounds the calls of a caller, compiled once. */
   readonly rulesOf: (caller: Principal) => CompiledRules

@@ -36,7 +36,7 @@ export function createPipeline(options: PipelineOptions) {
       options.recorder.ensureRecordable() // 503: what cannot be recorded is not done
       if (route.serves === 'nothing') throw route.problem // 400 403 404 405
       if (route.serves === 'key') return await answerKey(call, route, admitted, generation, limiter)
-      const caller = permit(admitted, route.action) // 403: scope, operation
+      const caller = permit(admitted, route.action, generation.requirementsOf(route.action), now) // 401 403
       takePace(call, generation, limiter, caller, route.id) // 429: requests, calls at once
       if (route.serves === 'models') return answerModels(call, route, caller, catalog) // 404
       const input = await readInput(call, route, limits) // 400 403 413 415
