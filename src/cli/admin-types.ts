@@ -106,10 +106,12 @@ export interface AdminOperations {
       project?: string
       environment?: 'live' | 'test'
       expires_in?: number | null
+      roles?: string[] | null
       scopes?: string[] | null
       models?: string[] | null
       operations?: string[] | null
       cidrs?: string[] | null
+      denied_cidrs?: string[] | null
       limits?:
         | (
             | { unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'; amount: number; window_seconds: number }
@@ -128,10 +130,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -187,10 +191,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -237,10 +243,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -273,10 +281,12 @@ export interface AdminOperations {
     body: {
       name?: string
       expires_in?: number | null
+      roles?: string[] | null
       scopes?: string[] | null
       models?: string[] | null
       operations?: string[] | null
       cidrs?: string[] | null
+      denied_cidrs?: string[] | null
       limits?:
         | (
             | { unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'; amount: number; window_seconds: number }
@@ -295,10 +305,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -336,10 +348,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -377,10 +391,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -418,10 +434,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -460,10 +478,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -494,12 +514,20 @@ export interface AdminOperations {
   }
   openapiShow: { answer: Record<string, unknown> }
   projectsCreate: {
-    body: { name: string; description?: string | null; metadata?: Record<string, string> }
+    body: {
+      name: string
+      description?: string | null
+      cidrs?: string[] | null
+      denied_cidrs?: string[] | null
+      metadata?: Record<string, string>
+    }
     answer: {
       project: {
         id: string
         name: string
         description: string | null
+        cidrs: string[] | null
+        denied_cidrs: string[] | null
         metadata: Record<string, string>
         version: number
         created_at: string
@@ -514,6 +542,8 @@ export interface AdminOperations {
         id: string
         name: string
         description: string | null
+        cidrs: string[] | null
+        denied_cidrs: string[] | null
         metadata: Record<string, string>
         version: number
         created_at: string
@@ -530,6 +560,8 @@ export interface AdminOperations {
         id: string
         name: string
         description: string | null
+        cidrs: string[] | null
+        denied_cidrs: string[] | null
         metadata: Record<string, string>
         version: number
         created_at: string
@@ -539,12 +571,20 @@ export interface AdminOperations {
   }
   projectsUpdate: {
     path: { id: string }
-    body: { name?: string; description?: string | null; metadata?: Record<string, string> }
+    body: {
+      name?: string
+      description?: string | null
+      cidrs?: string[] | null
+      denied_cidrs?: string[] | null
+      metadata?: Record<string, string>
+    }
     answer: {
       project: {
         id: string
         name: string
         description: string | null
+        cidrs: string[] | null
+        denied_cidrs: string[] | null
         metadata: Record<string, string>
         version: number
         created_at: string
