@@ -42,7 +42,7 @@ export function compileGeneration(
       checkAuthentication: createAuthenticationCheck(compileRequirements(config), credentials.clock),
     }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
-    decide: compilePolicies(number, config),
+    decide: open.use(compilePolicies(config)).decide,
     limits: config.requests,
     ...compileBounds(config),
     ...createLifetime(() => open.disposeAsync()),
