@@ -1,5 +1,7 @@
 import type { Config } from '#config/schema.ts'
 import { modelActions } from '#core/action.ts'
+import { actionsOfServices } from '#core/service-actions.ts'
+import type { KeyVocabulary } from '#keys/key-vocabulary.ts'
 import { createEngine, type Engine } from '#policy/cedar/engine.ts'
 import { isCedarLoaded } from '#policy/cedar/load-cedar.ts'
 import { parsePolicies } from '#policy/cedar/parse-policies.ts'
@@ -41,16 +43,22 @@ export function findPolicyFaults(config: Config): readonly PolicyFault[] {
   return [...faults, ...validatePolicies(readable, vocabularyOf(config))]
 }
 
+/** What keys may name. */
+export function keyVocabularyOf(config: Config): KeyVocabulary {
+  const { roles, actions } = vocabularyOf(config)
+  return { roles, actions: [...new Set([...modelActions, ...actions])] }
+}
+
 /** What policies may speak of. */
-export function vocabularyOf({ policies, issuers, models, providers, passthrough }: Config): Vocabulary {
+export function vocabularyOf({ policies, issuers, models, providers, services, passthrough }: Config): Vocabulary {
   const granted = Object.values(issuers).flatMap(({ grants }) => grants.flatMap(({ roles }) => roles))
   return {
     roles: [...new Set([...shippedRoles, ...policies.roles, ...granted])],
-    actions: modelActions.filter(({ group }) => group !== 'models.list'),
+    actions: [...modelActions.filter(({ group }) => group !== 'models.list'), ...actionsOfServices(services)],
     modelGroups: policies.modelGroups,
     models: [...Object.keys(models), ...(passthrough.length > 0 ? ['*'] : [])],
     providers: Object.keys(providers),
-    services: [],
+    services: Object.keys(services),
     issuers: Object.keys(issuers),
   }
 }

@@ -11,6 +11,7 @@ import { compileBounds } from './compile-bounds.ts'
 import { type Credentials, compileChain } from './compile-chain.ts'
 import { compileRequirements, compileResourceMetadata } from './compile-issuers.ts'
 import { compilePolicies } from './compile-policies.ts'
+import { compileServices } from './compile-services.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
@@ -42,6 +43,7 @@ export function compileGeneration(
       checkAuthentication: createAuthenticationCheck(compileRequirements(config), credentials.clock),
     }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
+    services: compileServices(config, secrets, open, credentials.publicUrl),
     decide: open.use(compilePolicies(config)).decide,
     limits: config.requests,
     ...compileBounds(config),
