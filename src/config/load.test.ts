@@ -53,6 +53,7 @@ const defaults = {
   secrets: { warnAgeDays: 180 },
   log: { level: 'info' },
   passthrough: [],
+  identity: { tokenLifetimeSeconds: 60, rotationDays: 30 },
   policies: { roles: [], modelGroups: {} },
   policySources: [],
 }

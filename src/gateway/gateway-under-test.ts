@@ -115,6 +115,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
       drainMs: options.drainMs ?? 0,
     },
     decide: options.decide ?? (() => ({ allowed: true, policies: ['test'], error: null, shadow: null })),
+    identityHeaders: () => [],
     rulesOf: () => NO_RULES,
     factsOf: () => ({ price: null, maxOutputTokens: null }),
     ...createLifetime(() => upstream[Symbol.asyncDispose]()),
