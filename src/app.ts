@@ -17,7 +17,7 @@ import { createRevocations, type Revocations } from '#issuers/revocation/revocat
 import { type BulkRevocation, createBulkRevocation } from '#keys/bulk-revocation.ts'
 import { startExpiryWarnings } from '#keys/expiry-warnings.ts'
 import { createKeyFormat } from '#keys/format.ts'
-import { createKeys, type Keys } from '#keys/keys.ts'
+import { createKeys, type Keys, type KeysOptions } from '#keys/keys.ts'
 import { createLeakReports, type LeakReports } from '#keys/leak-reports.ts'
 import { createOperatorTokens } from '#keys/operator-tokens.ts'
 import { createProjects, type Projects } from '#keys/projects.ts'
@@ -34,6 +34,7 @@ import { startUsageRetention } from '#usage/retention.ts'
 import { keepAudit } from './audit-keeping.ts'
 import { openBootstrap } from './bootstrap.ts'
 import { checkPrices } from './check-prices.ts'
+import { keyVocabularyOf } from './compile-policies.ts'
 import { type Database, openDatabase } from './database.ts'
 import { createIssuerKeySource, fetchDocument } from './issuer-keys.ts'
 import { type IdentityKeyKeeping, keepIdentityKeys } from './keep-identity-keys.ts'
@@ -106,7 +107,10 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const loaded = await fetch(unsealed)
   opened.use(await keepAudit({ config: config.audit, secrets: loaded.secrets, folder, store, log }))
   let inEffect = config
-  const rooms = openKeys(config, dataDirectory, store, pattern => unservedModel(pattern, inEffect))
+  const rooms = openKeys(config, dataDirectory, store, {
+    modelFault: pattern => unservedModel(pattern, inEffect),
+    vocabulary: () => keyVocabularyOf(inEffect),
+  })
   const { keys } = rooms
   const leakedKeys = opened.use(await openLeakedKeys({ config: config.keys.leakReports, leaks: rooms.leaks, log }))
   const revocations = createRevocations({
@@ -294,7 +298,7 @@ function openKeys(
   config: LoadedConfig['config'],
   directory: DataDirectory,
   store: Store,
-  modelFault: (pattern: string) => string | null,
+  names: Pick<KeysOptions, 'modelFault' | 'vocabulary'>,
 ): KeyRooms {
   const format = createKeyFormat(config.keys.prefix, directory.deploymentSecret)
   const { pepper, pepperId } = directory
@@ -305,7 +309,7 @@ function openKeys(
     store: store.keys,
     projects: store.projects,
     clock: systemClock,
-    modelFault,
+    ...names,
     defaultLifetimeDays: config.keys.defaultLifetimeDays,
     maxLifetimeDays: config.keys.maxLifetimeDays,
   })

@@ -1,5 +1,6 @@
 import type { Config } from '#config/schema.ts'
 import { modelActions } from '#core/action.ts'
+import type { KeyVocabulary } from '#keys/key-vocabulary.ts'
 import { createDecide } from '#policy/cedar/engine.ts'
 import { shippedPolicies } from '#policy/cedar/shipped-policies.ts'
 import { shippedRoles, type Vocabulary } from '#policy/cedar/vocabulary.ts'
@@ -8,6 +9,12 @@ import type { Decide } from '#policy/decision.ts'
 /** The shipped policies and the operator’s own, as the calls of one generation are decided by them. */
 export function compilePolicies(number: number, config: Config): Decide {
   return createDecide([...shippedPolicies(), ...config.policySources], vocabularyOf(config), `generation-${number}`)
+}
+
+/** What keys may name. */
+export function keyVocabularyOf(config: Config): KeyVocabulary {
+  const { roles, actions } = vocabularyOf(config)
+  return { roles, actions: [...new Set([...modelActions, ...actions])] }
 }
 
 /** What policies may speak of. */

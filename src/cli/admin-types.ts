@@ -113,10 +113,12 @@ export interface AdminOperations {
       project?: string
       environment?: 'live' | 'test'
       expires_in?: number | null
+      roles?: string[] | null
       scopes?: string[] | null
       models?: string[] | null
       operations?: string[] | null
       cidrs?: string[] | null
+      denied_cidrs?: string[] | null
       limits?:
         | (
             | { unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'; amount: number; window_seconds: number }
@@ -135,10 +137,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -194,10 +198,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -244,10 +250,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -280,10 +288,12 @@ export interface AdminOperations {
     body: {
       name?: string
       expires_in?: number | null
+      roles?: string[] | null
       scopes?: string[] | null
       models?: string[] | null
       operations?: string[] | null
       cidrs?: string[] | null
+      denied_cidrs?: string[] | null
       limits?:
         | (
             | { unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'; amount: number; window_seconds: number }
@@ -302,10 +312,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -343,10 +355,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -384,10 +398,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -425,10 +441,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -467,10 +485,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -501,12 +521,20 @@ export interface AdminOperations {
   }
   openapiShow: { answer: Record<string, unknown> }
   projectsCreate: {
-    body: { name: string; description?: string | null; metadata?: Record<string, string> }
+    body: {
+      name: string
+      description?: string | null
+      cidrs?: string[] | null
+      denied_cidrs?: string[] | null
+      metadata?: Record<string, string>
+    }
     answer: {
       project: {
         id: string
         name: string
         description: string | null
+        cidrs: string[] | null
+        denied_cidrs: string[] | null
         metadata: Record<string, string>
         version: number
         created_at: string
@@ -521,6 +549,8 @@ export interface AdminOperations {
         id: string
         name: string
         description: string | null
+        cidrs: string[] | null
+        denied_cidrs: string[] | null
         metadata: Record<string, string>
         version: number
         created_at: string
@@ -537,6 +567,8 @@ export interface AdminOperations {
         id: string
         name: string
         description: string | null
+        cidrs: string[] | null
+        denied_cidrs: string[] | null
         metadata: Record<string, string>
         version: number
         created_at: string
@@ -546,12 +578,20 @@ export interface AdminOperations {
   }
   projectsUpdate: {
     path: { id: string }
-    body: { name?: string; description?: string | null; metadata?: Record<string, string> }
+    body: {
+      name?: string
+      description?: string | null
+      cidrs?: string[] | null
+      denied_cidrs?: string[] | null
+      metadata?: Record<string, string>
+    }
     answer: {
       project: {
         id: string
         name: string
         description: string | null
+        cidrs: string[] | null
+        denied_cidrs: string[] | null
         metadata: Record<string, string>
         version: number
         created_at: string
