@@ -1,5 +1,6 @@
 import { dpopAlgorithms } from '#auth/dpop/dpop-algorithms.ts'
 import type { Config } from '#config/schema.ts'
+import { actionsOfServices } from '#core/service-actions.ts'
 import { makeResourceMetadata, type ResourceMetadata } from '#gateway/resource-metadata.ts'
 import type { AuthenticationRequirement } from '#issuers/check-authentication.ts'
 import type { ClaimNames, Issuer } from '#issuers/issuer.ts'
@@ -56,12 +57,13 @@ export function compileRequirements({ issuers }: Config): ReadonlyMap<string, Au
 const WITHOUT_CLIENTS = new Set(['github-actions', 'kubernetes'])
 
 /** null = no tokens are taken. */
-export function compileResourceMetadata({ issuers }: Config, resource: string): ResourceMetadata | null {
+export function compileResourceMetadata({ issuers, services }: Config, resource: string): ResourceMetadata | null {
   const all = Object.values(issuers)
   if (all.length === 0) return null
   return makeResourceMetadata({
     resource,
     authorizationServers: all.filter(({ preset }) => !WITHOUT_CLIENTS.has(preset)).map(({ issuer }) => issuer),
+    serviceScopes: actionsOfServices(services).flatMap(({ scopes }) => scopes),
     dpopAlgorithms,
     dpopRequired: all.every(({ senderConstraint }) => senderConstraint === 'dpop'),
   })

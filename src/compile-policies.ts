@@ -1,5 +1,6 @@
 import type { Config } from '#config/schema.ts'
 import { modelActions } from '#core/action.ts'
+import { actionsOfServices } from '#core/service-actions.ts'
 import type { KeyVocabulary } from '#keys/key-vocabulary.ts'
 import { createDecide } from '#policy/cedar/engine.ts'
 import { shippedPolicies } from '#policy/cedar/shipped-policies.ts'
@@ -18,15 +19,15 @@ export function keyVocabularyOf(config: Config): KeyVocabulary {
 }
 
 /** What policies may speak of. */
-function vocabularyOf({ policies, issuers, models, providers }: Config): Vocabulary {
+function vocabularyOf({ policies, issuers, models, providers, services }: Config): Vocabulary {
   const granted = Object.values(issuers).flatMap(({ grants }) => grants.flatMap(({ roles }) => roles))
   return {
     roles: [...new Set([...shippedRoles, ...policies.roles, ...granted])],
-    actions: modelActions.filter(({ group }) => group !== 'models.list'),
+    actions: [...modelActions.filter(({ group }) => group !== 'models.list'), ...actionsOfServices(services)],
     modelGroups: policies.modelGroups,
     models: Object.keys(models),
     providers: Object.keys(providers),
-    services: [],
+    services: Object.keys(services),
     issuers: Object.keys(issuers),
   }
 }

@@ -13,6 +13,7 @@ import { type Credentials, compileChain } from './compile-chain.ts'
 import { compileIdentity } from './compile-identity.ts'
 import { compileRequirements, compileResourceMetadata } from './compile-issuers.ts'
 import { compilePolicies } from './compile-policies.ts'
+import { compileServices } from './compile-services.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
@@ -50,6 +51,7 @@ export function compileGeneration(
       checkAuthentication: createAuthenticationCheck(compileRequirements(config), credentials.clock),
     }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
+    services: compileServices(config, secrets, open, credentials.publicUrl),
     decide: compilePolicies(number, config),
     limits: config.requests,
     identityHeaders: compileIdentity(config, credentials.publicUrl, identityKeys),

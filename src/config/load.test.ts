@@ -44,6 +44,7 @@ const defaults = {
     sandbox: { format: 'sandbox', tags: ['test'], latencyMs: 0, chunks: 8, chunkDelayMs: 20, failure: 'none' },
   },
   models: { sandbox: { provider: 'sandbox', price: {} } },
+  services: {},
   limits: {},
   budgets: {},
   counters: { slots: 65_536 },

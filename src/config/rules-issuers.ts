@@ -1,4 +1,5 @@
-import { scopes as knownScopes } from '#core/operations.ts'
+import { scopes as modelScopes } from '#core/operations.ts'
+import { actionsOfServices } from '#core/service-actions.ts'
 import type { Faults, Path } from './faults.ts'
 import { suggest } from './nearest.ts'
 import type { Draft } from './rules.ts'
@@ -209,11 +210,13 @@ function checkPointer(claim: string | undefined, path: Path, faults: Faults): vo
 
 function checkGrants({ grants }: IssuerDraft, draft: Draft, open: boolean, path: Path, faults: Faults): void {
   const rules: Rules<'grants'> = grants
+  const ofServices = actionsOfServices(draft.services ?? {}).flatMap(({ scopes }) => scopes)
+  const known = new Set([...modelScopes, ...ofServices])
   for (const [index, { scopes = [], roles = [], models }] of (rules ?? []).entries()) {
     const inside = [...path, 'grants', String(index)]
     for (const [at, scope] of scopes.entries()) {
-      if (knownScopes.has(scope)) continue
-      const hint = suggest(scope, [...knownScopes])
+      if (known.has(scope)) continue
+      const hint = suggest(scope, [...known])
       faults.add([...inside, 'scopes', String(at)], `there is no scope of this name${hint}`)
     }
     checkModels(models, draft, open, [...inside, 'models'], faults)

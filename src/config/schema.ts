@@ -9,6 +9,7 @@ import { modelsSchema } from './schema-models.ts'
 import { connectionCapMembers, overloadSchema } from './schema-overload.ts'
 import { policiesSchema } from './schema-policies.ts'
 import { providersSchema } from './schema-providers.ts'
+import { servicesSchema } from './schema-services.ts'
 import { type Loaded, section } from './shape.ts'
 
 /** The gateway's whole configuration, in the loaded form: defaults applied, secrets as references (`SecretValues` has their values). */
@@ -220,6 +221,7 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
   identity: identitySchema,
   providers: providersSchema,
   models: modelsSchema,
+  services: servicesSchema,
   limits: limitsSchema,
   budgets: budgetsSchema,
   counters: countersSchema,

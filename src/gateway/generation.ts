@@ -4,6 +4,7 @@ import type { IdentityHeaders } from '#identity/identity-headers.ts'
 import type { CompiledRules } from '#limits/compile-rules.ts'
 import type { Decide } from '#policy/decision.ts'
 import type { Catalog, ModelTarget } from '#providers/catalog.ts'
+import type { ServiceTable } from '#services/service-table.ts'
 import type { ModelFacts } from '#usage/prices.ts'
 import type { Lifetime } from './lifetime.ts'
 import type { InputLimits } from './read-input.ts'
@@ -16,6 +17,7 @@ export interface Generation extends Pick<Lifetime, 'enter' | 'leave'> {
   /** null = no tokens are taken. */
   readonly resourceMetadata: ResourceMetadata | null
   readonly catalog: Catalog
+  readonly services: ServiceTable
   readonly decide: Decide
   readonly limits: InputLimits
   /** What a service is told of its caller. */
