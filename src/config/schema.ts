@@ -1,6 +1,7 @@
 import { checkOrigin, checkPostgresUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
 import { auditSchema } from './schema-audit.ts'
 import { dpopSchema } from './schema-dpop.ts'
+import { identitySchema } from './schema-identity.ts'
 import { issuersSchema } from './schema-issuers.ts'
 import { leakReportsSchema } from './schema-leak-reports.ts'
 import { budgetsSchema, countersSchema, limitsSchema } from './schema-limits.ts'
@@ -217,6 +218,7 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
   issuers: issuersSchema,
   dpop: dpopSchema,
   policies: policiesSchema,
+  identity: identitySchema,
   providers: providersSchema,
   models: modelsSchema,
   services: servicesSchema,

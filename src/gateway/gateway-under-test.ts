@@ -117,6 +117,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     },
     services: createServiceTable([]),
     decide: options.decide ?? (() => ({ allowed: true, policies: ['test'], error: null, shadow: null })),
+    identityHeaders: () => [],
     rulesOf: () => NO_RULES,
     factsOf: () => ({ price: null, maxOutputTokens: null }),
     ...createLifetime(() => upstream[Symbol.asyncDispose]()),

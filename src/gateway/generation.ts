@@ -1,5 +1,6 @@
 import type { Authenticate } from '#auth/authenticate.ts'
 import type { Principal } from '#core/principal.ts'
+import type { IdentityHeaders } from '#identity/identity-headers.ts'
 import type { CompiledRules } from '#limits/compile-rules.ts'
 import type { Decide } from '#policy/decision.ts'
 import type { Catalog, ModelTarget } from '#providers/catalog.ts'
@@ -19,6 +20,8 @@ export interface Generation extends Pick<Lifetime, 'enter' | 'leave'> {
   readonly services: ServiceTable
   readonly decide: Decide
   readonly limits: InputLimits
+  /** What a service is told of its caller. */
+  readonly identityHeaders: IdentityHeaders
   /** All that bounds the calls of a caller, compiled once. */
   readonly rulesOf: (caller: Principal) => CompiledRules
   readonly factsOf: (target: ModelTarget) => Pick<ModelFacts, 'price' | 'maxOutputTokens'>
