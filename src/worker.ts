@@ -7,12 +7,15 @@ import { systemClock } from '#core/clock.ts'
 import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
 import { stopDrains } from '#gateway/drains.ts'
+import { answerKeySet, asksForKeySet } from '#gateway/identity-key-set.ts'
 import { createLeakIntake, isLeakReport } from '#gateway/leak-intake.ts'
 import { createOverload } from '#gateway/overload.ts'
 import { createPipeline } from '#gateway/pipeline.ts'
 import { answerResourceMetadata, asksForResourceMetadata } from '#gateway/resource-metadata.ts'
 import { createConnectionCaps } from '#http/connection-caps.ts'
 import { type Listener, openListener } from '#http/listener.ts'
+import type { KeySchedule } from '#identity/key-schedule.ts'
+import { knowIdentityKeys } from '#identity/known-keys.ts'
 import type { KeyAnswer, PublishedKeys } from '#issuers/keys/key-set.ts'
 import { createKeyFormat } from '#keys/format.ts'
 import { createLastUsed } from '#keys/last-used.ts'
@@ -21,7 +24,7 @@ import { createLimiter } from '#limits/limiter.ts'
 import { Meter } from '#metrics/meter.ts'
 import { observeCall } from '#metrics/observe-call.ts'
 import { table } from '#metrics/table.ts'
-import { compileCeilings } from '#policy/compile-ceilings.ts'
+import { compileKeyCeilings } from '#policy/compile-ceilings.ts'
 import type { CallStore } from '#store/ports.ts'
 import { openClient, type SqliteCallStore, sqliteCallStore } from '#store/sqlite/call-store.ts'
 import { compileSender } from './compile-sender.ts'
@@ -58,6 +61,8 @@ export interface WorkerSeed {
   readonly counters: SharedArrayBuffer
   /** Names this run of the gateway in the store. */
   readonly epoch: string
+  /** Keys of identity tokens, as they are now. */
+  readonly identityKeys: KeySchedule
   readonly generation: GenerationSeed
   /** Line to the database thread; null with PostgreSQL. */
   readonly database: MessagePort | null
@@ -70,6 +75,7 @@ export type WorkerOrder =
   | { readonly type: 'leak'; readonly number: number; readonly answer: LeakAnswer }
   | { readonly type: 'issuer'; readonly number: number; readonly answer: KeyAnswer }
   | { readonly type: 'issuer_keys'; readonly published: PublishedKeys }
+  | { readonly type: 'identity_keys'; readonly keys: KeySchedule }
   | { readonly type: 'drain' }
 
 export type WorkerNotice =
@@ -108,7 +114,7 @@ async function run(seed: WorkerSeed): Promise<void> {
     format: createKeyFormat(config.keys.prefix, Buffer.from(seed.deploymentSecret)),
     pepper: Buffer.from(seed.pepper),
     keys: store.keys,
-    compileCeilings,
+    compileCeilings: compileKeyCeilings,
     changes: store.changes,
     cacheSize: config.keys.cacheSize,
     clock: systemClock,
@@ -120,10 +126,12 @@ async function run(seed: WorkerSeed): Promise<void> {
   )
   const publicUrl = listenerUrl(config.listeners.public, seed.port)
   const checkSender = compileSender(config, seed)
+  const identityKeys = knowIdentityKeys(seed.identityKeys)
   const compile = ({ number, config, secrets }: GenerationSeed) =>
     compileGeneration(number, config, SecretValues.fromTransferable(secrets), {
       verifyKey,
       checkSender,
+      identityKeys,
       publicUrl,
       issuerKeys,
       revocations: store.revocations,
@@ -195,6 +203,7 @@ async function run(seed: WorkerSeed): Promise<void> {
       const { resourceMetadata } = current
       if (resourceMetadata !== null && asksForResourceMetadata(req))
         return answerResourceMetadata(res, resourceMetadata)
+      if (asksForKeySet(req)) return answerKeySet(res, identityKeys.keySet())
       const handle = takeLeakReport !== null && isLeakReport(req) ? takeLeakReport : pipeline
       // They answer whatever happens: what comes here is a defect, and costs its own call only.
       Promise.try(handle, req, res).catch(error => {
@@ -244,6 +253,8 @@ async function run(seed: WorkerSeed): Promise<void> {
         return issuerKeys.onAnswer(order.number, order.answer)
       case 'issuer_keys':
         return issuerKeys.learn(order.published)
+      case 'identity_keys':
+        return identityKeys.learn(order.keys)
       case 'drain':
         return void drain(listener, config.drainTimeoutMs, [current, recorder, lastUsed, limiter, store])
     }

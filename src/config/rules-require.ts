@@ -1,3 +1,4 @@
+import { knownRoles } from '#core/roles.ts'
 import type { Faults, Path } from './faults.ts'
 import { suggest } from './nearest.ts'
 import type { Draft } from './rules.ts'
@@ -12,28 +13,28 @@ interface Alternative {
   readonly maxAgeSeconds?: number | null
 }
 
-/** Refuses alternatives that everybody fits, that nobody can fit, and that another one makes idle. `roles` = those that somebody can have. */
+/** Refuses alternatives that everybody fits, that nobody can fit, and that another one makes idle. */
 export function checkRequire(
   draft: Draft,
   alternatives: readonly Alternative[] | undefined,
-  roles: readonly string[],
   path: Path,
   faults: Faults,
 ): void {
   const seen = new Set<string>()
+  const known = knownRoles(draft)
   for (const [index, alternative] of (alternatives ?? []).entries()) {
     const at = [...path, String(index)]
     const { kinds = [], issuers = [], binding = [], acrValues = [], maxAgeSeconds = null } = alternative
     const asks = [kinds, issuers, alternative.roles ?? [], binding, acrValues].some(list => list.length > 0)
     if (!asks && maxAgeSeconds === null) faults.add(at, 'asks for nothing, so that everybody fits')
     for (const [place, issuer] of issuers.entries()) {
-      const known = Object.keys(draft.issuers ?? {})
-      if (known.includes(issuer)) continue
-      faults.add([...at, 'issuers', String(place)], `there is no issuer of this name${suggest(issuer, known)}`)
+      const names = Object.keys(draft.issuers ?? {})
+      if (names.includes(issuer)) continue
+      faults.add([...at, 'issuers', String(place)], `there is no issuer of this name${suggest(issuer, names)}`)
     }
     for (const [place, role] of (alternative.roles ?? []).entries()) {
-      if (roles.includes(role)) continue
-      const hint = suggest(role, [...roles])
+      if (known.includes(role)) continue
+      const hint = suggest(role, known)
       faults.add(
         [...at, 'roles', String(place)],
         `nobody can have this role: it is not shipped, not in policies.roles, and no issuer gives it${hint}`,

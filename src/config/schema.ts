@@ -1,6 +1,7 @@
 import { checkOrigin, checkPostgresUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
 import { auditSchema } from './schema-audit.ts'
 import { dpopSchema } from './schema-dpop.ts'
+import { identitySchema } from './schema-identity.ts'
 import { issuersSchema } from './schema-issuers.ts'
 import { leakReportsSchema } from './schema-leak-reports.ts'
 import { budgetsSchema, countersSchema, limitsSchema } from './schema-limits.ts'
@@ -8,6 +9,7 @@ import { modelsSchema } from './schema-models.ts'
 import { connectionCapMembers, overloadSchema } from './schema-overload.ts'
 import { policiesSchema } from './schema-policies.ts'
 import { providersSchema } from './schema-providers.ts'
+import { servicesSchema } from './schema-services.ts'
 import { type Loaded, section } from './shape.ts'
 
 /** The gateway's whole configuration, in the loaded form: defaults applied, secrets as references (`SecretValues` has their values). */
@@ -216,8 +218,10 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
   issuers: issuersSchema,
   dpop: dpopSchema,
   policies: policiesSchema,
+  identity: identitySchema,
   providers: providersSchema,
   models: modelsSchema,
+  services: servicesSchema,
   limits: limitsSchema,
   budgets: budgetsSchema,
   counters: countersSchema,

@@ -125,7 +125,7 @@ test('no more alternatives ever refuse who was let through, and no caller passes
   const who = fc.record({
     kind: fc.constantFrom<NonNullable<Caller['kind']>>('api_key', 'user', 'service'),
     roles: fc.subarray(['a', 'b']),
-    binding: fc.constantFrom<Caller['binding']>('dpop', 'certificate', null),
+    binding: fc.constantFrom<NonNullable<Caller['binding']> | null>('dpop', 'certificate', null),
     issuer: fc.constantFrom('x', 'y'),
     acr: fc.constantFrom(null, 'lo', 'hi'),
     age: fc.constantFrom(null, 10, 1000),
