@@ -10,6 +10,7 @@ import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
 import { compileBounds } from './compile-bounds.ts'
 import { type Credentials, compileChain } from './compile-chain.ts'
 import { compileRequirements, compileResourceMetadata } from './compile-issuers.ts'
+import { compileListenerAccess } from './compile-network.ts'
 import { compilePolicies } from './compile-policies.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
@@ -36,6 +37,7 @@ export function compileGeneration(
   return {
     number,
     resourceMetadata: compileResourceMetadata(config, credentials.publicUrl),
+    access: compileListenerAccess(config),
     authenticate: createAuthenticate({
       chain: compileChain(config, secrets, credentials, open),
       checkSender,
