@@ -12,6 +12,7 @@ import { compileBounds } from './compile-bounds.ts'
 import { type Credentials, compileChain } from './compile-chain.ts'
 import { compileIdentity } from './compile-identity.ts'
 import { compileLogins, compileResourceMetadata } from './compile-issuers.ts'
+import { compileListenerAccess } from './compile-network.ts'
 import { compilePolicies } from './compile-policies.ts'
 import { compileRequirements } from './compile-requirements.ts'
 import { compileServices } from './compile-services.ts'
@@ -46,6 +47,7 @@ export function compileGeneration(
   return {
     number,
     resourceMetadata: compileResourceMetadata(config, credentials.publicUrl),
+    access: compileListenerAccess(config),
     authenticate: createAuthenticate({
       chain: compileChain(config, secrets, credentials, open),
       checkSender,

@@ -8,6 +8,7 @@ import type { Decide } from '#policy/decision.ts'
 import type { Catalog, ModelTarget } from '#providers/catalog.ts'
 import type { ServiceTable } from '#services/service-table.ts'
 import type { ModelFacts } from '#usage/prices.ts'
+import type { Access } from './check-access.ts'
 import type { Lifetime } from './lifetime.ts'
 import type { InputLimits } from './read-input.ts'
 import type { ResourceMetadata } from './resource-metadata.ts'
@@ -15,6 +16,8 @@ import type { ResourceMetadata } from './resource-metadata.ts'
 /** What one generation of the configuration gives the pipeline. A call keeps the one it began with. */
 export interface Generation extends Pick<Lifetime, 'enter' | 'leave'> {
   readonly number: number
+  /** Who may speak to the public listener at all, and from where. */
+  readonly access: Access
   readonly authenticate: Authenticate
   /** null = no tokens are taken. */
   readonly resourceMetadata: ResourceMetadata | null
