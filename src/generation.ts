@@ -13,6 +13,7 @@ import { type Credentials, compileChain } from './compile-chain.ts'
 import { compileIdentity } from './compile-identity.ts'
 import { compileRequirements, compileResourceMetadata } from './compile-issuers.ts'
 import { compilePolicies } from './compile-policies.ts'
+import { compileProxies } from './compile-proxies.ts'
 import { compileServices } from './compile-services.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
@@ -52,6 +53,7 @@ export function compileGeneration(
     }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
     services: compileServices(config, secrets, open, credentials.publicUrl),
+    findProxy: compileProxies(config, secrets, credentials.clock),
     decide: compilePolicies(number, config),
     limits: config.requests,
     identityHeaders: compileIdentity(config, credentials.publicUrl, identityKeys),

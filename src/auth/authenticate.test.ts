@@ -29,6 +29,7 @@ function createAuthenticate(
   return async (headers: IncomingHttpHeaders, query: string) => {
     const verdict = await authenticate({ headers, socket: { remoteAddress: '192.0.2.1' } } as IncomingMessage, query, {
       dpopNonce: null,
+      origin: null,
     })
     if (verdict instanceof Problem) throw verdict
     return verdict

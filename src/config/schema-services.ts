@@ -147,6 +147,13 @@ export const servicesSchema = map(
         examples: ['company'],
       },
       operations,
+      identity: {
+        type: 'boolean',
+        default: true,
+        description:
+          'Whether it is told who calls, in headers and by a signed token. `false` for a service that is not yours.',
+        examples: [false],
+      },
       webSocket: {
         type: 'boolean',
         default: false,

@@ -1,5 +1,6 @@
 import { checkOrigin, checkPostgresUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
 import { auditSchema } from './schema-audit.ts'
+import { decideSchema } from './schema-decide.ts'
 import { dpopSchema } from './schema-dpop.ts'
 import { identitySchema } from './schema-identity.ts'
 import { issuersSchema } from './schema-issuers.ts'
@@ -219,6 +220,7 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
   dpop: dpopSchema,
   policies: policiesSchema,
   identity: identitySchema,
+  decide: decideSchema,
   providers: providersSchema,
   models: modelsSchema,
   services: servicesSchema,

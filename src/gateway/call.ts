@@ -9,6 +9,7 @@ import type { ModelTarget } from '#providers/catalog.ts'
 import type { Price } from '#usage/price.ts'
 import type { Generation } from './generation.ts'
 import type { Route } from './routes.ts'
+import type { Asked } from './take-question.ts'
 
 /** What a call keeps of the generation that it began with. */
 type CallGeneration = Pick<Generation, 'number' | 'resourceMetadata'>
@@ -28,6 +29,10 @@ export class Call {
   /** Monotonic, ms, as all times below. */
   readonly startedAt: number
   readonly configGeneration: number
+  /** A proxy asks whether it may pass the call on; null = the gateway itself was called. */
+  readonly asked: Asked | null
+  /** By which the caller reached that proxy; null = the gateway, or it is not known. */
+  readonly origin: string | null
   /** Where clients learn who gives out tokens; null = nobody does. */
   readonly resourceMetadataUrl: string | null
   route: Route | null = null
@@ -69,11 +74,21 @@ export class Call {
   /** Who waits for the answer to have left and the reply to be over. */
   onClosed: (() => void) | null = null
 
-  constructor(id: string, req: IncomingMessage, res: ServerResponse, at: number, generation: CallGeneration) {
+  constructor(
+    id: string,
+    req: IncomingMessage,
+    res: ServerResponse,
+    at: number,
+    generation: CallGeneration,
+    asked: Asked | null = null,
+  ) {
     this.id = id
     this.req = req
     this.res = res
-    this.source = req.socket.remoteAddress ?? ''
+    const question = asked === null || asked.question instanceof Problem ? null : asked.question
+    this.asked = asked
+    this.origin = question?.origin ?? null
+    this.source = question?.source ?? req.socket.remoteAddress ?? ''
     this.at = at
     this.startedAt = performance.now()
     this.configGeneration = generation.number

@@ -118,6 +118,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     services: createServiceTable([]),
     decide: options.decide ?? (() => ({ allowed: true, policies: ['test'], error: null, shadow: null })),
     identityHeaders: () => [],
+    findProxy: () => null,
     rulesOf: () => NO_RULES,
     factsOf: () => ({ price: null, maxOutputTokens: null }),
     ...createLifetime(() => upstream[Symbol.asyncDispose]()),

@@ -4,6 +4,7 @@ import type { IdentityHeaders } from '#identity/identity-headers.ts'
 import type { CompiledRules } from '#limits/compile-rules.ts'
 import type { Decide } from '#policy/decision.ts'
 import type { Catalog, ModelTarget } from '#providers/catalog.ts'
+import type { FindProxy } from '#proxies/known-proxies.ts'
 import type { ServiceTable } from '#services/service-table.ts'
 import type { ModelFacts } from '#usage/prices.ts'
 import type { Lifetime } from './lifetime.ts'
@@ -18,6 +19,8 @@ export interface Generation extends Pick<Lifetime, 'enter' | 'leave'> {
   readonly resourceMetadata: ResourceMetadata | null
   readonly catalog: Catalog
   readonly services: ServiceTable
+  /** Who may ask about calls that they were sent. */
+  readonly findProxy: FindProxy
   readonly decide: Decide
   readonly limits: InputLimits
   /** What a service is told of its caller. */
