@@ -11,9 +11,11 @@ import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
 import { compileBounds } from './compile-bounds.ts'
 import { type Credentials, compileChain } from './compile-chain.ts'
 import { compileIdentity } from './compile-identity.ts'
-import { compileRequirements, compileResourceMetadata } from './compile-issuers.ts'
+import { compileLogins, compileResourceMetadata } from './compile-issuers.ts'
+import { compileListenerAccess } from './compile-network.ts'
 import { compilePolicies } from './compile-policies.ts'
 import { compileProxies } from './compile-proxies.ts'
+import { compileRequirements } from './compile-requirements.ts'
 import { compileServices } from './compile-services.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
@@ -46,15 +48,17 @@ export function compileGeneration(
   return {
     number,
     resourceMetadata: compileResourceMetadata(config, credentials.publicUrl),
+    access: compileListenerAccess(config),
     authenticate: createAuthenticate({
       chain: compileChain(config, secrets, credentials, open),
       checkSender,
-      checkAuthentication: createAuthenticationCheck(compileRequirements(config), credentials.clock),
+      checkAuthentication: createAuthenticationCheck(compileLogins(config), credentials.clock),
     }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
     services: compileServices(config, secrets, open, credentials.publicUrl),
     findProxy: compileProxies(config, secrets, credentials.clock),
-    decide: compilePolicies(number, config),
+    requirementsOf: compileRequirements(config),
+    decide: open.use(compilePolicies(config)).decide,
     limits: config.requests,
     identityHeaders: compileIdentity(config, credentials.publicUrl, identityKeys),
     ...compileBounds(config),

@@ -4,6 +4,7 @@ import { createRecorder } from '#audit/recorder.ts'
 import type { Config } from '#config/schema.ts'
 import { SecretValues } from '#config/secrets.ts'
 import { systemClock } from '#core/clock.ts'
+import { compileAddresses } from '#core/compile-addresses.ts'
 import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
 import { stopDrains } from '#gateway/drains.ts'
@@ -12,6 +13,7 @@ import { createLeakIntake, isLeakReport } from '#gateway/leak-intake.ts'
 import { createOverload } from '#gateway/overload.ts'
 import { createPipeline } from '#gateway/pipeline.ts'
 import { answerResourceMetadata, asksForResourceMetadata } from '#gateway/resource-metadata.ts'
+import { createClientFinder } from '#http/client-address.ts'
 import { createConnectionCaps } from '#http/connection-caps.ts'
 import { type Listener, openListener } from '#http/listener.ts'
 import type { KeySchedule } from '#identity/key-schedule.ts'
@@ -184,6 +186,7 @@ async function run(seed: WorkerSeed): Promise<void> {
       onRefused: onRefused('leaked_keys'),
       logFailure: (call, error) => log('error', { call, error }, 'a report of leaked keys failed by a defect'),
     })
+  const { trustedProxies, proxyProtocol } = config.listeners.public
   const listener = await openListener({
     host: config.listeners.public.host,
     port: seed.port,
@@ -196,17 +199,22 @@ async function run(seed: WorkerSeed): Promise<void> {
       worker: seed.index,
       maxConnections: config.requests.maxConnectionsPerAddress,
       maxNewPerSecond: config.requests.maxNewConnectionsPerAddress,
-      uncapped: config.requests.uncappedAddresses,
+      uncapped: [...config.requests.uncappedAddresses, ...trustedProxies],
       clock: systemClock,
     }),
-    handle(req, res) {
-      const { resourceMetadata } = current
-      if (resourceMetadata !== null && asksForResourceMetadata(req))
+    findClient: createClientFinder(config.listeners.public),
+    proxyProtocolOf: proxyProtocol === 'required' ? compileAddresses(trustedProxies) : undefined,
+    handle(req, res, client) {
+      const { resourceMetadata, access } = current
+      // From where nobody may call, the pipeline says so.
+      const isAllowed = typeof client === 'string' && (access.allows?.(client) ?? true)
+      if (isAllowed && resourceMetadata !== null && asksForResourceMetadata(req))
         return answerResourceMetadata(res, resourceMetadata)
-      if (asksForKeySet(req)) return answerKeySet(res, identityKeys.keySet())
-      const handle = takeLeakReport !== null && isLeakReport(req) ? takeLeakReport : pipeline
+      if (isAllowed && asksForKeySet(req)) return answerKeySet(res, identityKeys.keySet())
+      const isReport = isAllowed && takeLeakReport !== null && isLeakReport(req)
+      const handled = isReport ? Promise.try(takeLeakReport, req, res, client) : pipeline(req, res, client)
       // They answer whatever happens: what comes here is a defect, and costs its own call only.
-      Promise.try(handle, req, res).catch(error => {
+      handled.catch(error => {
         log('error', { error }, 'a call failed by a defect')
         res.destroy()
       })

@@ -3,6 +3,7 @@ import type { Principal } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import type { MeteredUsage } from '#core/usage.ts'
 import { wasCut } from '#http/listener.ts'
+import { peerOf } from '#http/peer.ts'
 import type { Ticket } from '#limits/ticket.ts'
 import type { Decision } from '#policy/decision.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
@@ -22,8 +23,10 @@ export class Call {
   readonly id: string
   readonly req: IncomingMessage
   readonly res: ServerResponse
-  /** Read at the start: a destroyed socket no longer knows it. */
+  /** Address of the client, as far as the proxies in front can be believed. */
   readonly source: string
+  /** The same, or why nobody knows it. */
+  readonly client: string | Problem
   /** Wall clock, ms since the epoch. */
   readonly at: number
   /** Monotonic, ms, as all times below. */
@@ -78,6 +81,7 @@ export class Call {
     id: string,
     req: IncomingMessage,
     res: ServerResponse,
+    client: string | Problem,
     at: number,
     generation: CallGeneration,
     asked: Asked | null = null,
@@ -85,10 +89,10 @@ export class Call {
     this.id = id
     this.req = req
     this.res = res
-    const question = asked === null || asked.question instanceof Problem ? null : asked.question
+    this.client = client
+    this.source = client instanceof Problem ? peerOf(req.socket) : client
     this.asked = asked
-    this.origin = question?.origin ?? null
-    this.source = question?.source ?? req.socket.remoteAddress ?? ''
+    this.origin = asked === null || asked.question instanceof Problem ? null : asked.question.origin
     this.at = at
     this.startedAt = performance.now()
     this.configGeneration = generation.number

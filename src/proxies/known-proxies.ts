@@ -2,6 +2,7 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '#core/clock.ts'
 import type { Secret } from '#core/secret.ts'
+import { peerOf } from '#http/peer.ts'
 
 /** In which words a proxy asks: those of nginx’s `auth_request`, of Traefik’s and Caddy’s forward authentication, or of Envoy’s `ext_authz` over HTTP. */
 export type Dialect = 'nginx' | 'forward-auth' | 'envoy'
@@ -40,8 +41,8 @@ export function createProxyFinder(proxies: readonly KnownProxy[], clock: Clock):
   return ({ url = '', headers, socket }) => {
     if (!url.startsWith('/decide/')) return null
     const sent = headers[SECRET_HEADER]
-    const address = socket.remoteAddress
-    if (typeof sent !== 'string' || address === undefined) return null
+    if (typeof sent !== 'string') return null
+    const address = peerOf(socket)
     // Digests, because they are of one length: the comparison tells nothing of the secret’s.
     const digest = digestOf(sent)
     const now = clock()

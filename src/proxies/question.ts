@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import { isIP } from 'node:net'
+import { canonicalAddress } from '#core/canonical-address.ts'
 import { Problem } from '#core/problems.ts'
 import { type Dialect, type KnownProxy, PATHS, SECRET_HEADER } from './known-proxies.ts'
 
@@ -90,7 +90,7 @@ export function readQuestion(req: IncomingMessage, proxy: KnownProxy): Question 
   const origin = findOrigin(proxy, host, scheme)
   if (origin === undefined) return malformed('origin')
   const source = lastAddress(req.headers['x-forwarded-for'])
-  if (source === undefined) return malformed('address')
+  if (source === null) return malformed('address')
   const wrong = findContradiction(req.headers, { method, url, origin })
   if (wrong !== null) return malformed(wrong)
   const { [SECRET_HEADER]: _secret, ...headers } = req.headers
@@ -110,12 +110,11 @@ function findOrigin({ origins }: KnownProxy, host: string, scheme: string | null
 }
 
 /** The last is who the proxy itself spoke to; what stands before it anybody may have written. */
-function lastAddress(header: string | string[] | undefined): string | undefined {
+function lastAddress(header: string | string[] | undefined): string | null {
   const last = String(header ?? '')
     .split(',')
     .at(-1)
-    ?.trim()
-  return last !== undefined && isIP(last) !== 0 ? last : undefined
+  return last === undefined ? null : canonicalAddress(last.trim())
 }
 
 function findContradiction(
