@@ -14,6 +14,7 @@ import { type Credentials, compileChain } from './compile-chain.ts'
 import { compileIdentity } from './compile-identity.ts'
 import { compileLogins, compileResourceMetadata } from './compile-issuers.ts'
 import { compilePolicies } from './compile-policies.ts'
+import { compileProxies } from './compile-proxies.ts'
 import { compileServices } from './compile-services.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
@@ -55,6 +56,7 @@ export function compileGeneration(
     catalog: createCatalog(providers, [...models, ...passthrough]),
     services: compileServices(config, secrets, open, credentials.publicUrl),
     admissionOf: compileAdmission(config),
+    findProxy: compileProxies(config, secrets, credentials.clock),
     decide: open.use(compilePolicies(config)).decide,
     limits: config.requests,
     identityHeaders: compileIdentity(config, credentials.publicUrl, identityKeys),

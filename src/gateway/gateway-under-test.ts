@@ -123,6 +123,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     decide: options.decide ?? (() => ({ allowed: true, policies: ['test'], error: null, shadow: null })),
     admissionOf: () => ({ allowsAddress: null, requirements: [] }),
     identityHeaders: () => [],
+    findProxy: () => null,
     rulesOf: () => NO_RULES,
     factsOf: () => ({ price: null, maxOutputTokens: null }),
     ...createLifetime(() => upstream[Symbol.asyncDispose]()),
