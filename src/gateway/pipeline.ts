@@ -38,7 +38,7 @@ export function createPipeline(options: PipelineOptions) {
       if (route.serves === 'nothing') throw route.problem // 400 403 404 405
       if (route.serves === 'key') return await answerKey(call, route, admitted, generation, limiter)
       const caller = permit(admitted, route.action) // 403: scope, operation
-      takePace(call, generation, limiter, caller, route.id) // 429: requests, calls at once
+      takePace(call, generation, limiter, caller, route) // 429: requests, calls at once
       if (route.serves === 'service') return await serveService(call, route, caller, generation, options) // 403 413 502 504
       if (route.serves === 'models') return answerModels(call, route, caller, catalog) // 404
       const input = await readInput(call, route, limits) // 400 403 413 415

@@ -17,6 +17,8 @@ export interface Service {
   readonly publicHost: string
   readonly webSocket: boolean
   readonly maxBodyBytes: number
+  /** Ids of all that may be asked of it. */
+  readonly operations: readonly string[]
   /** null = it is only decided about. */
   readonly upstream: ServiceUpstream | null
   /** What is asked for; `below` is the path below the service. */
