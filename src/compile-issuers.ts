@@ -1,8 +1,8 @@
 import { dpopAlgorithms } from '#auth/dpop/dpop-algorithms.ts'
 import type { Config } from '#config/schema.ts'
+import type { AuthenticationRequirement } from '#core/login-strength.ts'
 import { actionsOfServices } from '#core/service-actions.ts'
 import { makeResourceMetadata, type ResourceMetadata } from '#gateway/resource-metadata.ts'
-import type { AuthenticationRequirement } from '#issuers/check-authentication.ts'
 import type { ClaimNames, Issuer } from '#issuers/issuer.ts'
 import { presets } from '#issuers/presets.ts'
 
@@ -45,7 +45,7 @@ export function compileIssuers(config: Config): Issuer[] {
 }
 
 /** What is asked of logins, by the name of the issuer; those that ask nothing are not in it. */
-export function compileRequirements({ issuers }: Config): ReadonlyMap<string, AuthenticationRequirement> {
+export function compileLogins({ issuers }: Config): ReadonlyMap<string, AuthenticationRequirement> {
   return new Map(
     Object.entries(issuers)
       .map(([name, { authentication }]) => [name, authentication] as const)

@@ -82,7 +82,7 @@ function readConfigFile(path: string, named: boolean, faults: Faults): string | 
 
 /** Fills in the defaults that follow from other members, and brings URLs to one form, no slash at the end, and paths below `folder`. */
 function derive(config: Config, passthrough: Config['passthrough'], folder: string): Config {
-  const listener = <L extends Config['listeners']['public']>(given: L): L => {
+  const listener = <L extends Config['listeners']['admin']>(given: L): L => {
     const host = given.host.includes(':') ? `[${given.host}]` : given.host
     return { ...given, url: new URL(given.url ?? `http://${host}:${given.port}`).origin }
   }

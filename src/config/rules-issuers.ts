@@ -20,6 +20,7 @@ export function checkIssuers(draft: Draft, open: boolean, faults: Faults): void 
     if (twin !== undefined) {
       faults.add([...path, 'issuer'], `is that of issuers.${twin} already: of two nobody could say whose a token is`)
     } else if (issuer.issuer !== undefined) namesOf.set(issuer.issuer, name)
+    checkOwnName(issuer, draft, path, faults)
     checkAddressees(issuer, path, faults)
     checkTenant(issuer, path, faults)
     checkProvider(issuer, path, faults)
@@ -29,6 +30,15 @@ export function checkIssuers(draft: Draft, open: boolean, faults: Faults): void 
     checkIdentity(issuer, path, faults)
     checkGrants(issuer, draft, open, path, faults)
     checkProjects(issuer, path, faults)
+  }
+}
+
+/** Tokens that the gateway makes for services give nobody access to the gateway. */
+function checkOwnName({ issuer }: IssuerDraft, { identity, listeners }: Draft, path: Path, faults: Faults): void {
+  const { url, host, port } = listeners?.public ?? {}
+  const own = identity?.issuer ?? url ?? `http://${host?.includes(':') ? `[${host}]` : host}:${port}`
+  if (issuer !== undefined && URL.parse(issuer)?.href === URL.parse(own)?.href) {
+    faults.add([...path, 'issuer'], 'is the gateway itself, whose tokens are for services and give no access here')
   }
 }
 

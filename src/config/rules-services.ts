@@ -4,6 +4,7 @@ import { usualOperations } from '#core/service-actions.ts'
 import type { Faults, Path } from './faults.ts'
 import { suggest } from './nearest.ts'
 import type { Draft } from './rules.ts'
+import { checkRequire } from './rules-require.ts'
 
 type ServiceDraft = NonNullable<NonNullable<Draft['services']>[string]>
 type OperationDraft = NonNullable<NonNullable<ServiceDraft['operations']>[string]>
@@ -29,6 +30,10 @@ export function checkServices(draft: Draft, faults: Faults): void {
     checkCredentials(service, draft, path, faults)
     checkUse(service, path, faults)
     checkOperations(service, path, faults)
+    checkRequire(draft, service.require, [...path, 'require'], faults)
+    for (const [operation, { require = [] } = {}] of Object.entries(service.operations ?? {})) {
+      checkRequire(draft, require, [...path, 'operations', operation, 'require'], faults)
+    }
   }
 }
 

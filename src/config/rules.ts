@@ -4,6 +4,7 @@ import { checkIntrospection } from './rules-introspection.ts'
 import { checkIssuerKeys } from './rules-issuer-keys.ts'
 import { checkIssuers } from './rules-issuers.ts'
 import { checkLimits } from './rules-limits.ts'
+import { checkNetwork } from './rules-network.ts'
 import { checkServices } from './rules-services.ts'
 import type { Config } from './schema.ts'
 
@@ -28,6 +29,7 @@ export function checkRules(draft: Draft, providerNames: readonly string[], open:
   checkLifetimes(draft, faults)
   checkAnchors(draft, faults)
   checkIntrospection(draft, faults)
+  checkNetwork(draft, faults)
   for (const [name, provider] of Object.entries(draft.providers ?? {})) {
     if (provider?.format === 'sandbox' && provider.tags !== undefined && !provider.tags.includes('test')) {
       faults.add(['providers', name, 'tags'], 'must contain "test": a sandbox serves test keys')

@@ -1,4 +1,5 @@
 import { checkBaseUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
+import { requireSchema } from './schema-require.ts'
 import { map, section } from './shape.ts'
 
 const NAME = '^[a-z][a-z0-9-]{0,31}$'
@@ -51,6 +52,7 @@ const operations = map(
         description: 'Scopes that a credential needs for it, all of them.',
         examples: [['catalog:edit']],
       },
+      require: requireSchema,
     },
     ['methods', 'paths', 'scopes'],
   ),
@@ -147,6 +149,7 @@ export const servicesSchema = map(
         examples: ['company'],
       },
       operations,
+      require: requireSchema,
       webSocket: {
         type: 'boolean',
         default: false,

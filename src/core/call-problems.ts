@@ -44,8 +44,8 @@ export const callProblems = {
   },
   'policy.address': {
     status: 403,
-    title: 'The key may not be used from this address',
-    help: 'Call from an address inside the key’s CIDRs, or change them with `ostiary keys update --cidr`.',
+    title: 'This may not be done from this address',
+    help: 'Call from an address that `access`, the project and the key allow and do not deny; `ostiary keys update --cidr --deny-cidr` and `ostiary projects update` change the latter two.',
   },
   'policy.scope': {
     status: 403,
@@ -61,6 +61,11 @@ export const callProblems = {
     status: 403,
     title: 'The key may not use this model',
     help: 'Ask `GET /v1/models` for the models that this key may use, or add it with `ostiary keys update --models`.',
+  },
+  'policy.requirement': {
+    status: 403,
+    title: 'The operation asks for another kind of caller',
+    help: 'The detail says what would do: another kind of credential, a role, or one that is bound to its sender. The operator wrote it in `require`.',
   },
   'policy.denied': {
     status: 403,
@@ -91,6 +96,11 @@ export const callProblems = {
     status: 400,
     title: 'The path is not canonical',
     help: 'Send a path without dot segments, empty segments, backslashes, control characters or encoded separators.',
+  },
+  'request.client_address': {
+    status: 400,
+    title: 'Where the request comes from cannot be told',
+    help: 'The proxy in front is trusted, and must say in its header, or by the PROXY protocol, for whom it speaks: addresses only, 32 at most. Clients behind proxies of their own send none of these headers. The record of the refusal says what was wrong.',
   },
   'request.malformed': {
     status: 400,

@@ -154,7 +154,13 @@ export type ChangeType =
   | 'budget.overrun'
 
 export interface GatewayEvent {
-  readonly type: 'gateway.started' | 'gateway.stopped' | 'config.reloaded' | 'config.reload_refused' | 'worker.replaced'
+  readonly type:
+    | 'gateway.started'
+    | 'gateway.stopped'
+    | 'config.reloaded'
+    | 'config.reload_refused'
+    | 'identity_keys.changed'
+    | 'worker.replaced'
   readonly id: string
   readonly at: number
   readonly configGeneration: number

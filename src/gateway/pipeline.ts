@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
+import { peerOf } from '#http/peer.ts'
 import { authorize } from '#policy/authorize.ts'
 import { checkAddress } from '#policy/check-address.ts'
 import { permit } from '#policy/permit.ts'
@@ -8,6 +9,7 @@ import { admit } from './admit.ts'
 import { answerKey } from './answer-key.ts'
 import { answerModels } from './answer-models.ts'
 import { Call } from './call.ts'
+import { checkAccess } from './check-access.ts'
 import { decideModel } from './decide-call.ts'
 import { finish } from './finish.ts'
 import { forward } from './forward.ts'
@@ -18,17 +20,19 @@ import { relay } from './relay.ts'
 import { findRoute } from './routes.ts'
 import { serveService } from './serve-service.ts'
 
-/** A request's life, from its head to its event. Beside each stage stand the statuses it may refuse with. */
+/** A request's life, from its head to its event; `client` = where it comes from. Beside each stage stand the statuses it may refuse with. */
 export function createPipeline(options: PipelineOptions) {
   const { overload, limiter } = options
-  return async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+  return async (req: IncomingMessage, res: ServerResponse, client: string | Problem): Promise<void> => {
     const now = options.clock()
     const generation = options.current()
     const { authenticate, catalog, limits } = generation
-    const call = new Call(newId('req', now), req, res, now, generation)
+    const source = client instanceof Problem ? peerOf(req.socket) : client
+    const call = new Call(newId('req', now), req, res, source, now, generation)
     generation.enter()
     try {
       const route = call.routed(findRoute(req, generation.services)) // a dead end waits until the caller is known
+      checkAccess(client, route, generation.access) // 400 403: nobody's credential matters
       const verdict = await authenticate(req, route.query, call) // 400 503
       if (verdict instanceof Problem) return overload.refuse(call, verdict) // 401, or 503 while overloaded
       const principal = call.identified(verdict)
@@ -37,7 +41,7 @@ export function createPipeline(options: PipelineOptions) {
       options.recorder.ensureRecordable() // 503: what cannot be recorded is not done
       if (route.serves === 'nothing') throw route.problem // 400 403 404 405
       if (route.serves === 'key') return await answerKey(call, route, admitted, generation, limiter)
-      const caller = permit(admitted, route.action) // 403: scope, operation
+      const caller = permit(admitted, route.action, generation.requirementsOf(route.action), now) // 401 403
       takePace(call, generation, limiter, caller, route) // 429: requests, calls at once
       if (route.serves === 'service') return await serveService(call, route, caller, generation, options) // 403 413 502 504
       if (route.serves === 'models') return answerModels(call, route, caller, catalog) // 404

@@ -46,7 +46,7 @@ async function openStages(t: TestContext, options: Options) {
   const over: Call[] = []
   const waiting: ((call: Call) => void)[] = []
   const handle: RequestListener = async (req, res) => {
-    const call = new Call('req_1', req, res, 0, { number: 1, resourceMetadata: null })
+    const call = new Call('req_1', req, res, '127.0.0.1', 0, { number: 1, resourceMetadata: null })
     try {
       const route = call.routed(findRoute(req, createServiceTable([]))) as OperationRoute
       const input = await readInput(call, route, limits)
