@@ -189,7 +189,8 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
   }
 }
 
-const NO_RULES = { admit: [], reserve: [] }
+const NO_STAGES = { admit: [], reserve: [] }
+const NO_RULES = { ...NO_STAGES, ofServices: NO_STAGES, ofDecisions: NO_STAGES }
 
 function noStore(): never {
   throw new Error('without a budget nobody asks the store')
