@@ -43,6 +43,7 @@ export function compileGeneration(
     }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
     decide: open.use(compilePolicies(config)).decide,
+    readsTags: config.policySources.some(({ text }) => /\b(?:getTag|hasTag)\b/.test(text)),
     limits: config.requests,
     ...compileBounds(config),
     ...createLifetime(() => open.disposeAsync()),

@@ -16,6 +16,8 @@ export interface Generation extends Pick<Lifetime, 'enter' | 'leave'> {
   readonly resourceMetadata: ResourceMetadata | null
   readonly catalog: Catalog
   readonly decide: Decide
+  /** Whether a policy may read the metadata of keys: then events say it. */
+  readonly readsTags: boolean
   readonly limits: InputLimits
   /** All that bounds the calls of a caller, compiled once. */
   readonly rulesOf: (caller: Principal) => CompiledRules

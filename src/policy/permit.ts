@@ -1,8 +1,8 @@
 import type { Action } from '#core/action.ts'
 import type { Principal } from '#core/principal.ts'
 import type { Admitted } from './check-address.ts'
-import { checkOperation } from './check-operation.ts'
-import { checkScope } from './check-scope.ts'
+import { checkOperation, mayUseOperation } from './check-operation.ts'
+import { checkScope, missingScopes } from './check-scope.ts'
 
 declare const permitted: unique symbol
 
@@ -16,4 +16,9 @@ const checks: readonly ((principal: Principal, action: Action) => void)[] = [che
 export function permit(principal: Admitted, action: Action): Permitted {
   for (const check of checks) check(principal, action)
   return principal as Permitted
+}
+
+/** Whether `permit` would let a principal through. */
+export function allows(principal: Principal, action: Action): boolean {
+  return missingScopes(principal, action).length === 0 && mayUseOperation(principal, action)
 }
