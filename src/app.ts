@@ -17,7 +17,7 @@ import { createRevocations, type Revocations } from '#issuers/revocation/revocat
 import { type BulkRevocation, createBulkRevocation } from '#keys/bulk-revocation.ts'
 import { startExpiryWarnings } from '#keys/expiry-warnings.ts'
 import { createKeyFormat } from '#keys/format.ts'
-import { createKeys, type Keys } from '#keys/keys.ts'
+import { createKeys, type Keys, type KeysOptions } from '#keys/keys.ts'
 import { createLeakReports, type LeakReports } from '#keys/leak-reports.ts'
 import { createOperatorTokens } from '#keys/operator-tokens.ts'
 import { createProjects, type Projects } from '#keys/projects.ts'
@@ -35,8 +35,10 @@ import { keepAudit } from './audit-keeping.ts'
 import { openBootstrap } from './bootstrap.ts'
 import { checkPolicies } from './check-policies.ts'
 import { checkPrices } from './check-prices.ts'
+import { keyVocabularyOf } from './compile-policies.ts'
 import { type Database, openDatabase } from './database.ts'
 import { createIssuerKeySource, fetchDocument } from './issuer-keys.ts'
+import { type IdentityKeyKeeping, keepIdentityKeys } from './keep-identity-keys.ts'
 import { keepLimits } from './keep-limits.ts'
 import { openLeakedKeys } from './leaked-keys.ts'
 import { listenerUrl } from './listener-url.ts'
@@ -107,7 +109,10 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const loaded = await fetch(unsealed)
   opened.use(await keepAudit({ config: config.audit, secrets: loaded.secrets, folder, store, log }))
   let inEffect = config
-  const rooms = openKeys(config, dataDirectory, store, pattern => unservedModel(pattern, inEffect))
+  const rooms = openKeys(config, dataDirectory, store, {
+    modelFault: pattern => unservedModel(pattern, inEffect),
+    vocabulary: () => keyVocabularyOf(inEffect),
+  })
   const { keys } = rooms
   const leakedKeys = opened.use(await openLeakedKeys({ config: config.keys.leakReports, leaks: rooms.leaks, log }))
   const revocations = createRevocations({
@@ -136,6 +141,15 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     }),
   )
   const keysInEffect = issuerKeys.prepare(config)
+  let publishIdentityKeys: Supervisor['publishIdentityKeys'] = () => {}
+  const identityKeys = keepIdentityKeys({
+    folder,
+    config: () => inEffect,
+    clock: systemClock,
+    log,
+    onChange: keys => publishIdentityKeys(keys),
+    emit: detail => emit('identity_keys.changed', detail),
+  })
   // Before the workers in this list, so after them at the end: what they settle last is noted.
   const limits = opened.use(
     keepLimits({ store, workers: workerCount(config), slots: config.counters.slots, clock: systemClock, log }),
@@ -152,6 +166,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       onLog: (worker, { level, fields, message }) => log[level]({ worker, ...fields }, message),
       onLeak: question => leakedKeys.answer(question),
       issuerKeys,
+      identityKeys: identityKeys.current,
       limits,
       onBudget: limits.record,
       onReplaced: (index, reason) => {
@@ -162,6 +177,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     }),
   )
   publishKeys = published => supervisor.publishKeys(published)
+  publishIdentityKeys = keys => supervisor.publishIdentityKeys(keys)
   keysInEffect(true)
   database.onRestarted(() => supervisor.reconnectDatabase())
   const reloads = createReloads({
@@ -196,6 +212,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     reloads,
     liveSecrets,
     issuers: createLiveIssuers({ current: reloads.current, keys: issuerKeys, fetchDocument, clock: systemClock }),
+    identityKeys,
     revocations,
     supervisor,
     store,
@@ -203,6 +220,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     meter,
     metrics: () => measureGateway({ meter, supervisor, store, issuerKeys, generation: () => generation }),
   })
+  opened.use(identityKeys.start())
   const firstKey = pepperId === undefined ? await mintFirstKey(keys) : null
   opened.use(
     startExpiryWarnings({
@@ -283,7 +301,7 @@ function openKeys(
   config: LoadedConfig['config'],
   directory: DataDirectory,
   store: Store,
-  modelFault: (pattern: string) => string | null,
+  names: Pick<KeysOptions, 'modelFault' | 'vocabulary'>,
 ): KeyRooms {
   const format = createKeyFormat(config.keys.prefix, directory.deploymentSecret)
   const { pepper, pepperId } = directory
@@ -294,7 +312,7 @@ function openKeys(
     store: store.keys,
     projects: store.projects,
     clock: systemClock,
-    modelFault,
+    ...names,
     defaultLifetimeDays: config.keys.defaultLifetimeDays,
     maxLifetimeDays: config.keys.maxLifetimeDays,
   })
@@ -318,6 +336,7 @@ interface AdminParts extends KeyRooms {
   readonly reloads: Reloads
   readonly liveSecrets: LiveSecrets
   readonly issuers: AdminOptions['issuers']
+  readonly identityKeys: IdentityKeyKeeping
   readonly revocations: Revocations
   readonly supervisor: Supervisor
   readonly store: Store
@@ -371,6 +390,7 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
     reload: parts.reloads.reload,
     secrets: parts.liveSecrets,
     issuers: parts.issuers,
+    identityKeys: parts.identityKeys,
     revocations: parts.revocations,
     metrics: parts.metrics,
     clock: systemClock,

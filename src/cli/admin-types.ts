@@ -4,6 +4,8 @@
 export const adminRoutes = {
   auditEvents: { method: 'GET', path: '/api/audit/events' },
   configReload: { method: 'POST', path: '/api/config/reload' },
+  identityKeysList: { method: 'GET', path: '/api/identity-keys' },
+  identityKeysRotate: { method: 'POST', path: '/api/identity-keys/rotate' },
   issuersList: { method: 'GET', path: '/api/issuers' },
   issuersShow: { method: 'GET', path: '/api/issuers/{name}' },
   issuersCheck: { method: 'POST', path: '/api/issuers/{name}/check' },
@@ -58,6 +60,11 @@ export interface AdminOperations {
     answer: { events: unknown[]; next: string | null }
   }
   configReload: { answer: { generation: number; changes: string[] } }
+  identityKeysList: { answer: { keys: { kid: string; state: string; published_at: string; signs_from: string }[] } }
+  identityKeysRotate: {
+    body: { immediately: boolean }
+    answer: { keys: { kid: string; state: string; published_at: string; signs_from: string }[] }
+  }
   issuersList: {
     answer: {
       issuers: {
@@ -106,10 +113,12 @@ export interface AdminOperations {
       project?: string
       environment?: 'live' | 'test'
       expires_in?: number | null
+      roles?: string[] | null
       scopes?: string[] | null
       models?: string[] | null
       operations?: string[] | null
       cidrs?: string[] | null
+      denied_cidrs?: string[] | null
       limits?:
         | (
             | { unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'; amount: number; window_seconds: number }
@@ -128,10 +137,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -187,10 +198,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -237,10 +250,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -273,10 +288,12 @@ export interface AdminOperations {
     body: {
       name?: string
       expires_in?: number | null
+      roles?: string[] | null
       scopes?: string[] | null
       models?: string[] | null
       operations?: string[] | null
       cidrs?: string[] | null
+      denied_cidrs?: string[] | null
       limits?:
         | (
             | { unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'; amount: number; window_seconds: number }
@@ -295,10 +312,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -336,10 +355,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -377,10 +398,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -418,10 +441,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -460,10 +485,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -494,12 +521,20 @@ export interface AdminOperations {
   }
   openapiShow: { answer: Record<string, unknown> }
   projectsCreate: {
-    body: { name: string; description?: string | null; metadata?: Record<string, string> }
+    body: {
+      name: string
+      description?: string | null
+      cidrs?: string[] | null
+      denied_cidrs?: string[] | null
+      metadata?: Record<string, string>
+    }
     answer: {
       project: {
         id: string
         name: string
         description: string | null
+        cidrs: string[] | null
+        denied_cidrs: string[] | null
         metadata: Record<string, string>
         version: number
         created_at: string
@@ -514,6 +549,8 @@ export interface AdminOperations {
         id: string
         name: string
         description: string | null
+        cidrs: string[] | null
+        denied_cidrs: string[] | null
         metadata: Record<string, string>
         version: number
         created_at: string
@@ -530,6 +567,8 @@ export interface AdminOperations {
         id: string
         name: string
         description: string | null
+        cidrs: string[] | null
+        denied_cidrs: string[] | null
         metadata: Record<string, string>
         version: number
         created_at: string
@@ -539,12 +578,20 @@ export interface AdminOperations {
   }
   projectsUpdate: {
     path: { id: string }
-    body: { name?: string; description?: string | null; metadata?: Record<string, string> }
+    body: {
+      name?: string
+      description?: string | null
+      cidrs?: string[] | null
+      denied_cidrs?: string[] | null
+      metadata?: Record<string, string>
+    }
     answer: {
       project: {
         id: string
         name: string
         description: string | null
+        cidrs: string[] | null
+        denied_cidrs: string[] | null
         metadata: Record<string, string>
         version: number
         created_at: string

@@ -7,7 +7,7 @@ import { requestFeatures } from '#providers/request-features.ts'
 import type { Call } from './call.ts'
 import type { Generation } from './generation.ts'
 import type { Input } from './read-input.ts'
-import type { OperationRoute } from './routes.ts'
+import type { OperationRoute, ServiceRoute } from './routes.ts'
 
 /** What the policies say of a call to a model. */
 export function decideModel(
@@ -20,6 +20,18 @@ export function decideModel(
 ): Decision {
   const features = () => requestFeatures(format, json, call.stream)
   return decideCall(call, generation, caller, action, resourceOf(target), { features })
+}
+
+/** What the policies say of a call to a service. */
+export function decideService(
+  call: Call,
+  generation: Pick<Generation, 'decide' | 'readsTags'>,
+  caller: Principal,
+  { action, service, below }: Pick<ServiceRoute, 'action' | 'service' | 'below'>,
+): Decision {
+  const resource = { kind: 'service', id: service.name, provider: null, test: service.test } as const
+  const asked = { method: call.req.method ?? '', path: below || '/', features: () => [] }
+  return decideCall(call, generation, caller, action, resource, asked)
 }
 
 /** A model as policies see it. */

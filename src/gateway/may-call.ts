@@ -12,11 +12,12 @@ const FORMATS: readonly FormatName[] = ['openai', 'anthropic', 'gemini']
 
 /**
  * Whether the caller may call a model now, from where they are, in any of the ways in which it can be called: by scopes,
- * operations, models and environment of their credential, and by the policies, of a call that asks for text alone.
+ * operations, models and environment of their credential, by what the operation needs them to be, and by the policies, of a
+ * call that asks for text alone.
  */
 export function mayCall(
   { source, at }: Call,
-  { decide }: Pick<Generation, 'decide'>,
+  { decide, requirementsOf, access }: Pick<Generation, 'decide' | 'requirementsOf' | 'access'>,
   caller: Admitted,
   target: ModelTarget,
 ): boolean {
@@ -25,6 +26,11 @@ export function mayCall(
   const context = { address: source, at, features: () => [] }
   const resource = resourceOf(target)
   return formats.some(format =>
-    modelActionsOf(format).some(action => allows(caller, action) && decide(caller, action, resource, context).allowed),
+    modelActionsOf(format).some(
+      action =>
+        access.ofActions.get(action.id)?.(source) !== false &&
+        allows(caller, action, requirementsOf(action), at) &&
+        decide(caller, action, resource, context).allowed,
+    ),
   )
 }

@@ -48,7 +48,7 @@ export function createKeyVerifier(options: KeyVerifierOptions): VerifyKey {
 
 /** A key as the cache keeps it: the identity is made once, whatever the number of calls. */
 function know(key: CallKey, ceilings: Ceilings): KnownKey {
-  const { id, project, environment, expiresAt, limits, budgets, binding } = key
+  const { id, project, environment, expiresAt, limits, budgets, roles, metadata, binding } = key
   const { disabledAt, revokedAt, digest, secretExpiresAt } = key
   const identity: VerifiedIdentity = {
     kind: 'api_key',
@@ -59,8 +59,8 @@ function know(key: CallKey, ceilings: Ceilings): KnownKey {
     ceilings,
     limits,
     budgets,
-    roles: [],
-    tags: {},
+    roles: roles ?? [],
+    tags: metadata,
     binding,
     token: null,
   }

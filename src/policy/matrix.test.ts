@@ -3,11 +3,11 @@ import { test } from 'node:test'
 import { type Action, modelActions } from '#core/action.ts'
 import type { Ceilings, Environment, VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
+import { shippedRoles } from '#core/roles.ts'
 import { authorize } from './authorize.ts'
 import { createEngine } from './cedar/engine.ts'
 import { policiesIn, principalOf } from './cedar/policies-under-test.ts'
 import { shippedPolicies } from './cedar/shipped-policies.ts'
-import { shippedRoles } from './cedar/vocabulary.ts'
 import type { Admitted } from './check-address.ts'
 import { compileModels } from './check-model.ts'
 import { permit } from './permit.ts'
@@ -106,7 +106,7 @@ function decided(principal: VerifiedIdentity, action: Action, target: (typeof ta
     : ({ kind: 'service', id: 'catalog', provider: null, test: target.test } as const)
   const decide = () => engine.decide(principal, action, resource, { address: '192.0.2.1', at: 0, features: () => [] })
   try {
-    const caller = permit(principal as Admitted, action)
+    const caller = permit(principal as Admitted, action, [], 0)
     if (isModel) authorize(caller, target, decide)
     else if (!decide().allowed) return 'policy.denied'
     return null

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { type Action, modelActions } from '#core/action.ts'
 import type { VerifiedIdentity } from '#core/principal.ts'
+import { shippedRoles } from '#core/roles.ts'
 import type { CallContext, Resource } from '#policy/decision.ts'
 import { createEngine } from './engine.ts'
 import { loadCedar } from './load-cedar.ts'
@@ -11,7 +12,7 @@ import { policiesIn, principalOf } from './policies-under-test.ts'
 import type { Policy } from './policy.ts'
 import { setNamesMade } from './set-names.ts'
 import { shippedPolicies } from './shipped-policies.ts'
-import { shippedRoles, type Vocabulary } from './vocabulary.ts'
+import type { Vocabulary } from './vocabulary.ts'
 
 const catalog: readonly Action[] = [
   { id: 'catalog.read', scopes: ['catalog:read'], group: 'services.read' },

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Action, modelActions } from '#core/action.ts'
+import { shippedRoles } from '#core/roles.ts'
 import { loadCedar } from './load-cedar.ts'
 import { policiesIn } from './policies-under-test.ts'
 import { showFault } from './policy.ts'
 import { makeSchema } from './schema.ts'
 import { shippedPolicies } from './shipped-policies.ts'
 import { findEmptyGroups, validatePolicies } from './validate-policies.ts'
-import { shippedRoles, type Vocabulary } from './vocabulary.ts'
+import type { Vocabulary } from './vocabulary.ts'
 
 const catalog: readonly Action[] = [
   { id: 'catalog.read', scopes: ['catalog:read'], group: 'services.read' },
