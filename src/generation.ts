@@ -58,6 +58,7 @@ export function compileGeneration(
     admissionOf: compileAdmission(config),
     findProxy: compileProxies(config, secrets, credentials.clock),
     decide: open.use(compilePolicies(config)).decide,
+    readsTags: config.policySources.some(({ text }) => /\b(?:getTag|hasTag)\b/.test(text)),
     limits: config.requests,
     identityHeaders: compileIdentity(config, credentials.publicUrl, identityKeys),
     ...compileBounds(config),
