@@ -10,6 +10,7 @@ import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
 import { compileBounds } from './compile-bounds.ts'
 import { type Credentials, compileChain } from './compile-chain.ts'
 import { compileRequirements, compileResourceMetadata } from './compile-issuers.ts'
+import { compileModelEntries } from './compile-models.ts'
 import { compilePolicies } from './compile-policies.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
@@ -26,13 +27,6 @@ export function compileGeneration(
   const providers = Object.entries(config.providers).map(([name, provider]) =>
     compileProvider(name, provider, secrets, open),
   )
-  const models = Object.entries(config.models).map(([alias, { provider, model, maxOutputTokens }]) => ({
-    alias,
-    model: model ?? null,
-    provider,
-    maxOutputTokens: maxOutputTokens ?? null,
-  }))
-  const passthrough = config.passthrough.map(({ provider }) => ({ alias: '*', model: null, provider }))
   return {
     number,
     resourceMetadata: compileResourceMetadata(config, credentials.publicUrl),
@@ -41,8 +35,8 @@ export function compileGeneration(
       checkSender,
       checkAuthentication: createAuthenticationCheck(compileRequirements(config), credentials.clock),
     }),
-    catalog: createCatalog(providers, [...models, ...passthrough]),
-    decide: compilePolicies(number, config),
+    catalog: createCatalog(providers, compileModelEntries(config)),
+    decide: compilePolicies(`generation-${number}`, config),
     limits: config.requests,
     ...compileBounds(config),
     ...createLifetime(() => open.disposeAsync()),
