@@ -45,7 +45,8 @@ export function describeCaller(
     const fault = parseCidr(cidr)
     if (typeof fault === 'string') refuse('cidrs', `${JSON.stringify(cidr)} ${fault}`)
   }
-  const token = described.kind === 'key' ? refuseTokenMembers(described, refuse) : tokenOf(described, issuers, at, refuse)
+  const token =
+    described.kind === 'key' ? refuseTokenMembers(described, refuse) : tokenOf(described, issuers, at, refuse)
   const { scopes = null, models = null, operations = null, cidrs = null } = described
   return {
     kind: KINDS[described.kind],

@@ -95,18 +95,7 @@ const principal = section(
       examples: ['dpop'],
     },
   },
-  [
-    'id',
-    'issuer',
-    'client',
-    'scopes',
-    'models',
-    'operations',
-    'cidrs',
-    'acr',
-    'authenticatedAgo',
-    'binding',
-  ],
+  ['id', 'issuer', 'client', 'scopes', 'models', 'operations', 'cidrs', 'acr', 'authenticatedAgo', 'binding'],
 )
 
 const context = section(

@@ -1,7 +1,6 @@
 import type { Action } from '#core/action.ts'
-import type { VerifiedIdentity } from '#core/principal.ts'
+import type { Principal } from '#core/principal.ts'
 import type { CallContext, Decide, Decision, PolicySource, Resource } from '#policy/decision.ts'
-import { listPolicies } from './list-policies.ts'
 import { loadCedar } from './load-cedar.ts'
 import type { Vocabulary } from './vocabulary.ts'
 
@@ -10,7 +9,7 @@ const KINDS = { api_key: 'ApiKey', user: 'User', service: 'ServiceAccount' } as 
 /** Policies of one generation, ready to decide. */
 export function createDecide(sources: readonly PolicySource[], { modelGroups }: Vocabulary, name: string): Decide {
   const cedar = loadCedar()
-  const answer = cedar.preparsePolicySet(name, { staticPolicies: Object.fromEntries(listPolicies(sources).map(({ id, text }) => [id, text])) })
+  const answer = cedar.preparsePolicySet(name, { staticPolicies: sources.map(({ text }) => text).join('\n') })
   if (answer.type === 'failure') throw new Error(answer.errors.map(({ message }) => message).join('; '))
   return (principal, action, resource, context) => {
     const result = cedar.statefulIsAuthorized({
@@ -34,7 +33,7 @@ function refused(error: string): Decision {
   return { allowed: false, policies: [], error, shadow: null }
 }
 
-function contextOf(principal: VerifiedIdentity, action: Action, { address, at }: CallContext) {
+function contextOf(principal: Principal, action: Action, { address, at }: CallContext) {
   const { scopes } = principal.ceilings
   return {
     scopes: scopes === null ? [] : [...scopes],
@@ -44,7 +43,7 @@ function contextOf(principal: VerifiedIdentity, action: Action, { address, at }:
   }
 }
 
-function entitiesOf(principal: VerifiedIdentity, action: Action, resource: Resource, _groups: Vocabulary['modelGroups']) {
+function entitiesOf(principal: Principal, action: Action, resource: Resource, _groups: Vocabulary['modelGroups']) {
   const roles = principal.roles.map(id => ({ type: 'Ostiary::Role', id }))
   return [
     {

@@ -1,0 +1,17 @@
+import type { CallContext } from '#policy/decision.ts'
+import type { ExplanationView } from '#policy/view-explanation.ts'
+import type { KeyRecord } from '#store/ports.ts'
+
+/** What is asked about a key; of a model its name, of a service none. */
+export interface KeyQuestion {
+  readonly key: KeyRecord
+  readonly action: string
+  readonly model: string | undefined
+  readonly context: CallContext
+}
+
+/** What operators may ask of the policies in effect; nothing of it changes anything. */
+export interface PolicyOperations {
+  /** Throws `admin.invalid_input` for what cannot be asked for, `model.not_found` and `model.wrong_format`. */
+  explain(question: KeyQuestion): ExplanationView
+}

@@ -1,0 +1,51 @@
+import { parse } from './arguments.ts'
+import type { Io } from './command.ts'
+import { commandTable } from './command-table.ts'
+import { loadPolicies } from './configured-policies.ts'
+import { renderTable } from './table.ts'
+
+const { check, list, schema } = commandTable.policy.commands
+
+/** `ostiary policy check`. What is wrong is thrown, as a start throws it. */
+export async function policyCheck(args: string[], io: Io): Promise<number> {
+  const { json, ...choice } = parse(args, check.options).values
+  const { policies } = loadPolicies(io, choice).open
+  const [own, shipped] = [policies.filter(({ shipped }) => !shipped), policies.filter(({ shipped }) => shipped)]
+  const counted = `${own.length} of your own, ${shipped.length} shipped`
+  io.stdout.write(json ? `${JSON.stringify({ ok: true, policies: policies.length })}\n` : `ok\npolicies: ${counted}\n`)
+  return 0
+}
+
+/** `ostiary policy list` */
+export async function policyList(args: string[], io: Io): Promise<number> {
+  const { json, ...choice } = parse(args, list.options).values
+  const { policies } = loadPolicies(io, choice).open
+  const listed = policies.map(({ id, effect, file, shipped, shadow, volatile }) => ({
+    id,
+    effect,
+    file,
+    shipped,
+    shadow,
+    volatile,
+  }))
+  if (json) {
+    io.stdout.write(`${JSON.stringify(listed, null, 2)}\n`)
+    return 0
+  }
+  const rows = listed.map(({ id, effect, file, shipped, shadow, volatile }) => [
+    id,
+    effect,
+    shipped ? `${file} (shipped)` : file,
+    shadow ? 'shadow' : 'enforced',
+    volatile ? 'each call' : 'cached',
+  ])
+  io.stdout.write(renderTable(['ID', 'EFFECT', 'FILE', 'STATE', 'DECIDED'], rows))
+  return 0
+}
+
+/** `ostiary policy schema` */
+export async function policySchema(args: string[], io: Io): Promise<number> {
+  const choice = parse(args, schema.options).values
+  io.stdout.write(loadPolicies(io, choice).open.schema())
+  return 0
+}
