@@ -33,6 +33,7 @@ import { lockDirectory } from '#store/sqlite/directory-lock.ts'
 import { startUsageRetention } from '#usage/retention.ts'
 import { keepAudit } from './audit-keeping.ts'
 import { openBootstrap } from './bootstrap.ts'
+import { checkPolicies } from './check-policies.ts'
 import { checkPrices } from './check-prices.ts'
 import { type Database, openDatabase } from './database.ts'
 import { createIssuerKeySource, fetchDocument } from './issuer-keys.ts'
@@ -86,6 +87,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const load = () => {
     const loaded = loadConfig({ env: options.env, file: options.configFile })
     checkPrices(loaded.config)
+    checkPolicies(loaded.config)
     return loaded
   }
   const given = load()

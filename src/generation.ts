@@ -36,7 +36,7 @@ export function compileGeneration(
       checkAuthentication: createAuthenticationCheck(compileRequirements(config), credentials.clock),
     }),
     catalog: createCatalog(providers, compileModelEntries(config)),
-    decide: compilePolicies(`generation-${number}`, config),
+    decide: open.use(compilePolicies(config)).decide,
     limits: config.requests,
     ...compileBounds(config),
     ...createLifetime(() => open.disposeAsync()),

@@ -1,4 +1,4 @@
-import { describe, type Principal } from '#core/principal.ts'
+import { describe, type Principal, type VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import { checkModel, mayUseModel } from './check-model.ts'
 import type { Decision } from './decision.ts'
@@ -48,6 +48,6 @@ export function mayUse(principal: Principal, target: Target): boolean {
 }
 
 /** A test credential reaches only targets tagged `test`; a live one never reaches the sandbox. */
-function reaches(principal: Principal, target: Target): boolean {
-  return principal.environment === 'test' ? target.test : !target.sandbox
+export function reaches({ environment }: VerifiedIdentity, target: Pick<Target, 'test' | 'sandbox'>): boolean {
+  return environment === 'test' ? target.test : !target.sandbox
 }
