@@ -17,7 +17,7 @@ import { createRevocations, type Revocations } from '#issuers/revocation/revocat
 import { type BulkRevocation, createBulkRevocation } from '#keys/bulk-revocation.ts'
 import { startExpiryWarnings } from '#keys/expiry-warnings.ts'
 import { createKeyFormat } from '#keys/format.ts'
-import { createKeys, type Keys } from '#keys/keys.ts'
+import { createKeys, type Keys, type KeysOptions } from '#keys/keys.ts'
 import { createLeakReports, type LeakReports } from '#keys/leak-reports.ts'
 import { createOperatorTokens } from '#keys/operator-tokens.ts'
 import { createProjects, type Projects } from '#keys/projects.ts'
@@ -35,6 +35,7 @@ import { keepAudit } from './audit-keeping.ts'
 import { openBootstrap } from './bootstrap.ts'
 import { checkPolicies } from './check-policies.ts'
 import { checkPrices } from './check-prices.ts'
+import { keyVocabularyOf } from './compile-policies.ts'
 import { type Database, openDatabase } from './database.ts'
 import { createIssuerKeySource, fetchDocument } from './issuer-keys.ts'
 import { keepLimits } from './keep-limits.ts'
@@ -108,7 +109,10 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const loaded = await fetch(unsealed)
   opened.use(await keepAudit({ config: config.audit, secrets: loaded.secrets, folder, store, log }))
   let inEffect = config
-  const rooms = openKeys(config, dataDirectory, store, pattern => unservedModel(pattern, inEffect))
+  const rooms = openKeys(config, dataDirectory, store, {
+    modelFault: pattern => unservedModel(pattern, inEffect),
+    vocabulary: () => keyVocabularyOf(inEffect),
+  })
   const { keys } = rooms
   const leakedKeys = opened.use(await openLeakedKeys({ config: config.keys.leakReports, leaks: rooms.leaks, log }))
   const revocations = createRevocations({
@@ -283,7 +287,7 @@ function openKeys(
   config: LoadedConfig['config'],
   directory: DataDirectory,
   store: Store,
-  modelFault: (pattern: string) => string | null,
+  names: Pick<KeysOptions, 'modelFault' | 'vocabulary'>,
 ): KeyRooms {
   const format = createKeyFormat(config.keys.prefix, directory.deploymentSecret)
   const { pepper, pepperId } = directory
@@ -294,7 +298,7 @@ function openKeys(
     store: store.keys,
     projects: store.projects,
     clock: systemClock,
-    modelFault,
+    ...names,
     defaultLifetimeDays: config.keys.defaultLifetimeDays,
     maxLifetimeDays: config.keys.maxLifetimeDays,
   })

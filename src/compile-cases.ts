@@ -3,9 +3,9 @@ import type { Action } from '#core/action.ts'
 import { Problem } from '#core/problems.ts'
 import type { PolicyCase } from '#policy/cases/policy-case.ts'
 import type { CallContext } from '#policy/decision.ts'
-import type { Question } from '#policy/question.ts'
+import type { Question } from '#policy/explain.ts'
 import { describeCaller, type Refuse, requireKnown } from './describe-caller.ts'
-import { isModelAction, type OpenPolicies, type OpenResource } from './open-policies.ts'
+import { isModelAction, type OpenPolicies } from './open-policies.ts'
 
 /** One file asks at most so much: a matrix that was written by mistake must not run for hours. */
 const MAX_QUESTIONS = 10_000
@@ -40,7 +40,7 @@ export function compileCases({ file, cases, faults }: CaseFile, open: OpenPolici
 
 function compileQuestions(written: WrittenCase, open: OpenPolicies, refuse: Refuse): Question[] {
   const at = Date.parse(written.context.time)
-  const caller = describeCaller(written.principal, open.vocabulary, at, (member, message) =>
+  const principal = describeCaller(written.principal, open.vocabulary, at, (member, message) =>
     refuse(`principal.${member}`, message),
   )
   const { ip, method, path, features } = written.context
@@ -61,7 +61,7 @@ function compileQuestions(written: WrittenCase, open: OpenPolicies, refuse: Refu
   const actions = open.vocabulary.actions.filter(({ id }) => written.actions.includes(id))
   requireFittingContext(written, actions, refuse)
   return actions.flatMap(action =>
-    findResources(action, written.models, open, refuse).map(target => ({ caller, action, context, ...target })),
+    findResources(action, written.models, open, refuse).map(resource => ({ principal, action, context, resource })),
   )
 }
 
@@ -85,7 +85,7 @@ function findResources(
   models: readonly string[] | undefined,
   open: OpenPolicies,
   refuse: Refuse,
-): OpenResource[] {
+): Question['resource'][] {
   if (!isModelAction(action)) return [open.serviceOf(action)]
   return (models ?? []).flatMap(model => {
     try {

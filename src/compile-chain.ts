@@ -43,7 +43,7 @@ export function compileChain(
   const issuers = compileIssuers(config)
   if (issuers.length === 0) return [verifyKey]
   const compileGrants: CompileGrants = ({ scopes, models }) =>
-    compileCeilings({ scopes, models, operations: null, cidrs: null })
+    compileCeilings({ scopes, models, operations: null, addresses: [] })
   const { cacheSize } = config.keys
   const keys = open.use(issuerKeys.open(compileKeySources(config)))
   const cache = open.use(new TokenCache({ size: cacheSize, changes, trustMs: REVOCATION_BOUND_MS, clock }))
@@ -61,9 +61,15 @@ export function compileChain(
 
 /** What an authenticator says, if the second question says so too. */
 function confirmed(verify: Authenticator, confirm: Introspector['confirm']): Authenticator {
+  const confirmOne = (verdict: VerifiedIdentity, credential: string, source: string) => {
+    // What it remembers is of an earlier look at the token: only whether it is confirmed counts, not how it was.
+    const settle = (confirmed: VerifiedIdentity | Problem) => (confirmed instanceof Problem ? confirmed : verdict)
+    const confirmed = confirm(verdict, credential, source)
+    return confirmed instanceof Promise ? confirmed.then(settle) : settle(confirmed)
+  }
   return (credential, source) => {
     const take = (verdict: Verdict) =>
-      verdict === null || verdict instanceof Problem ? verdict : confirm(verdict, credential, source)
+      verdict === null || verdict instanceof Problem ? verdict : confirmOne(verdict, credential, source)
     const verdict = verify(credential, source)
     return verdict instanceof Promise ? verdict.then(take) : take(verdict)
   }
@@ -71,12 +77,20 @@ function confirmed(verify: Authenticator, confirm: Introspector['confirm']): Aut
 
 /** Opaque tokens that their issuer calls active, unless the revocation list names them. */
 function unrevoked(introspect: Introspector['introspect'], cache: TokenCache, check: CheckRevocation): Authenticator {
+  /** Of what the issuer said each admitted identity was made. */
+  const origins = new WeakMap<VerifiedIdentity, VerifiedIdentity>()
   return (credential, source) => {
     const take = (verdict: VerifiedIdentity | Problem) => {
       if (verdict instanceof Problem) return verdict
       const digest = hash('sha256', credential, 'base64url')
-      if (cache.get(digest) === verdict) return verdict
-      return cache.load(digest, async () => (await check(verdict, null)) ?? { identity: verdict, signedBy: null })
+      const known = cache.get(digest)
+      if (known !== undefined && origins.get(known) === verdict) return known
+      return cache.load(digest, async () => {
+        const identity = await check(verdict, null)
+        if (identity instanceof Problem) return identity
+        origins.set(identity, verdict)
+        return { identity, signedBy: null }
+      })
     }
     const verdict = introspect(credential, source)
     if (verdict === null) return null

@@ -1,5 +1,6 @@
 import type { Config } from '#config/schema.ts'
 import { modelActions } from '#core/action.ts'
+import type { KeyVocabulary } from '#keys/key-vocabulary.ts'
 import { createEngine, type Engine } from '#policy/cedar/engine.ts'
 import { isCedarLoaded } from '#policy/cedar/load-cedar.ts'
 import { parsePolicies } from '#policy/cedar/parse-policies.ts'
@@ -39,6 +40,12 @@ export function findPolicyFaults(config: Config): readonly PolicyFault[] {
   const broken = new Set(faults.map(({ policy }) => policy))
   const readable = policies.filter(({ id }) => !broken.has(id))
   return [...faults, ...validatePolicies(readable, vocabularyOf(config))]
+}
+
+/** What keys may name. */
+export function keyVocabularyOf(config: Config): KeyVocabulary {
+  const { roles, actions } = vocabularyOf(config)
+  return { roles, actions: [...new Set([...modelActions, ...actions])] }
 }
 
 /** What policies may speak of. */

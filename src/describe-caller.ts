@@ -54,7 +54,7 @@ export function describeCaller(
     project: described.project,
     environment: described.environment,
     expiresAt: null,
-    ceilings: compileCeilings({ scopes, models, operations, cidrs }),
+    ceilings: compileCeilings({ scopes, models, operations, addresses: [{ allow: cidrs, deny: null }] }),
     limits: null,
     budgets: null,
     roles: described.roles,

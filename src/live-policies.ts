@@ -4,8 +4,8 @@ import type { Config } from '#config/schema.ts'
 import type { Clock } from '#core/clock.ts'
 import { Problem } from '#core/problems.ts'
 import { identityOf } from '#keys/verifier.ts'
-import { compileCeilings } from '#policy/compile-ceilings.ts'
-import { explain, rolesThatAllow } from '#policy/explain.ts'
+import { compileKeyCeilings } from '#policy/compile-ceilings.ts'
+import { explain } from '#policy/explain.ts'
 import { viewExplanation } from '#policy/view-explanation.ts'
 import { isModelAction, type OpenPolicies, openPolicies } from './open-policies.ts'
 
@@ -24,20 +24,17 @@ export function createLivePolicies({ current, clock }: LivePoliciesOptions): Pol
     return opened.open
   }
   return {
-    explain({ key, action: named, model, context }) {
-      const open = openCurrent()
-      const caller = identityOf(key, compileCeilings(key))
-      const action = open.vocabulary.actions.find(({ id }) => id === named)
+    explain({ key, projectAddresses, action: named, model, context }) {
+      const { vocabulary, policies, ...open } = openCurrent()
+      const principal = identityOf(key, compileKeyCeilings({ ...key, projectAddresses }))
+      const action = vocabulary.actions.find(({ id }) => id === named)
       if (action === undefined) throw invalid(`body/action: there is no action ${JSON.stringify(named)}.`)
-      if (isModelAction(action) !== (model !== undefined)) {
-        throw invalid(
-          `body/model must ${isModelAction(action) ? '' : 'not '}be set: ${named} is an action on ${isModelAction(action) ? 'models' : 'a service'}.`,
-        )
-      }
-      const target = model === undefined ? open.serviceOf(action) : open.findModel(action, model)
-      const question = { caller, action, context, ...target }
-      const roles = rolesThatAllow(question, open.decide, open.vocabulary.roles)
-      return viewExplanation(question, explain(question, open.decide), roles, statusOf(key, clock()))
+      const ofModels = isModelAction(action)
+      if (ofModels && model === undefined) throw invalid(`body/model is missing: ${named} is an action on models.`)
+      if (!ofModels && model !== undefined) throw invalid(`body/model: ${named} is an action on a service.`)
+      const resource = model === undefined ? open.serviceOf(action) : open.findModel(action, model)
+      const question = { principal, action, resource, context }
+      return viewExplanation(question, explain(question, policies, vocabulary), statusOf(key, clock()))
     },
   }
 }

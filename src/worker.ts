@@ -21,7 +21,7 @@ import { createLimiter } from '#limits/limiter.ts'
 import { Meter } from '#metrics/meter.ts'
 import { observeCall } from '#metrics/observe-call.ts'
 import { table } from '#metrics/table.ts'
-import { compileCeilings } from '#policy/compile-ceilings.ts'
+import { compileKeyCeilings } from '#policy/compile-ceilings.ts'
 import type { CallStore } from '#store/ports.ts'
 import { openClient, type SqliteCallStore, sqliteCallStore } from '#store/sqlite/call-store.ts'
 import { compileSender } from './compile-sender.ts'
@@ -108,7 +108,7 @@ async function run(seed: WorkerSeed): Promise<void> {
     format: createKeyFormat(config.keys.prefix, Buffer.from(seed.deploymentSecret)),
     pepper: Buffer.from(seed.pepper),
     keys: store.keys,
-    compileCeilings,
+    compileCeilings: compileKeyCeilings,
     changes: store.changes,
     cacheSize: config.keys.cacheSize,
     clock: systemClock,

@@ -78,20 +78,27 @@ export const binding = Type.Union([
   Type.Object({ x5t_s256: thumbprint('their TLS certificate in DER') }, strict),
 ])
 
-const names = (item: string) =>
+const names = (item: string, none = 'no such ceiling') =>
   Type.Optional(
     Type.Union([Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64 }), Type.Null()], {
-      description: `${item}; null = no such ceiling.`,
+      description: `${item}; null = ${none}.`,
       examples: [null],
     }),
   )
 
+/** From where the credentials of a key or of a project may be used. */
+export const addresses = {
+  cidrs: names('Addresses that it may be used from, such as `10.0.0.0/8`', 'from all'),
+  denied_cidrs: names('Addresses that it may not be used from, whatever else allows them', 'nothing is denied'),
+}
+
 /** The members of a body that say what a key may do. */
 export const settings = {
+  roles: names('Roles, by which policies let it do more or less, such as `developer`', 'it has none'),
   scopes: names('Scopes, such as `chat:create`'),
   models: names('Names of models, `*` for any characters, as callers use them'),
   operations: names('Ids of routes, such as `openai.chat`'),
-  cidrs: names('Addresses that it may be used from, such as `10.0.0.0/8`'),
+  ...addresses,
   limits: Type.Optional(
     Type.Union([Type.Array(limit, { maxItems: 16 }), Type.Null()], {
       description: 'Rates and calls at once; null = none.',
@@ -119,11 +126,19 @@ const body = Type.Object({
 /** What a body says of a key, as the room of keys takes it; what it does not say stays absent. */
 export function toUpdate({ limits, binding: bound, expires_in: seconds, ...rest }: Static<typeof body>): KeyUpdate {
   return {
-    ...(rest as KeyUpdate),
+    ...(toAddresses(rest) as KeyUpdate),
     ...(limits !== undefined && { limits: limits?.map(toLimit) ?? null }),
     ...(bound !== undefined && { binding: bound && toBinding(bound) }),
     ...(seconds !== undefined && { lifetimeMs: seconds && seconds * 1000 }),
   }
+}
+
+/** The same with the addresses as the rooms name them. */
+export function toAddresses<T extends { readonly denied_cidrs?: string[] | null }>({
+  denied_cidrs: denied,
+  ...rest
+}: T) {
+  return { ...rest, ...(denied !== undefined && { deniedCidrs: denied }) }
 }
 
 function toBinding(sent: Static<typeof binding>): Binding {

@@ -1,3 +1,4 @@
+import type { AddressLists } from '#core/address-lists.ts'
 import type { CallContext } from '#policy/decision.ts'
 import type { ExplanationView } from '#policy/view-explanation.ts'
 import type { KeyRecord } from '#store/ports.ts'
@@ -5,6 +6,8 @@ import type { KeyRecord } from '#store/ports.ts'
 /** What is asked about a key; of a model its name, of a service none. */
 export interface KeyQuestion {
   readonly key: KeyRecord
+  /** From where credentials of its project may be used. */
+  readonly projectAddresses: AddressLists
   readonly action: string
   readonly model: string | undefined
   readonly context: CallContext

@@ -1,11 +1,16 @@
 import Type, { type Static } from 'typebox'
-import type { ProjectRecord } from '#store/ports.ts'
+import type { ProjectRecord } from '#store/projects-port.ts'
+
+const names = (description: string) =>
+  Type.Union([Type.Array(Type.String()), Type.Null()], { description, examples: [null] })
 
 /** A project as the admin API shows it. Times are ISO 8601 in UTC. */
 export const projectView = Type.Object({
   id: Type.String({ description: 'Id of the project.', examples: ['proj_01kd5e7m3v9qwhc4t2x8r6b0zn'] }),
   name: Type.String({ description: 'Its name, which no other has.', examples: ['checkout'] }),
   description: Type.Union([Type.String(), Type.Null()], { description: 'What it is for.', examples: ['The shop'] }),
+  cidrs: names('Addresses that its keys and tokens may be used from; null = all.'),
+  denied_cidrs: names('Addresses that they may not be used from, whatever else allows them; null = none.'),
   metadata: Type.Record(Type.String(), Type.String(), { description: 'Names and values of your own.', examples: [{}] }),
   version: Type.Integer({ description: 'Number of its changes; its ETag.' }),
   created_at: Type.String({ description: 'When it was made.' }),
@@ -33,6 +38,8 @@ export function viewProject(project: ProjectRecord): ProjectView {
     id: project.id,
     name: project.name,
     description: project.description,
+    cidrs: project.cidrs && [...project.cidrs],
+    denied_cidrs: project.deniedCidrs && [...project.deniedCidrs],
     metadata: project.metadata,
     version: project.version,
     created_at: new Date(project.createdAt).toISOString(),

@@ -18,6 +18,7 @@ export const adminRoutes = {
   keysRevoke: { method: 'POST', path: '/api/keys/{id}/revoke' },
   keysRotate: { method: 'POST', path: '/api/keys/{id}/rotate' },
   openapiShow: { method: 'GET', path: '/api/openapi.json' },
+  policyExplain: { method: 'POST', path: '/api/policy/explain' },
   projectsCreate: { method: 'POST', path: '/api/projects' },
   projectsList: { method: 'GET', path: '/api/projects' },
   projectsDelete: { method: 'DELETE', path: '/api/projects/{id}' },
@@ -106,10 +107,12 @@ export interface AdminOperations {
       project?: string
       environment?: 'live' | 'test'
       expires_in?: number | null
+      roles?: string[] | null
       scopes?: string[] | null
       models?: string[] | null
       operations?: string[] | null
       cidrs?: string[] | null
+      denied_cidrs?: string[] | null
       limits?:
         | (
             | { unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'; amount: number; window_seconds: number }
@@ -128,10 +131,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -187,10 +192,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -237,10 +244,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -273,10 +282,12 @@ export interface AdminOperations {
     body: {
       name?: string
       expires_in?: number | null
+      roles?: string[] | null
       scopes?: string[] | null
       models?: string[] | null
       operations?: string[] | null
       cidrs?: string[] | null
+      denied_cidrs?: string[] | null
       limits?:
         | (
             | { unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'; amount: number; window_seconds: number }
@@ -295,10 +306,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -336,10 +349,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -377,10 +392,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -418,10 +435,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -460,10 +479,12 @@ export interface AdminOperations {
         environment: 'live' | 'test'
         hint: string
         status: 'active' | 'disabled' | 'expired' | 'revoked'
+        roles: string[] | null
         scopes: string[] | null
         models: string[] | null
         operations: string[] | null
         cidrs: string[] | null
+        denied_cidrs: string[] | null
         limits:
           | (
               | {
@@ -493,13 +514,60 @@ export interface AdminOperations {
     }
   }
   openapiShow: { answer: Record<string, unknown> }
+  policyExplain: {
+    body: {
+      key: string
+      action: string
+      model?: string
+      ip?: string
+      time?: string
+      features?: string[]
+      method?: string
+      path?: string
+    }
+    answer: {
+      allowed: boolean
+      caller: {
+        kind: 'api_key' | 'user' | 'service'
+        id: string
+        project: string
+        environment: 'live' | 'test'
+        roles: string[]
+        status: 'active' | 'disabled' | 'expired' | 'revoked' | null
+      }
+      action: string
+      resource: { kind: 'model' | 'service'; id: string }
+      ceilings: {
+        ceiling: 'addresses' | 'scopes' | 'operations' | 'models' | 'environment'
+        allows: boolean
+        problem: string
+        missing: string[]
+      }[]
+      decision: {
+        allowed: boolean
+        policies: string[]
+        error: string | null
+        shadow: { allowed: boolean; policies: string[] } | null
+        roles_that_allow: string[]
+      }
+      policies: { id: string; file: string; shadow: boolean; says: 'permits' | 'forbids' | 'silent' | 'fails' }[]
+    }
+  }
   projectsCreate: {
-    body: { name: string; description?: string | null; metadata?: Record<string, string> }
+    body: {
+      name: string
+      description?: string | null
+      cidrs?: string[] | null
+      denied_cidrs?: string[] | null
+      metadata?: Record<string, string>
+    }
     answer: {
       project: {
         id: string
         name: string
         description: string | null
+        cidrs: string[] | null
+        denied_cidrs: string[] | null
         metadata: Record<string, string>
         version: number
         created_at: string
@@ -514,6 +582,8 @@ export interface AdminOperations {
         id: string
         name: string
         description: string | null
+        cidrs: string[] | null
+        denied_cidrs: string[] | null
         metadata: Record<string, string>
         version: number
         created_at: string
@@ -530,6 +600,8 @@ export interface AdminOperations {
         id: string
         name: string
         description: string | null
+        cidrs: string[] | null
+        denied_cidrs: string[] | null
         metadata: Record<string, string>
         version: number
         created_at: string
@@ -539,12 +611,20 @@ export interface AdminOperations {
   }
   projectsUpdate: {
     path: { id: string }
-    body: { name?: string; description?: string | null; metadata?: Record<string, string> }
+    body: {
+      name?: string
+      description?: string | null
+      cidrs?: string[] | null
+      denied_cidrs?: string[] | null
+      metadata?: Record<string, string>
+    }
     answer: {
       project: {
         id: string
         name: string
         description: string | null
+        cidrs: string[] | null
+        denied_cidrs: string[] | null
         metadata: Record<string, string>
         version: number
         created_at: string
@@ -695,6 +775,7 @@ export interface AdminOperations {
         | 'secrets:read'
         | 'secrets:write'
         | 'issuers:read'
+        | 'policies:read'
         | 'revocations:read'
         | 'revocations:write'
         | 'usage:read'
@@ -721,6 +802,7 @@ export interface AdminOperations {
           | 'secrets:read'
           | 'secrets:write'
           | 'issuers:read'
+          | 'policies:read'
           | 'revocations:read'
           | 'revocations:write'
           | 'usage:read'
@@ -757,6 +839,7 @@ export interface AdminOperations {
           | 'secrets:read'
           | 'secrets:write'
           | 'issuers:read'
+          | 'policies:read'
           | 'revocations:read'
           | 'revocations:write'
           | 'usage:read'
@@ -793,6 +876,7 @@ export interface AdminOperations {
           | 'secrets:read'
           | 'secrets:write'
           | 'issuers:read'
+          | 'policies:read'
           | 'revocations:read'
           | 'revocations:write'
           | 'usage:read'
@@ -828,6 +912,7 @@ export interface AdminOperations {
           | 'secrets:read'
           | 'secrets:write'
           | 'issuers:read'
+          | 'policies:read'
           | 'revocations:read'
           | 'revocations:write'
           | 'usage:read'

@@ -5,10 +5,12 @@ import { type BindingOptions, readBinding } from './key-binding.ts'
 
 /** The options of `keys create` and `keys update` that say what a key may do. */
 interface SettingOptions extends BindingOptions {
+  readonly role?: string[] | undefined
   readonly models?: string[] | undefined
   readonly scopes?: string[] | undefined
   readonly operations?: string[] | undefined
   readonly cidr?: string[] | undefined
+  readonly 'deny-cidr'?: string[] | undefined
   readonly limit?: string[] | undefined
   readonly budget?: string[] | undefined
   readonly expires?: string | undefined
@@ -17,13 +19,16 @@ interface SettingOptions extends BindingOptions {
 
 /** The members of a body that they stand for; what is not named stays absent. Throws `cli.usage`. */
 export function readSettings(options: SettingOptions): Record<string, unknown> {
-  const { models, scopes, operations, cidr, limit, budget, expires, metadata } = options
+  const { role, models, scopes, operations, cidr, limit, budget, expires, metadata } = options
+  const denied = options['deny-cidr']
   const binding = readBinding(options)
   return {
+    ...(role && { roles: readNames(role, 'none') }),
     ...(models && { models: readNames(models) }),
     ...(scopes && { scopes: readNames(scopes) }),
     ...(operations && { operations: readNames(operations) }),
     ...(cidr && { cidrs: readNames(cidr) }),
+    ...(denied && { denied_cidrs: readNames(denied, 'none') }),
     ...(limit && { limits: unlessNone(limit, readLimit) }),
     ...(budget && { budgets: unlessNone(budget, readBudget) }),
     ...(binding !== undefined && { binding }),
@@ -32,10 +37,10 @@ export function readSettings(options: SettingOptions): Record<string, unknown> {
   }
 }
 
-/** null = `all`: no such ceiling. */
-function readNames(values: readonly string[]): string[] | null {
+/** null = `all`, or what else says that there is no such list. */
+function readNames(values: readonly string[], nothing = 'all'): string[] | null {
   const names = values.flatMap(value => value.split(',')).map(name => name.trim())
-  return names.length === 1 && names[0] === 'all' ? null : names
+  return names.length === 1 && names[0] === nothing ? null : names
 }
 
 function unlessNone<T>(values: readonly string[], read: (value: string) => T): T[] | null {

@@ -1,3 +1,5 @@
+import { isVolatile, readsOf } from '#policy/cedar/reads.ts'
+import { makeSchema } from '#policy/cedar/schema.ts'
 import { parse } from './arguments.ts'
 import type { Io } from './command.ts'
 import { commandTable } from './command-table.ts'
@@ -18,17 +20,17 @@ export async function policyCheck(args: string[], io: Io): Promise<number> {
 
 /** `ostiary policy list` */
 export async function policyList(args: string[], io: Io): Promise<number> {
-  const { json, ...choice } = parse(args, list.options).values
+  const { json: asJson, ...choice } = parse(args, list.options).values
   const { policies } = loadPolicies(io, choice).open
-  const listed = policies.map(({ id, effect, file, shipped, shadow, volatile }) => ({
+  const listed = policies.map(({ id, effect, file, shipped, shadow, json }) => ({
     id,
     effect,
     file,
     shipped,
     shadow,
-    volatile,
+    volatile: isVolatile(readsOf(json)),
   }))
-  if (json) {
+  if (asJson) {
     io.stdout.write(`${JSON.stringify(listed, null, 2)}\n`)
     return 0
   }
@@ -46,6 +48,6 @@ export async function policyList(args: string[], io: Io): Promise<number> {
 /** `ostiary policy schema` */
 export async function policySchema(args: string[], io: Io): Promise<number> {
   const choice = parse(args, schema.options).values
-  io.stdout.write(loadPolicies(io, choice).open.schema())
+  io.stdout.write(makeSchema(loadPolicies(io, choice).open.vocabulary))
   return 0
 }

@@ -9,8 +9,7 @@ import { readToken } from '#issuers/read-token.ts'
 import { isModelAction, type OpenPolicies } from '#open-policies.ts'
 import { compileCeilings } from '#policy/compile-ceilings.ts'
 import type { CallContext } from '#policy/decision.ts'
-import { explain, rolesThatAllow } from '#policy/explain.ts'
-import type { Question } from '#policy/question.ts'
+import { explain, type Question } from '#policy/explain.ts'
 import { type ExplanationView, viewExplanation } from '#policy/view-explanation.ts'
 import { callOperation } from './admin-client.ts'
 import { parse, readTime } from './arguments.ts'
@@ -79,11 +78,10 @@ async function explainHere(values: Values, io: Io): Promise<ExplanationView> {
           throw usage(`--principal: ${member} ${message}.`)
         })
   const question = questionOf(caller, values, at, open)
-  const roles = rolesThatAllow(question, open.decide, open.vocabulary.roles)
-  return viewExplanation(question, explain(question, open.decide), roles, null)
+  return viewExplanation(question, explain(question, open.policies, open.vocabulary), null)
 }
 
-function questionOf(caller: VerifiedIdentity, values: Values, at: number, open: OpenPolicies): Question {
+function questionOf(principal: VerifiedIdentity, values: Values, at: number, open: OpenPolicies): Question {
   const { model, ip = '127.0.0.1', feature = [], method, path } = values
   const named = needed(values.action)
   const { actions } = open.vocabulary
@@ -105,10 +103,10 @@ function questionOf(caller: VerifiedIdentity, values: Values, at: number, open: 
   }
   if (!isModelAction(action)) {
     if (model !== undefined) throw usage(`--model: ${named} is an action on a service.`)
-    return { caller, action, context, ...open.serviceOf(action) }
+    return { principal, action, context, resource: open.serviceOf(action) }
   }
   if (model === undefined) throw usage(`--model is missing: ${named} is an action on models.`)
-  return { caller, action, context, ...open.findModel(action, model) }
+  return { principal, action, context, resource: open.findModel(action, model) }
 }
 
 /** Who the token is about and what the rules of its issuer give them, if it is accepted: nothing of it is verified here. */
@@ -118,7 +116,7 @@ function callerOfToken(text: string, { config }: ConfiguredPolicies): VerifiedId
   const issuer = compileIssuers(config).find(({ issuer }) => issuer === token.claims.iss)
   if (issuer === undefined) throw usage('The configuration has no issuer of this token.')
   const compileGrants = ({ scopes, models }: { scopes: readonly string[] | null; models: readonly string[] | null }) =>
-    compileCeilings({ scopes, models, operations: null, cidrs: null })
+    compileCeilings({ scopes, models, operations: null, addresses: [] })
   const identity = makeIdentity(token.claims, issuer, compileGrants, Number.POSITIVE_INFINITY)
   if (typeof identity === 'string') throw usage(`The gateway would refuse the token: ${identity}.`)
   return identity
@@ -169,33 +167,37 @@ function needed(action: string | undefined): string {
   return action
 }
 
-function render({ allowed, because, caller, action, resource, ceilings, policies }: ExplanationView): string {
-  const { determining, error, shadow, roles_that_allow: roles } = policies
-  const named = determining.join(', ')
-  const verdict = allowed ? 'allowed' : because === 'policy' ? 'denied by the policies' : `denied: ${because}`
-  const said =
-    error !== null
-      ? `deny: a policy could not be evaluated: ${printable(error)}`
-      : `${policies.allowed ? 'allow' : 'deny'}: ${named === '' ? 'no policy permits it' : named}`
+function render({ allowed, caller, action, resource, ceilings, decision, policies }: ExplanationView): string {
+  const { error, shadow, roles_that_allow: roles } = decision
+  const spoken = policies.filter(({ says }) => says !== 'silent')
+  const isEnded = caller.status !== null && caller.status !== 'active'
   const lines = [
-    ...(caller.status === null || caller.status === 'active'
-      ? []
-      : [['credential', `refuses: the key is ${caller.status}`]]),
     ['caller', `${caller.kind} ${caller.id} of ${caller.project}, ${caller.environment}`],
     ['roles', caller.roles.join(', ') || 'none'],
-    ...ceilings.map(({ ceiling, allows, missing }) => [ceiling, allows ? 'allows' : refusal(missing)]),
-    ['policies', said],
-    ...(shadow === null
-      ? []
-      : [['in shadow', `${shadow.allowed ? 'allow' : 'deny'}: ${shadow.determining.join(', ')}`]]),
+    ...(isEnded ? [['credential', `refuses: the key is ${caller.status}`]] : []),
+    ...ceilings.map(({ ceiling, allows, missing }) => [ceiling, allows ? 'allow' : refusal(missing)]),
+    ['policies', describeDecision(decision)],
+    ...(error === null ? [] : [['error', error]]),
+    ...spoken.map(({ id, file, shadow, says }) => ['', `${id} ${says}${shadow ? ' in shadow' : ''} (${file})`]),
+    ...(shadow === null ? [] : [['in shadow', describeDecision({ ...shadow, error: null })]]),
     ...(roles.length === 0 ? [] : [['would allow', `each of the roles ${roles.join(', ')}`]]),
   ]
-  const rows = lines.map(([what = '', text = '']) => `  ${what.padEnd(11)}  ${printable(text)}\n`)
-  return `${action} on ${printable(resource.id)}: ${verdict}\n${rows.join('')}`
+  const rows = lines.map(([what = '', text = '']) => `  ${what.padEnd(11)}  ${text.replace(/\p{C}/gu, '\ufffd')}\n`)
+  return `${action} on ${printable(resource.id)}: ${allowed ? 'allowed' : 'denied'}\n${rows.join('')}`
+}
+
+function describeDecision({
+  allowed,
+  policies,
+  error,
+}: Pick<ExplanationView['decision'], 'allowed' | 'policies' | 'error'>) {
+  if (error !== null) return 'deny: a policy could not be evaluated'
+  if (policies.length === 0) return 'deny: no policy permits it'
+  return `${allowed ? 'allow' : 'deny'}, by ${policies.join(', ')}`
 }
 
 function refusal(missing: readonly string[]): string {
-  return missing.length === 0 ? 'refuses' : `refuses: ${missing.join(', ')} missing`
+  return missing.length === 0 ? 'refuse' : `refuse: ${missing.join(', ')} missing`
 }
 
 function usage(detail: string): Problem {

@@ -61,7 +61,9 @@ function renderJson({ decided, changed, groups, ungrouped, undecided, missing }:
 }
 
 function describeMissing(input: string): string {
-  return input === 'action' ? 'there is no such action any more' : `the policies look at ${input}, which is not on record`
+  return input === 'action'
+    ? 'there is no such action any more'
+    : `the policies look at ${input}, which is not on record`
 }
 
 function minuteOf(ms: number): string {

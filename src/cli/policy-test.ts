@@ -4,10 +4,10 @@ import { compileCases } from '#compile-cases.ts'
 import { readCases } from '#config/policy-cases.ts'
 import { Problem } from '#core/problems.ts'
 import type { OpenPolicies } from '#open-policies.ts'
+import { describeAnswer, describeRequest } from '#policy/cases/judge.ts'
 import { junitReport } from '#policy/cases/junit.ts'
 import type { PolicyCase } from '#policy/cases/policy-case.ts'
-import { type CaseReport, describeAnswer, runCases, type Verdict } from '#policy/cases/run-cases.ts'
-import { describeRequest } from '#policy/question.ts'
+import { type CaseReport, runCases, type Verdict } from '#policy/cases/run-cases.ts'
 import { parse } from './arguments.ts'
 import type { Io } from './command.ts'
 import { commandTable } from './command-table.ts'
@@ -24,7 +24,9 @@ export async function policyTest(args: string[], io: Io): Promise<number> {
   const cases = readAll(files, open)
   const report = runCases(cases, open.decide)
   if (values.junit !== undefined) writeReport(values.junit, junitReport(report))
-  const untested = open.policies.filter(({ id, shadow }) => !shadow && !report.determining.has(id)).map(({ id }) => id)
+  // The shipped ones have cases of their own; those in shadow determine nothing.
+  const counted = open.policies.filter(({ shipped, shadow }) => !shipped && !shadow)
+  const untested = counted.map(({ id }) => id).filter(id => !report.determining.has(id))
   const wantsCoverage = values.coverage === true || values['require-coverage'] === true
   const shown = wantsCoverage ? untested : null
   io.stdout.write(values.json ? renderJson(files, cases, report, shown) : render(files, cases, report, shown))
@@ -104,10 +106,10 @@ function render(
 }
 
 function renderFailure({ of, question, differences }: Verdict): string {
-  const { caller } = question
-  const roles = caller.roles.length === 0 ? 'without a role' : `with ${caller.roles.join(', ')}`
+  const { kind, roles } = question.principal
+  const named = roles.length === 0 ? 'without a role' : `with ${roles.join(', ')}`
   const lines = differences.map(difference => `    ${difference}\n`).join('')
-  return `${of.where}: ${of.name}\n  ${describeRequest(question)}, ${caller.kind} ${roles}\n${lines}\n`
+  return `${of.where}: ${of.name}\n  ${describeRequest(question)}, ${kind} ${named}\n${lines}\n`
 }
 
 function renderCoverage(untested: readonly string[]): string {

@@ -18,9 +18,9 @@ export async function projectsCommand([name, ...args]: string[], io: Io): Promis
 type Shown = { readonly project: ProjectView }
 
 async function create(args: string[], io: Io): Promise<number> {
-  const { name, description, metadata, json } = parse(args, described.create.options).values
+  const { name, description, json, ...settings } = parse(args, described.create.options).values
   if (name === undefined) throw new Problem('cli.usage', { detail: '--name is missing.' })
-  const body = { name, ...(description !== undefined && { description }), ...readSettings({ metadata }) }
+  const body = { name, ...(description !== undefined && { description }), ...readSettings(settings) }
   const answer = (await callAdmin(io, 'POST', '/api/projects', body)) as Shown
   return json ? printJson(io, answer) : print(io, `${answer.project.id} ${answer.project.name}`)
 }
@@ -58,11 +58,11 @@ async function show(args: string[], io: Io): Promise<number> {
 
 async function update(args: string[], io: Io): Promise<number> {
   const { values, positionals } = parse(args, described.update.options, true)
-  const { name, description, metadata, json } = values
+  const { name, description, json, ...settings } = values
   const body = {
     ...(name !== undefined && { name }),
     ...(description !== undefined && { description }),
-    ...readSettings({ metadata }),
+    ...readSettings(settings),
   }
   if (Object.keys(body).length === 0) throw new Problem('cli.usage', { detail: 'Name what is to change.' })
   const { id } = (await find(io, positionals)).project

@@ -5,10 +5,12 @@ const { json } = tableOptions
 
 /** What a key may do; each list with commas, or the option again. */
 const settings = {
+  role: texts('ROLE,…|none', 'roles, by which policies let it do more or less, such as developer'),
   models: texts('GLOB,…|all', "models that it may use, by the caller's names, such as 'gpt-*'"),
   scopes: texts('SCOPE,…|all', 'kinds of operations, such as chat:create'),
   operations: texts('ID,…|all', 'routes, such as openai.chat'),
   cidr: texts('CIDR,…|all', 'addresses that it may be used from, such as 10.0.0.0/8'),
+  'deny-cidr': texts('CIDR,…|none', 'addresses that it may not be used from, whatever else allows them'),
   limit: texts('LIMIT', 'such as requests=20/1m, tokens=100000/1d, concurrency=5; none'),
   budget: texts('BUDGET', 'such as usd=10/month or tokens=1000000/day; none'),
   'dpop-key': text('THUMBPRINT|none', 'callers must prove that they hold this key (DPoP); none'),

@@ -4,6 +4,8 @@ import { needed, tableOptions, text, texts } from './table-options.ts'
 const { json } = tableOptions
 const settings = {
   description: text('TEXT', 'what it is for'),
+  cidr: texts('CIDR,…|all', 'addresses that its keys and tokens may be used from, such as 10.0.0.0/8'),
+  'deny-cidr': texts('CIDR,…|none', 'addresses that they may not be used from, whatever else allows them'),
   metadata: texts('NAME=VALUE', 'what you want to keep beside it; none'),
 } as const
 

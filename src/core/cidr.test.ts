@@ -16,7 +16,9 @@ const good: readonly (readonly [string, number, 'ipv4' | 'ipv6'])[] = [
 ]
 for (const [text, prefix, family] of good) {
   test(`reads ${text}`, () => {
-    assert.deepEqual(parseCidr(text), { address: text.split('/')[0], prefix, family })
+    const parsed = parseCidr(text)
+    assert.ok(typeof parsed !== 'string')
+    assert.deepEqual(parsed, { ...parsed, address: text.split('/')[0], prefix, family })
   })
 }
 

@@ -5,6 +5,8 @@ export interface Cidr {
   readonly address: string
   readonly prefix: number
   readonly family: 'ipv4' | 'ipv6'
+  /** Its first address as a number. */
+  readonly bits: bigint
 }
 
 const MAPPED = 0xffffn
@@ -22,7 +24,7 @@ export function parseCidr(text: string): Cidr | string {
   const value = bits === 32 ? ipv4Bits(address) : ipv6Bits(address)
   if (bits === 128 && value >> 32n === MAPPED) return 'is an IPv4 address in IPv6 form: write it as IPv4'
   if (value & ((1n << BigInt(bits - prefix)) - 1n)) return `has bits beyond its prefix of ${prefix}`
-  return { address, prefix, family: bits === 32 ? 'ipv4' : 'ipv6' }
+  return { address, prefix, family: bits === 32 ? 'ipv4' : 'ipv6', bits: value }
 }
 
 function ipv4Bits(address: string): bigint {

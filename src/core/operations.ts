@@ -21,10 +21,6 @@ export type Scope = (typeof operationScopes)[OperationId]
 
 export const scopes: ReadonlySet<string> = new Set(Object.values(operationScopes))
 
-export function isScope(text: string): text is Scope {
-  return scopes.has(text)
-}
-
 export function isOperationId(text: string): text is OperationId {
   return Object.hasOwn(operationScopes, text)
 }

@@ -100,6 +100,7 @@ describe('a change drops the tokens that it concerns, and no other', () => {
     'thumbprint of the key': ({ revoke }) => revoke('key', 'thumb-1'),
     'key that its issuer has withdrawn': ({ cache }) => cache.forgetKeys('company', new Set(['thumb-1'])),
     'project that was deleted': ({ tell }) => tell('project.deleted', 'proj_a'),
+    'project whose addresses changed': ({ tell }) => tell('project.changed', 'proj_a'),
   }
   for (const [what, change] of Object.entries(changes)) {
     test(what, async () => {
@@ -130,6 +131,7 @@ describe('a change drops the tokens that it concerns, and no other', () => {
 for (const [what, change] of Object.entries({
   revocation: ({ revoke }: ReturnType<typeof setUp>) => revoke('subject', 'ada'),
   'withdrawal of a key': ({ cache }: ReturnType<typeof setUp>) => cache.forgetKeys('company', new Set(['thumb-1'])),
+  'change of a project': ({ tell }: ReturnType<typeof setUp>) => tell('project.changed', 'proj_default'),
   'deletion of a project': ({ tell }: ReturnType<typeof setUp>) => tell('project.deleted', 'proj_default'),
 })) {
   test(`does not remember after a ${what} what was verified before it`, async () => {

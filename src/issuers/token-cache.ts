@@ -29,7 +29,7 @@ interface Remembered {
 
 /**
  * Remembers tokens that were good, by the SHA-256 of the whole token, until they end, or the change feed tells of an entry
- * of the revocation list that may concern them, or of the end of their project; as careful as the cache of keys.
+ * of the revocation list that may concern them, or that their project changed or ended; as careful as the cache of keys.
  */
 export class TokenCache implements Disposable {
   readonly #options: TokenCacheOptions
@@ -104,6 +104,7 @@ export class TokenCache implements Disposable {
         this.#startAnew()
         this.#forget(subject)
         break
+      case 'project.changed':
       case 'project.deleted':
         this.#startAnew()
         this.#forget(projectTarget(subject))

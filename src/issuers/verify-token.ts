@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '#core/clock.ts'
 import type { VerifiedIdentity } from '#core/principal.ts'
-import type { Problem } from '#core/problems.ts'
+import { Problem } from '#core/problems.ts'
 import { checkClaims } from './check-claims.ts'
 import { checkHeader } from './check-header.ts'
 import { findSigner } from './find-signer.ts'
@@ -57,7 +57,8 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
   const verify = async (token: string, source: string): Promise<VerifiedToken | Problem> => {
     const verified = await judge(token, source)
     if (typeof verified === 'string') return refuseToken(verified)
-    return (await checkRevocation(verified.identity, verified.signedBy)) ?? verified
+    const identity = await checkRevocation(verified.identity, verified.signedBy)
+    return identity instanceof Problem ? identity : { identity, signedBy: verified.signedBy }
   }
 
   return (credential, source) => {

@@ -65,6 +65,16 @@ test('remembers what the store said', async () => {
   assert.deepEqual(cache.get('a'), record('a'))
 })
 
+test('forgets every key of a project when the project’s change is heard, and none of another', async () => {
+  const { cache, learn, changes } = setUp()
+  await learn('a')
+  await learn('b')
+  changes.deliver([{ seq: 1, topic: 'project.changed', subject: 'proj_other' }])
+  assert.ok(cache.get('a') && cache.get('b'))
+  changes.deliver([{ seq: 2, topic: 'project.changed', subject: 'proj_default' }])
+  assert.deepEqual([cache.get('a'), cache.get('b')], [undefined, undefined])
+})
+
 test('does not remember that a key is unknown', async () => {
   const { cache, asked } = setUp()
   const loaded = cache.load('a')

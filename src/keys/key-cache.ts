@@ -24,7 +24,7 @@ interface KeyCacheOptions {
 export class KeyCache {
   readonly #options: KeyCacheOptions
   readonly #known = new Map<string, KnownKey>()
-  /** The remembered secrets of each key. */
+  /** The remembered secrets of each key and of each project. */
   readonly #digests = new Map<string, Set<string>>()
   readonly #loading = new Map<string, Promise<KnownKey | null>>()
   /** Counts changes, so that an answer read before one is not remembered after it. */
@@ -77,26 +77,37 @@ export class KeyCache {
   }
 
   #remember(record: KnownKey): void {
-    const { id } = record.identity
-    const digests = this.#digests.get(id)
-    if (digests === undefined) this.#digests.set(id, new Set([record.digest]))
-    else digests.add(record.digest)
+    this.#evict(record)
+    for (const id of targetsOf(record)) {
+      const digests = this.#digests.get(id)
+      if (digests === undefined) this.#digests.set(id, new Set([record.digest]))
+      else digests.add(record.digest)
+    }
     this.#known.set(record.digest, record)
     if (this.#known.size <= this.#options.size) return
     const [oldest] = this.#known.values()
     if (oldest !== undefined) this.#evict(oldest)
   }
 
-  #evict({ digest, identity: { id } }: KnownKey): void {
-    this.#known.delete(digest)
-    const digests = this.#digests.get(id)
-    digests?.delete(digest)
-    if (digests?.size === 0) this.#digests.delete(id)
+  #evict(record: KnownKey): void {
+    this.#known.delete(record.digest)
+    for (const id of targetsOf(record)) {
+      const digests = this.#digests.get(id)
+      digests?.delete(record.digest)
+      if (digests?.size === 0) this.#digests.delete(id)
+    }
   }
 
-  /** Whatever changed of a key, each of its secrets is asked for anew. */
+  /** Whatever changed of a key or of its project, each of its secrets is asked for anew. */
   #forget(id: string): void {
-    for (const digest of this.#digests.get(id) ?? []) this.#known.delete(digest)
-    this.#digests.delete(id)
+    for (const digest of [...(this.#digests.get(id) ?? [])]) {
+      const record = this.#known.get(digest)
+      if (record !== undefined) this.#evict(record)
+    }
   }
+}
+
+/** By what a change names it. */
+function targetsOf({ identity: { id, project } }: KnownKey): readonly [string, string] {
+  return [id, project]
 }

@@ -28,8 +28,10 @@ export function keyEvent(
 
 /** All that was decided of a key, but for what says nothing. */
 export function settingsOf(key: KeyRecord): Readonly<Record<string, unknown>> {
-  const { name, scopes, models, operations, cidrs, limits, budgets, binding, metadata, expiresAt } = key
-  const all = { name, scopes, models, operations, cidrs, limits, budgets, binding, expires_at: expiresAt }
+  const { name, roles, scopes, models, operations, cidrs, deniedCidrs, limits, budgets, binding, metadata } = key
+  const addresses = { cidrs, denied_cidrs: deniedCidrs }
+  const ends = { expires_at: key.expiresAt }
+  const all = { name, roles, scopes, models, operations, ...addresses, limits, budgets, binding, ...ends }
   const said = Object.entries(all).filter(([, value]) => value !== null)
   return { ...Object.fromEntries(said), ...(Object.keys(metadata).length > 0 && { metadata }) }
 }

@@ -1,12 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { modelActions } from '#core/action.ts'
 import { checkSettings, type KeySettings, NO_SETTINGS } from './key-settings.ts'
+
+const vocabulary = {
+  roles: ['developer', 'buyer'],
+  actions: [...modelActions, { id: 'catalog.read', scopes: ['catalog:read'], group: 'services.read' } as const],
+}
 
 const good: readonly Partial<KeySettings>[] = [
   {},
   { scopes: ['chat:create', 'models:read'] },
   { operations: ['openai.chat'] },
   { scopes: ['chat:create'], operations: ['openai.chat'] },
+  { scopes: ['catalog:read'], operations: ['catalog.read'] },
+  { roles: ['developer', 'buyer'] },
+  { cidrs: ['10.0.0.0/8'], deniedCidrs: ['10.1.0.0/16', '::/0'] },
   { models: ['gpt-*', '*', 'a*b', 'org/model:tag@1', 'モデル'] },
   { cidrs: ['10.0.0.0/8', '::1'] },
   {
@@ -28,7 +37,7 @@ const good: readonly Partial<KeySettings>[] = [
   { metadata: { team: '🔑' } },
 ]
 for (const settings of good) {
-  test(`takes ${JSON.stringify(settings)}`, () => checkSettings({ ...NO_SETTINGS, ...settings }))
+  test(`takes ${JSON.stringify(settings)}`, () => checkSettings({ ...NO_SETTINGS, ...settings }, vocabulary))
 }
 
 const bad: readonly (readonly [Partial<KeySettings>, RegExp])[] = [
@@ -56,6 +65,18 @@ const bad: readonly (readonly [Partial<KeySettings>, RegExp])[] = [
   [{ cidrs: ['10.0.0.1/8'] }, /^cidrs: "10.0.0.1\/8" has bits beyond/],
   [{ cidrs: ['::ffff:10.0.0.1'] }, /write it as IPv4/],
   [{ cidrs: [] }, /empty list/],
+  [{ roles: [] }, /^roles: an empty list gives nothing/],
+  [{ roles: ['boss'] }, /^roles: "boss" is no role; there are developer, buyer/],
+  [{ roles: ['buyer', 'buyer'] }, /twice/],
+  [{ scopes: ['chat:create'], operations: ['catalog.read'] }, /catalog.read needs the scope catalog:read/],
+  [{ deniedCidrs: [] }, /^denied_cidrs: an empty list/],
+  [{ deniedCidrs: ['10.0.0.1/8'] }, /^denied_cidrs: "10.0.0.1\/8" has bits beyond/],
+  [{ deniedCidrs: ['0.0.0.0/0', '::/0'] }, /^cidrs: no address is left/],
+  [
+    { cidrs: ['10.1.0.0/16'], deniedCidrs: ['10.0.0.0/8'] },
+    /^cidrs: "10.1.0.0\/16" can never apply: all of it is denied/,
+  ],
+  [{ cidrs: ['::1', '10.0.0.0/8'], deniedCidrs: ['10.0.0.0/9', '10.128.0.0/9'] }, /"10.0.0.0\/8" can never apply/],
   [{ limits: [] }, /^limits: an empty list/],
   [
     {
@@ -85,6 +106,9 @@ const bad: readonly (readonly [Partial<KeySettings>, RegExp])[] = [
 ]
 for (const [settings, detail] of bad) {
   test(`refuses ${JSON.stringify(settings)}`, () => {
-    assert.throws(() => checkSettings({ ...NO_SETTINGS, ...settings }), { code: 'admin.invalid_input', detail })
+    assert.throws(() => checkSettings({ ...NO_SETTINGS, ...settings }, vocabulary), {
+      code: 'admin.invalid_input',
+      detail,
+    })
   })
 }

@@ -1,21 +1,24 @@
-import { parseCidr } from '#core/cidr.ts'
+import type { Action } from '#core/action.ts'
 import type { KeyBudget, KeyLimit } from '#core/key-bounds.ts'
-import { isOperationId, isScope, scopes as knownScopes, operationScopes } from '#core/operations.ts'
-import { Problem } from '#core/problems.ts'
 import type { KeyRecord } from '#store/ports.ts'
+import { checkAddresses } from './check-addresses.ts'
+import { checkList, refuse } from './check-list.ts'
+import type { KeyVocabulary } from './key-vocabulary.ts'
 import { checkMetadata } from './metadata.ts'
 
 /** What may be said of a key when it is made and later; null = no such ceiling. */
 export type KeySettings = Pick<
   KeyRecord,
-  'scopes' | 'models' | 'operations' | 'cidrs' | 'limits' | 'budgets' | 'binding' | 'metadata'
+  'roles' | 'scopes' | 'models' | 'operations' | 'cidrs' | 'deniedCidrs' | 'limits' | 'budgets' | 'binding' | 'metadata'
 >
 
 export const NO_SETTINGS: KeySettings = {
+  roles: null,
   scopes: null,
   models: null,
   operations: null,
   cidrs: null,
+  deniedCidrs: null,
   limits: null,
   budgets: null,
   binding: null,
@@ -23,20 +26,23 @@ export const NO_SETTINGS: KeySettings = {
 }
 
 /**
- * Throws `admin.invalid_input` for what can never apply: an unknown scope or operation, a malformed pattern or block, a
+ * Throws `admin.invalid_input` for what can never apply: an unknown scope, operation or role, a malformed pattern or block, a
  * ceiling that allows nothing, two bounds on one thing. A mistake must not become a key that is wider, or narrower, than meant.
+ * Of names that the configuration gives only those of `changed` are looked up: what it has taken away since stops no other change.
  */
-export function checkSettings(settings: KeySettings): void {
-  checkList('scopes', settings.scopes, text => (isScope(text) ? null : `is no scope; there are ${list(knownScopes)}`))
-  checkList('operations', settings.operations, text =>
-    isOperationId(text) ? null : `is no operation; there are ${list(Object.keys(operationScopes))}`,
-  )
+export function checkSettings(
+  settings: KeySettings,
+  { roles, actions }: KeyVocabulary,
+  changed: Partial<KeySettings> = settings,
+): void {
+  const scopes = new Set(actions.flatMap(action => action.scopes))
+  const ids = new Set(actions.map(({ id }) => id))
+  checkNames('scopes', changed.scopes, 'scope', scopes)
+  checkNames('operations', changed.operations, 'operation', ids)
+  checkNames('roles', changed.roles, 'role', new Set(roles), 'gives nothing; leave it out')
   checkList('models', settings.models, modelFault)
-  checkList('cidrs', settings.cidrs, text => {
-    const cidr = parseCidr(text)
-    return typeof cidr === 'string' ? cidr : null
-  })
-  checkTogether(settings)
+  checkAddresses(settings)
+  checkTogether(settings, actions)
   checkBounds('limits', settings.limits, limitKey)
   checkBounds('budgets', settings.budgets, budget => `${budget.unit} a ${budget.period}`)
   checkAmounts(settings)
@@ -44,14 +50,15 @@ export function checkSettings(settings: KeySettings): void {
   checkMetadata(settings.metadata)
 }
 
-function checkList(name: string, values: readonly string[] | null, faultOf: (text: string) => string | null): void {
-  if (values === null) return
-  if (values.length === 0) refuse(`${name}: an empty list allows nothing; leave it out, or disable the key`)
-  if (new Set(values).size !== values.length) refuse(`${name}: a value stands twice`)
-  for (const value of values) {
-    const fault = faultOf(value)
-    if (fault !== null) refuse(`${name}: ${JSON.stringify(value)} ${fault}`)
-  }
+function checkNames(
+  list: string,
+  names: readonly string[] | null | undefined,
+  noun: string,
+  known: ReadonlySet<string>,
+  empty?: string,
+): void {
+  const fault = `is no ${noun}; there are ${[...known].join(', ')}`
+  checkList(list, names ?? null, name => (known.has(name) ? null : fault), empty)
 }
 
 /** Visible characters, as in names of models; a `*` beside another would say nothing more. */
@@ -61,11 +68,11 @@ function modelFault(text: string): string | null {
 }
 
 /** Scopes and operations must leave something to do. */
-function checkTogether({ scopes, operations }: KeySettings): void {
+function checkTogether({ scopes, operations }: KeySettings, actions: readonly Action[]): void {
   if (scopes === null || operations === null) return
   for (const operation of operations) {
-    const scope = isOperationId(operation) ? operationScopes[operation] : ''
-    if (!scopes.includes(scope)) refuse(`operations: ${operation} needs the scope ${scope}, which the key has not`)
+    const missing = actions.find(({ id }) => id === operation)?.scopes.find(scope => !scopes.includes(scope))
+    if (missing !== undefined) refuse(`operations: ${operation} needs the scope ${missing}, which the key has not`)
   }
 }
 
@@ -101,12 +108,4 @@ const THUMBPRINT = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/
 function checkBinding({ binding }: KeySettings): void {
   if (binding === null || THUMBPRINT.test(binding.thumbprint)) return
   refuse(`binding: ${JSON.stringify(binding.thumbprint)} is no SHA-256 thumbprint in base64url, of 43 characters`)
-}
-
-function list(names: Iterable<string>): string {
-  return [...new Set(names)].join(', ')
-}
-
-function refuse(detail: string): never {
-  throw new Problem('admin.invalid_input', { detail: `${detail}.` })
 }

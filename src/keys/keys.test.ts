@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { inspect } from 'node:util'
+import { modelActions } from '#core/action.ts'
 import { internalActor } from '#core/actor.ts'
 import { migrateSqlite, openSqliteStore, type SqliteStore, startDatabaseThread } from '#store/sqlite/open.ts'
 import { createKeyFormat } from './format.ts'
@@ -38,6 +39,7 @@ function keysWith(defaultLifetimeDays: number | null, maxLifetimeDays: number | 
     store: store.keys,
     projects: store.projects,
     modelFault: () => null,
+    vocabulary: () => ({ roles: ['developer'], actions: modelActions }),
     clock,
     defaultLifetimeDays,
     maxLifetimeDays,
@@ -63,10 +65,12 @@ test('mints a working key, and stores its digest and hint but not its text', asy
       project: 'proj_default',
       name: 'mine',
       environment: 'test',
+      roles: null,
       scopes: null,
       models: null,
       operations: null,
       cidrs: null,
+      deniedCidrs: null,
       limits: null,
       budgets: null,
       binding: null,

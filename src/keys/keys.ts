@@ -6,10 +6,13 @@ import { maySeeProject } from '#core/operator.ts'
 import type { Environment } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import { Secret } from '#core/secret.ts'
-import type { KeyChange, KeyQuery, KeyRecord, KeySecret, KeyStore, ProjectStore } from '#store/ports.ts'
+import type { KeyChange, KeyQuery, KeyRecord, KeySecret, KeyStore } from '#store/ports.ts'
+import type { ProjectStore } from '#store/projects-port.ts'
+import { checkAddresses } from './check-addresses.ts'
 import { type KeyFormat, keyHint } from './format.ts'
 import { keyEvent, settingsOf } from './key-events.ts'
 import { checkSettings, type KeySettings, NO_SETTINGS } from './key-settings.ts'
+import type { KeyVocabulary } from './key-vocabulary.ts'
 import { DEFAULT_PROJECT, noSuchProject } from './projects.ts'
 import { createDigest } from './recognise.ts'
 
@@ -63,10 +66,12 @@ export interface KeysOptions {
   readonly pepper: Buffer
   readonly pepperId: string
   readonly store: KeyStore
-  readonly projects: Pick<ProjectStore, 'findByName'>
+  readonly projects: Pick<ProjectStore, 'find' | 'findByName'>
   readonly clock: Clock
   /** What stands against a pattern of models as the configuration is now; null = nothing. */
   readonly modelFault: (pattern: string) => string | null
+  /** As the configuration is now. */
+  readonly vocabulary: () => KeyVocabulary
   readonly defaultLifetimeDays: number | null
   readonly maxLifetimeDays: number | null
 }
@@ -87,6 +92,12 @@ export function createKeys(options: KeysOptions): Keys {
       if (fault === null) continue
       throw new Problem('admin.invalid_input', { detail: `models: ${JSON.stringify(pattern)} ${fault}.` })
     }
+  }
+
+  /** Of addresses that the project keeps out, none is any use; the check of each call does not rely on this one. */
+  const checkWithin = async (projectId: string, settings: KeySettings) => {
+    const project = await options.projects.find(projectId)
+    if (project !== undefined) checkAddresses(settings, project)
   }
 
   const newSecret = (environment: Environment, now: number): { secret: KeySecret; text: Secret } => {
@@ -112,14 +123,16 @@ export function createKeys(options: KeysOptions): Keys {
     async mint({ name, project = DEFAULT_PROJECT, environment, lifetimeMs, ...settings }, by) {
       const now = clock()
       const wanted = { ...NO_SETTINGS, ...settings }
-      checkSettings(wanted)
+      checkSettings(wanted, options.vocabulary())
       checkServed(settings.models)
+      const projectId = await projectNamed(project, by)
+      await checkWithin(projectId, wanted)
       const { secret, text } = newSecret(environment, now)
       const expiresAt = expiryOf(lifetimeMs, now, options)
       const record: KeyRecord = {
         ...wanted,
         id: newId('key', now),
-        project: await projectNamed(project, by),
+        project: projectId,
         name,
         environment,
         version: 1,
@@ -147,11 +160,16 @@ export function createKeys(options: KeysOptions): Keys {
       return store.list({ ...query, projects })
     },
 
-    update: (id, { lifetimeMs, ...update }, by, check) =>
-      change(id, by, (key, now) => {
+    async update(id, { lifetimeMs, ...update }, by, check) {
+      if (update.cidrs !== undefined || update.deniedCidrs !== undefined) {
+        const key = visible(await store.find(id), id, by)
+        check?.(key)
+        await checkWithin(key.project, { ...key, ...update })
+      }
+      return change(id, by, (key, now) => {
         check?.(key)
         requireUnrevoked(key)
-        checkSettings({ ...key, ...update })
+        checkSettings({ ...key, ...update }, options.vocabulary(), update)
         checkServed(update.models)
         const set = {
           ...update,
@@ -160,7 +178,8 @@ export function createKeys(options: KeysOptions): Keys {
         }
         const [before, after] = [settingsOf(key), settingsOf({ ...key, ...set })]
         return { set: { ...set, updatedAt: now }, events: [keyEvent('key.updated', key, by, now, { before, after })] }
-      }),
+      })
+    },
 
     disable: (id, by) =>
       change(id, by, (key, now) => {

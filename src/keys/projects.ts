@@ -4,7 +4,9 @@ import type { ChangeEvent } from '#core/events.ts'
 import { newId } from '#core/ids.ts'
 import { maySeeProject } from '#core/operator.ts'
 import { Problem } from '#core/problems.ts'
-import type { Metadata, ProjectRecord, ProjectStore } from '#store/ports.ts'
+import type { Metadata } from '#store/ports.ts'
+import type { ProjectRecord, ProjectStore } from '#store/projects-port.ts'
+import { checkAddresses } from './check-addresses.ts'
 import { checkMetadata } from './metadata.ts'
 
 /** The project that is always there (migration 0002). */
@@ -13,13 +15,21 @@ export const DEFAULT_PROJECT = 'proj_default'
 export interface ProjectSettings {
   readonly name: string
   readonly description: string | null
+  /** From where its credentials may be used, and from where not; null = nothing is said. */
+  readonly cidrs: readonly string[] | null
+  readonly deniedCidrs: readonly string[] | null
   readonly metadata: Metadata
 }
+
+/** What is not said of it is nothing. */
+export type NewProject = Pick<ProjectSettings, 'name'> & Partial<ProjectSettings>
+
+const NO_SETTINGS = { description: null, cidrs: null, deniedCidrs: null, metadata: {} } as const
 
 /** The life of projects. One that does not exist for the actor does not exist: `project.not_found`. */
 export interface Projects {
   /** Throws `store.conflict` for a name that exists, `admin.forbidden` where the actor is limited to projects. */
-  create(project: ProjectSettings, by: Actor): Promise<ProjectRecord>
+  create(project: NewProject, by: Actor): Promise<ProjectRecord>
   /** By id or name. */
   find(named: string, by: Actor): Promise<ProjectRecord>
   list(
@@ -39,14 +49,16 @@ export interface Projects {
 
 export function createProjects({ store, clock }: { store: ProjectStore; clock: Clock }): Projects {
   return {
-    async create(settings, by) {
+    async create(said, by) {
+      const settings = { ...NO_SETTINGS, ...said }
       if (by.projects !== null) {
         throw new Problem('admin.forbidden', { detail: 'A token limited to projects makes no new ones.' })
       }
+      checkAddresses(settings)
       checkMetadata(settings.metadata)
       const now = clock()
       const project = { ...settings, id: newId('proj', now), version: 1, createdAt: now, updatedAt: now }
-      await store.insert(project, projectEvent('project.created', project, by, now, settings))
+      await store.insert(project, projectEvent('project.created', project, by, now, said))
       return project
     },
 
@@ -64,6 +76,7 @@ export function createProjects({ store, clock }: { store: ProjectStore; clock: C
       const now = clock()
       const project = await store.change(id, before => {
         check(before)
+        checkAddresses({ ...before, ...update })
         if (id === DEFAULT_PROJECT && update.name !== undefined && update.name !== before.name) {
           throw new Problem('admin.invalid_input', { detail: 'The default project keeps its name.' })
         }
@@ -114,6 +127,15 @@ function projectEvent(
     requestId,
     project: project.id,
     subject: project.id,
-    detail: { ...detail },
+    detail: detailOf(detail),
+  }
+}
+
+/** What was said of a project, in the words of the admin API. */
+function detailOf({ cidrs, deniedCidrs, ...rest }: Partial<ProjectSettings>): Readonly<Record<string, unknown>> {
+  return {
+    ...rest,
+    ...(cidrs !== undefined && { cidrs }),
+    ...(deniedCidrs !== undefined && { denied_cidrs: deniedCidrs }),
   }
 }

@@ -41,6 +41,10 @@ function recordOf(text: string, over: Partial<CallKey> = {}): CallKey {
     expiresAt: null,
     disabledAt: null,
     revokedAt: null,
+    roles: null,
+    deniedCidrs: null,
+    metadata: {},
+    projectAddresses: { allow: null, deny: null },
     ...over,
   }
 }
@@ -265,6 +269,7 @@ test('with a real store: a key that another client revokes is refused here, thou
     store: there.keys,
     projects: there.projects,
     modelFault: () => null,
+    vocabulary: () => ({ roles: [], actions: [] }),
     clock,
     defaultLifetimeDays: 90,
     maxLifetimeDays: 90,

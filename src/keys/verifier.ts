@@ -54,10 +54,13 @@ function know(key: CallKey, ceilings: Ceilings): KnownKey {
 
 /** Who bears the key, if it is accepted. */
 export function identityOf(
-  key: Pick<CallKey, 'id' | 'project' | 'environment' | 'expiresAt' | 'limits' | 'budgets' | 'binding'>,
+  key: Pick<
+    CallKey,
+    'id' | 'project' | 'environment' | 'expiresAt' | 'limits' | 'budgets' | 'roles' | 'metadata' | 'binding'
+  >,
   ceilings: Ceilings,
 ): VerifiedIdentity {
-  const { id, project, environment, expiresAt, limits, budgets, binding } = key
+  const { id, project, environment, expiresAt, limits, budgets, roles, metadata, binding } = key
   return {
     kind: 'api_key',
     id,
@@ -67,8 +70,8 @@ export function identityOf(
     ceilings,
     limits,
     budgets,
-    roles: [],
-    tags: {},
+    roles: roles ?? [],
+    tags: metadata,
     binding,
     token: null,
   }

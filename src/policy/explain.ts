@@ -66,7 +66,8 @@ export function explain(question: Question, policies: readonly Policy[], vocabul
   }
 }
 
-function judgeCeilings({ principal, action, resource, context }: Question): CeilingVerdict[] {
+/** Asks each ceiling, in the order in which a call meets it, whatever those before said. */
+export function judgeCeilings({ principal, action, resource, context }: Question): CeilingVerdict[] {
   const { allowsAddress, operations } = principal.ceilings
   const missing = missingScopes(principal, action)
   const judge = (ceiling: CeilingVerdict['ceiling'], problem: string, holds: boolean) => ({

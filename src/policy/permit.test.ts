@@ -12,7 +12,7 @@ function principal(scopes: string[] | null, allowed: string[] | null): Admitted 
   return {
     kind: 'api_key',
     id: 'key_1',
-    ceilings: compileCeilings({ scopes, operations: allowed, models: null, cidrs: null }),
+    ceilings: compileCeilings({ scopes, operations: allowed, models: null, addresses: [] }),
   } as unknown as Admitted
 }
 

@@ -1,3 +1,4 @@
+import type { AddressLists } from '#core/address-lists.ts'
 import type { ChainHead, DecisionLink } from '#core/audit-chain.ts'
 import type { Checkpoint, Heads } from '#core/checkpoint.ts'
 import type { ChangeEvent, GatewayEvent, OstiaryEvent } from '#core/events.ts'
@@ -6,6 +7,7 @@ import type { AdminScope } from '#core/operator.ts'
 import type { Binding, Environment } from '#core/principal.ts'
 import type { UsageDelta } from '#core/usage-delta.ts'
 import type { AllowanceStore } from './allowances-port.ts'
+import type { ProjectStore } from './projects-port.ts'
 import type { RevocationLookup, RevocationStore } from './revocations-port.ts'
 import type { SecretStore } from './secrets-port.ts'
 import type { UsageStore } from './usage-port.ts'
@@ -40,19 +42,6 @@ export interface CallStore extends AsyncDisposable {
   readonly changes: ChangeFeed
 }
 
-/** A project: the unit of isolation and accounting. */
-export interface ProjectRecord {
-  /** `proj_…` */
-  readonly id: string
-  readonly name: string
-  readonly description: string | null
-  readonly metadata: Metadata
-  /** Counts the changes. */
-  readonly version: number
-  readonly createdAt: number
-  readonly updatedAt: number
-}
-
 /** What the owner keeps beside an object: names and values of their own. */
 export type Metadata = Readonly<Record<string, string>>
 
@@ -63,11 +52,15 @@ export interface KeyRecord {
   readonly project: string
   readonly name: string
   readonly environment: Environment
+  /** For policies to read; null = none. */
+  readonly roles: readonly string[] | null
   /** Ceilings; null = none of the kind. */
   readonly scopes: readonly string[] | null
   readonly models: readonly string[] | null
   readonly operations: readonly string[] | null
   readonly cidrs: readonly string[] | null
+  /** From where it may not be used, whatever else allows it. */
+  readonly deniedCidrs: readonly string[] | null
   readonly limits: readonly KeyLimit[] | null
   readonly budgets: readonly KeyBudget[] | null
   /** With what callers must prove that it is theirs; null = who bears it may use it. */
@@ -114,13 +107,16 @@ export interface CallKey
     | 'id'
     | 'project'
     | 'environment'
+    | 'roles'
     | 'scopes'
     | 'models'
     | 'operations'
     | 'cidrs'
+    | 'deniedCidrs'
     | 'limits'
     | 'budgets'
     | 'binding'
+    | 'metadata'
     | 'expiresAt'
     | 'disabledAt'
     | 'revokedAt'
@@ -128,6 +124,8 @@ export interface CallKey
   readonly digest: string
   /** End of grace of the secret that was presented. */
   readonly secretExpiresAt: number | null
+  /** From where credentials of its project may be used. */
+  readonly projectAddresses: AddressLists
 }
 
 /** When and from where a key was used. */
@@ -208,32 +206,6 @@ export interface KeyStore extends KeyLookup {
   ): Promise<number>
 }
 
-export interface ProjectStore {
-  /** Rejects with `Problem('store.conflict')` if id or name exists. */
-  insert(project: ProjectRecord, event: ChangeEvent): Promise<void>
-  find(id: string): Promise<ProjectRecord | undefined>
-  findByName(name: string): Promise<ProjectRecord | undefined>
-  /** By name; `after` is the name of the last one seen. */
-  list(page: {
-    readonly limit: number
-    readonly after?: string | undefined
-    readonly projects: ReadonlySet<string> | null
-  }): Promise<readonly ProjectRecord[]>
-  /** As `KeyStore.change`, for one project. */
-  change(
-    id: string,
-    decide: (project: ProjectRecord) => {
-      readonly set: Partial<Pick<ProjectRecord, 'name' | 'description' | 'metadata' | 'updatedAt'>>
-      readonly event: ChangeEvent
-    } | null,
-  ): Promise<ProjectRecord | undefined>
-  /**
-   * Removes a project and its revoked keys. `decide` sees it and how many keys of it are not revoked, and throws what
-   * stands against it. Resolves to whether there was one.
-   */
-  remove(id: string, decide: (project: ProjectRecord, unrevoked: number) => ChangeEvent): Promise<boolean>
-}
-
 /** A batch of decisions as the next row of its chain. */
 export interface DecisionRow extends DecisionLink {
   readonly chain: string
@@ -302,7 +274,7 @@ export interface PrunedRows extends ChainHead {
 /** A committed fact that caches must learn. */
 export interface Change {
   readonly seq: number
-  readonly topic: 'key.changed' | 'token.revoked' | 'project.deleted'
+  readonly topic: 'key.changed' | 'token.revoked' | 'project.changed' | 'project.deleted'
   /** Id of what changed; of tokens that were revoked `revocationTarget` of core. */
   readonly subject: string
 }

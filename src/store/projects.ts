@@ -1,7 +1,7 @@
 import type { Kysely, Selectable, Transaction } from 'kysely'
 import type { RecordChange } from './changes.ts'
 import { recordEvent } from './events.ts'
-import type { ProjectRecord, ProjectStore } from './ports.ts'
+import type { ProjectRecord, ProjectStore } from './projects-port.ts'
 import type { ProjectsTable, Tables } from './tables.ts'
 
 /** The queries on projects, the same for every database. */
@@ -35,12 +35,14 @@ export function projectStore(db: Kysely<Tables>, recordChange: RecordChange): Pr
         const project = await hold(transaction, id)
         const change = project === undefined ? null : decide(project)
         if (change === null) return project
-        const { name, description, metadata, updatedAt } = change.set
+        const { name, description, cidrs, deniedCidrs, metadata, updatedAt } = change.set
         const row = await transaction
           .updateTable('projects')
           .set(expression => ({
             ...(name !== undefined && { name }),
             ...(description !== undefined && { description }),
+            ...(cidrs !== undefined && { cidrs: toJson(cidrs) }),
+            ...(deniedCidrs !== undefined && { denied_cidrs: toJson(deniedCidrs) }),
             ...(metadata !== undefined && { metadata: JSON.stringify(metadata) }),
             ...(updatedAt !== undefined && { updated_at: updatedAt }),
             version: expression('version', '+', 1),
@@ -49,6 +51,9 @@ export function projectStore(db: Kysely<Tables>, recordChange: RecordChange): Pr
           .returningAll()
           .executeTakeFirstOrThrow()
         await recordEvent(transaction, change.event)
+        if (cidrs !== undefined || deniedCidrs !== undefined) {
+          await recordChange(transaction, { topic: 'project.changed', subject: id }, change.event.at)
+        }
         return toRecord(row)
       }),
 
@@ -91,6 +96,8 @@ function toRow(project: ProjectRecord): ProjectsTable {
     id: project.id,
     name: project.name,
     description: project.description,
+    cidrs: toJson(project.cidrs),
+    denied_cidrs: toJson(project.deniedCidrs),
     metadata: JSON.stringify(project.metadata),
     version: project.version,
     created_at: project.createdAt,
@@ -103,9 +110,15 @@ function toRecord(row: Selectable<ProjectsTable>): ProjectRecord {
     id: row.id,
     name: row.name,
     description: row.description,
+    cidrs: row.cidrs === null ? null : JSON.parse(row.cidrs),
+    deniedCidrs: row.denied_cidrs === null ? null : JSON.parse(row.denied_cidrs),
     metadata: JSON.parse(row.metadata),
     version: row.version,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   }
+}
+
+function toJson(list: readonly string[] | null): string | null {
+  return list === null ? null : JSON.stringify(list)
 }

@@ -1,3 +1,4 @@
+import type { AddressLists } from '#core/address-lists.ts'
 import type { ChangeEvent } from '#core/events.ts'
 import type { RevocationKind } from '#core/revocation.ts'
 
@@ -40,6 +41,8 @@ export interface TokenStanding {
   /** Kind of an entry that refuses it; null = there is none. */
   readonly revoked: RevocationKind | null
   readonly projectExists: boolean
+  /** From where credentials of its project may be used. */
+  readonly projectAddresses: AddressLists
 }
 
 /** What workers ask of the revocation list. */

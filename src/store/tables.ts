@@ -27,6 +27,8 @@ export interface ProjectsTable {
   id: string
   name: string
   description: string | null
+  cidrs: string | null
+  denied_cidrs: string | null
   metadata: string
   version: number
   created_at: number
@@ -38,10 +40,12 @@ export interface KeysTable {
   project_id: string
   name: string
   environment: Environment
+  roles: string | null
   scopes: string | null
   models: string | null
   operations: string | null
   cidrs: string | null
+  denied_cidrs: string | null
   limits: string | null
   budgets: string | null
   binding: string | null

@@ -7,24 +7,35 @@ import type { TokenQuery, TokenStanding } from './revocations-port.ts'
  */
 export function tokenStanding(place: (n: number) => string): string {
   const ways = (['token', 'subject', 'client', 'session', 'key', 'key'] as const).map(
-    (kind, i) => `(kind = '${kind}' and value = ${place(3 + i)})`,
+    (kind, i) => `(kind = '${kind}' and value = ${place(2 + i)})`,
   )
-  return `select (select 1 from projects where id = ${place(1)}) as project,
-    (select kind from revocations where issuer = ${place(2)} and (${ways.join(' or ')})
-      and (not_before is null or not_before >= ${place(9)}) limit 1) as kind`
+  return `select p.id as project, p.cidrs, p.denied_cidrs,
+    (select kind from revocations where issuer = ${place(1)} and (${ways.join(' or ')})
+      and (not_before is null or not_before >= ${place(8)}) limit 1) as kind
+    from (select 1 as one) as asked left join projects p on p.id = ${place(9)}`
 }
 
 export function toParameters(token: TokenQuery): (string | number | null)[] {
   const { project, issuer, subject, client, session, keyId, keyThumbprint, issuedAt } = token
-  return [project, issuer, token.token, subject, client, session, keyId, keyThumbprint, issuedAt ?? 0]
+  return [issuer, token.token, subject, client, session, keyId, keyThumbprint, issuedAt ?? 0, project]
 }
 
 /** A row of that statement. */
 export interface TokenStandingRow {
-  readonly project: number | null
+  readonly project: string | null
+  readonly cidrs: string | null
+  readonly denied_cidrs: string | null
   readonly kind: RevocationKind | null
 }
 
-export function toTokenStanding({ project, kind }: TokenStandingRow): TokenStanding {
-  return { revoked: kind, projectExists: project !== null }
+export function toTokenStanding({ project, kind, cidrs, denied_cidrs }: TokenStandingRow): TokenStanding {
+  return {
+    revoked: kind,
+    projectExists: project !== null,
+    projectAddresses: { allow: toList(cidrs), deny: toList(denied_cidrs) },
+  }
+}
+
+function toList(json: string | null): readonly string[] | null {
+  return json === null ? null : JSON.parse(json)
 }

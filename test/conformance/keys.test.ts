@@ -130,7 +130,10 @@ function secretsBehave(withStore: WithStore): void {
       scopes: ['chat:create'],
       models: ['gpt-*'],
       operations: ['openai.chat'],
+      roles: ['developer', 'buyer'],
       cidrs: ['10.0.0.0/8', '::1'],
+      deniedCidrs: ['10.1.0.0/16'],
+      metadata: { team: 'für Тест 🔑' },
       limits: [{ unit: 'requests', amount: 5, windowSeconds: 60 }],
       budgets: [{ unit: 'usd', amount: 0.5, period: 'month' }],
       binding: { kind: 'dpop', thumbprint: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' },
@@ -146,6 +149,7 @@ function secretsBehave(withStore: WithStore): void {
       revokedAt: null,
       digest: digestOf('key_1'),
       secretExpiresAt: null,
+      projectAddresses: { allow: null, deny: null },
     })
   })
 
@@ -260,7 +264,16 @@ function listsBehave(withStore: WithStore): void {
     ['by hint, taken as it is', { hint: { begins: '%', now: 0 } }, ''],
   ]
   withStore('lists keys as they are asked for, whole and page by page', async store => {
-    const project = { name: 'a', description: null, metadata: {}, version: 1, createdAt: 1, updatedAt: 1 }
+    const project = {
+      name: 'a',
+      description: null,
+      cidrs: null,
+      deniedCidrs: null,
+      metadata: {},
+      version: 1,
+      createdAt: 1,
+      updatedAt: 1,
+    }
     await store.projects.insert({ ...project, id: 'proj_a' }, keyEvent('evt_a', 'project.created'))
     for (const row of rows) await store.keys.insert(row, keyEvent(`evt_${row.id}`))
     const idOf = ({ id }: KeyRecord) => id.slice(-1)
@@ -278,7 +291,16 @@ function listsBehave(withStore: WithStore): void {
   })
 
   withStore('a page after a key of another project says nothing of where that key stands', async store => {
-    const project = { name: 'a', description: null, metadata: {}, version: 1, createdAt: 1, updatedAt: 1 }
+    const project = {
+      name: 'a',
+      description: null,
+      cidrs: null,
+      deniedCidrs: null,
+      metadata: {},
+      version: 1,
+      createdAt: 1,
+      updatedAt: 1,
+    }
     await store.projects.insert({ ...project, id: 'proj_a' }, keyEvent('evt_a', 'project.created'))
     for (const row of rows) await store.keys.insert(row, keyEvent(`evt_${row.id}`))
     const projects = new Set(['proj_a'])

@@ -18,7 +18,17 @@ const B = `proj_${'b'.repeat(26)}`
 
 async function makeProjects(store: Store): Promise<void> {
   for (const id of [A, B]) {
-    const project = { id, name: id, description: null, metadata: {}, version: 1, createdAt: 1, updatedAt: 1 }
+    const project = {
+      id,
+      name: id,
+      description: null,
+      cidrs: null,
+      deniedCidrs: null,
+      metadata: {},
+      version: 1,
+      createdAt: 1,
+      updatedAt: 1,
+    }
     await store.projects.insert(project, { ...keyEvent(`evt_${id}`), type: 'project.created' })
   }
 }

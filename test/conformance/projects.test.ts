@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { Problem } from '#core/problems.ts'
-import type { ProjectRecord, Store } from '#store/ports.ts'
-import { adapters, digestOf, key, keyEvent, revoke, type StoreUnderTest } from './store-adapters.ts'
+import type { Store } from '#store/ports.ts'
+import type { ProjectRecord } from '#store/projects-port.ts'
+import { adapters, digestOf, key, keyEvent, revoke, type StoreUnderTest, until } from './store-adapters.ts'
 
 const conflict = { code: 'store.conflict' }
 
@@ -11,6 +12,8 @@ function project(name: string, over: Partial<ProjectRecord> = {}): ProjectRecord
     id: `proj_${name}`,
     name,
     description: 'für Тест 🔑',
+    cidrs: ['10.0.0.0/8', '::1'],
+    deniedCidrs: ['10.1.0.0/16'],
     metadata: { team: 'a' },
     version: 1,
     createdAt: 1_800_000_000_123,
@@ -71,6 +74,33 @@ for (const [name, start] of Object.entries(adapters)) {
       assert.deepEqual(await store.projects.change('proj_shop', () => null), changed)
       assert.equal(await store.projects.change('proj_none', () => assert.fail()), undefined)
       assert.equal((await store.events.list({ limit: 9, type: 'project.updated' })).length, 1)
+    })
+
+    withStore('tells of new addresses of a project, and a key is found with them', async (store, database) => {
+      const other = await database.connect({ timeoutMs: 20_000 })
+      const told: unknown[] = []
+      other.changes.subscribe(({ topic, subject }) => told.push([topic, subject]))
+      await store.projects.insert(project('shop'), keyEvent('evt_1', 'project.created'))
+      await store.keys.insert(key('key_1', { project: 'proj_shop' }), keyEvent('evt_2'))
+      const lists = async () => (await other.keys.findByDigest(digestOf('key_1')))?.projectAddresses
+      assert.deepEqual(await lists(), { allow: ['10.0.0.0/8', '::1'], deny: ['10.1.0.0/16'] })
+      const change = (set: Partial<ProjectRecord>, event: string) =>
+        store.projects.change('proj_shop', () => ({ set, event: keyEvent(event, 'project.updated') }))
+      await change({ description: null, updatedAt: 6 }, 'evt_3')
+      await change({ cidrs: null, updatedAt: 7 }, 'evt_4')
+      assert.deepEqual(await lists(), { allow: null, deny: ['10.1.0.0/16'] })
+      await change({ deniedCidrs: ['::/0'], updatedAt: 8 }, 'evt_5')
+      assert.deepEqual(await lists(), { allow: null, deny: ['::/0'] })
+      await until('both changes', () => told.length >= 2)
+      const expected = project('shop', {
+        cidrs: null,
+        deniedCidrs: ['::/0'],
+        description: null,
+        updatedAt: 8,
+        version: 4,
+      })
+      assert.deepEqual(await store.projects.find('proj_shop'), expected)
+      assert.deepEqual(told, Array(2).fill(['project.changed', 'proj_shop']), 'not where its addresses stay')
     })
 
     withStore('removes a project with its revoked keys, and with nothing else', async store => {

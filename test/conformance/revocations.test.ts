@@ -39,7 +39,7 @@ function token(over: Partial<TokenQuery> = {}): TokenQuery {
 }
 
 const created = (id: string) => ({ ...keyEvent(`evt_${id}`, 'revocation.created'), subject: `rev_${id}` })
-const none = { revoked: null, projectExists: true }
+const none = { revoked: null, projectExists: true, projectAddresses: { allow: null, deny: null } }
 
 for (const [name, start] of Object.entries(adapters)) {
   describe(`revocations on ${name}`, async () => {
@@ -98,7 +98,7 @@ for (const [name, start] of Object.entries(adapters)) {
         await add(store, `${kind}-longer`, { kind, value: `${names[kind]}%` })
         assert.deepEqual(await store.revocations.judge(token()), none)
         await add(store, kind, { kind, value: names[kind] })
-        assert.deepEqual(await store.revocations.judge(token()), { revoked: kind, projectExists: true })
+        assert.deepEqual(await store.revocations.judge(token()), { ...none, revoked: kind })
         const lifted = await store.revocations.delete(`rev_${kind}`, () => keyEvent(`evt_no-${kind}`))
         assert.equal(lifted?.kind, kind)
       }
@@ -148,13 +148,22 @@ for (const [name, start] of Object.entries(adapters)) {
     withStore('tells whether the project is there, and tells of its end', async store => {
       const told: unknown[] = []
       store.changes.subscribe(({ topic, subject }) => told.push([topic, subject]))
-      const project = { id: 'proj_shop', name: 'shop', description: null, metadata: {}, version: 1 }
+      const project = {
+        id: 'proj_shop',
+        name: 'shop',
+        description: null,
+        cidrs: ['10.0.0.0/8'],
+        deniedCidrs: null,
+        metadata: {},
+        version: 1,
+      }
       const standing = () => store.revocations.judge(token({ project: 'proj_shop' }))
-      assert.deepEqual(await standing(), { revoked: null, projectExists: false })
+      assert.deepEqual(await standing(), { ...none, projectExists: false })
       await store.projects.insert({ ...project, createdAt: NOW, updatedAt: NOW }, keyEvent('evt_a', 'project.created'))
-      assert.deepEqual(await standing(), none)
+      const limited = { ...none, projectAddresses: { allow: ['10.0.0.0/8'], deny: null } }
+      assert.deepEqual(await standing(), limited)
       await add(store, '1')
-      assert.deepEqual(await standing(), { revoked: 'subject', projectExists: true })
+      assert.deepEqual(await standing(), { ...limited, revoked: 'subject' })
       await store.projects.remove('proj_shop', () => keyEvent('evt_b', 'project.deleted'))
       assert.equal((await standing()).projectExists, false)
       await until('the change', () => told.length === 2)

@@ -8,7 +8,7 @@ import { readTime, time } from '#admin/time-query.ts'
 import type { Clock } from '#core/clock.ts'
 import { Problem } from '#core/problems.ts'
 import type { Keys } from '#keys/keys.ts'
-import { causes } from '#policy/explain.ts'
+import type { Projects } from '#keys/projects.ts'
 
 const name = (description: string, example: string) =>
   Type.String({
@@ -72,10 +72,6 @@ const schema = {
   response: {
     200: Type.Object({
       allowed: allowed('Whether it may.'),
-      because: Type.Union([Type.Enum([...causes, 'credential']), Type.Null()], {
-        description: 'What refuses first; null = nothing does. `credential`: the key has ended or is disabled.',
-        examples: [null],
-      }),
       caller: Type.Object(
         {
           kind: Type.Enum(['api_key', 'user', 'service'], {
@@ -103,19 +99,23 @@ const schema = {
       ),
       ceilings: Type.Array(
         Type.Object({
-          ceiling: Type.Enum(
-            causes.filter(cause => cause !== 'policy'),
-            { description: 'Which.', examples: ['scope'] },
-          ),
+          ceiling: Type.Enum(['addresses', 'scopes', 'operations', 'models', 'environment'], {
+            description: 'Which.',
+            examples: ['scopes'],
+          }),
           allows: allowed('Whether it allows the call.'),
+          problem: Type.String({
+            description: 'Code that a call which it stops is answered.',
+            examples: ['policy.scope'],
+          }),
           missing: answered('Scopes that the key lacks.'),
         }),
         { description: 'What the key itself allows, in the order in which a call is asked.', examples: [[]] },
       ),
-      policies: Type.Object(
+      decision: Type.Object(
         {
-          allowed: allowed('Whether they allow it.'),
-          determining: answered('Ids of the policies that determine it; none = no policy permits.'),
+          allowed: allowed('Whether the policies allow it.'),
+          policies: answered('Ids of those that determine it; none = no policy permits.'),
           error: Type.Union([Type.String(), Type.Null()], {
             description: 'Why a policy could not be evaluated, so that all is denied; null = all could.',
             examples: [null],
@@ -124,7 +124,7 @@ const schema = {
             [
               Type.Object({
                 allowed: allowed('Whether they would allow it.'),
-                determining: answered('Ids of the policies that would determine it.'),
+                policies: answered('Ids of the policies that would determine it.'),
               }),
               Type.Null(),
             ],
@@ -134,6 +134,18 @@ const schema = {
         },
         { description: 'What the policies say, also where a ceiling refuses before they are asked.' },
       ),
+      policies: Type.Array(
+        Type.Object({
+          id: Type.String({ description: 'Its id.', examples: ['ostiary.models'] }),
+          file: Type.String({ description: 'Its file.', examples: ['callers.cedar'] }),
+          shadow: Type.Boolean({ description: 'Asked and recorded, never enforced.', examples: [false] }),
+          says: Type.Enum(['permits', 'forbids', 'silent', 'fails'], {
+            description: 'What it says by itself: `silent` = it does not apply.',
+            examples: ['permits'],
+          }),
+        }),
+        { description: 'Each policy that may apply to the action.', examples: [[]] },
+      ),
     }),
   },
 }
@@ -141,11 +153,12 @@ const schema = {
 interface Deps {
   readonly policies: PolicyOperations
   readonly keys: Pick<Keys, 'find'>
+  readonly projects: Pick<Projects, 'find'>
   readonly clock: Clock
 }
 
 /** `POST /api/policy/explain` */
-export function policyExplain(routing: Routing, { policies, keys, clock }: Deps): void {
+export function policyExplain(routing: Routing, { policies, keys, projects, clock }: Deps): void {
   const config = {
     scope: 'policies:read',
     problems: ['key.not_found', 'model.not_found', 'model.wrong_format'],
@@ -154,7 +167,9 @@ export function policyExplain(routing: Routing, { policies, keys, clock }: Deps)
     const { key: id, action, model, ip = '127.0.0.1', time: when, features = [], method, path } = request.body
     if (isIP(ip) === 0) throw new Problem('admin.invalid_input', { detail: 'body/ip must be an IP address.' })
     const at = readTime(when) ?? clock()
-    const key = await keys.find(id, callerOf(request).actor)
+    const { actor } = callerOf(request)
+    const key = await keys.find(id, actor)
+    const { cidrs, deniedCidrs } = await projects.find(key.project, actor)
     const context = {
       address: ip,
       at,
@@ -162,6 +177,6 @@ export function policyExplain(routing: Routing, { policies, keys, clock }: Deps)
       ...(path !== undefined && { path }),
       features: () => features,
     }
-    return policies.explain({ key, action, model, context })
+    return policies.explain({ key, projectAddresses: { allow: cidrs, deny: deniedCidrs }, action, model, context })
   })
 }

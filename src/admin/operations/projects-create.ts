@@ -1,7 +1,7 @@
 import Type from 'typebox'
 import { callerOf } from '#admin/caller.ts'
 import { etagOf } from '#admin/etag.ts'
-import { description, metadata } from '#admin/key-schema.ts'
+import { addresses, description, metadata, toAddresses } from '#admin/key-schema.ts'
 import { projectName, projectView, viewProject } from '#admin/project-view.ts'
 import type { Routing } from '#admin/routing.ts'
 import type { Projects } from '#keys/projects.ts'
@@ -14,6 +14,7 @@ const schema = {
       description: Type.Optional(
         Type.Union([description, Type.Null()], { description: 'What it is for; null = nothing said.' }),
       ),
+      ...addresses,
       metadata: Type.Optional(metadata),
     },
     { additionalProperties: false },
@@ -27,8 +28,7 @@ export function projectsCreate(routing: Routing, { projects }: { projects: Proje
     '/api/projects',
     { schema, config: { scope: 'projects:write', problems: ['store.conflict'] } },
     async (request, reply) => {
-      const { name, description = null, metadata = {} } = request.body
-      const project = await projects.create({ name, description, metadata }, callerOf(request).actor)
+      const project = await projects.create(toAddresses(request.body), callerOf(request).actor)
       return reply
         .code(201)
         .header('etag', etagOf(project.version))

@@ -1,7 +1,7 @@
 import Type from 'typebox'
 import { callerOf } from '#admin/caller.ts'
 import { etagOf, requireMatch } from '#admin/etag.ts'
-import { description, metadata } from '#admin/key-schema.ts'
+import { addresses, description, metadata, toAddresses } from '#admin/key-schema.ts'
 import { projectId, projectName, projectView, viewProject } from '#admin/project-view.ts'
 import type { Routing } from '#admin/routing.ts'
 import type { Projects } from '#keys/projects.ts'
@@ -15,6 +15,7 @@ const schema = {
       description: Type.Optional(
         Type.Union([description, Type.Null()], { description: 'What it is for; null = nothing said.' }),
       ),
+      ...addresses,
       metadata: Type.Optional(metadata),
     },
     { additionalProperties: false, minProperties: 1 },
@@ -34,7 +35,8 @@ export function projectsUpdate(routing: Routing, { projects }: { projects: Proje
       },
     },
     async (request, reply) => {
-      const project = await projects.update(request.params.id, request.body, callerOf(request).actor, before =>
+      const update = toAddresses(request.body)
+      const project = await projects.update(request.params.id, update, callerOf(request).actor, before =>
         requireMatch(request, before.version),
       )
       return reply.header('etag', etagOf(project.version)).send({ project: viewProject(project) })

@@ -1,3 +1,4 @@
+import { compileAccess } from '#core/compile-access.ts'
 import type { TokenFacts, VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import { MAX_REVOKED_VALUE, type RevocationKind } from '#core/revocation.ts'
@@ -13,16 +14,20 @@ export interface SigningKey {
 
 /**
  * Whether a token that was found to be genuine may be used: its refusal if an entry of the revocation list names it or its
- * project is gone; null = nothing stands against it. Rejects with `store.unavailable`. To be asked about every token that is
+ * project is gone, else who presents it, kept to the addresses of the project. Rejects with `store.unavailable`. To be asked about every token that is
  * not remembered, whatever its kind; what is remembered afterwards must be forgotten as `TokenCache` does.
  */
-export type CheckRevocation = (identity: VerifiedIdentity, signedBy: SigningKey | null) => Promise<Problem | null>
+export type CheckRevocation = (
+  identity: VerifiedIdentity,
+  signedBy: SigningKey | null,
+) => Promise<Problem | VerifiedIdentity>
 
 export function createRevocationCheck(revocations: RevocationLookup): CheckRevocation {
-  return async ({ id, token, project }, signedBy) => {
+  return async (identity, signedBy) => {
+    const { id, token, project, ceilings } = identity
     if (token === null) throw new TypeError(`${id} is not of a token`)
     const { issuer, subject, issuedAt } = token
-    const { revoked, projectExists } = await revocations.judge({
+    const { revoked, projectExists, projectAddresses } = await revocations.judge({
       issuer,
       token: nameable(token.tokenId),
       subject,
@@ -34,7 +39,9 @@ export function createRevocationCheck(revocations: RevocationLookup): CheckRevoc
       project,
     })
     if (revoked !== null) return refuse(`token_revoked_${revoked}`, id)
-    return projectExists ? null : refuse('token_project', id)
+    if (!projectExists) return refuse('token_project', id)
+    const allowsAddress = compileAccess(projectAddresses)
+    return allowsAddress === null ? identity : Object.freeze({ ...identity, ceilings: { ...ceilings, allowsAddress } })
   }
 }
 

@@ -92,7 +92,8 @@ test('a report has a suite for each file and a test case for each question', () 
     ['testsuite', 'a.yaml', '2', '1', 2],
     ['testsuite', 'b.yaml', '1', '0', 1],
   ])
-  const [good, bad] = root.children[0]?.children as [Element, Element]
+  const [suite] = root.children as [Element]
+  const [good, bad] = suite.children as [Element, Element]
   assert.deepEqual(
     [good.name, good.attributes.name, good.attributes.classname],
     ['testcase', 'an editor edits: openai.chat on gpt-5', 'a.yaml'],

@@ -1,4 +1,4 @@
-import { describeRequest } from '#policy/question.ts'
+import { describeRequest } from './judge.ts'
 import type { CaseReport, Verdict } from './run-cases.ts'
 
 /** The report as JUnit XML, which CI systems read: a suite for each file, a test case for each question. */

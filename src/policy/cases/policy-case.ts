@@ -1,5 +1,5 @@
-import type { Cause } from '#policy/explain.ts'
-import type { Question } from '#policy/question.ts'
+import type { Question } from '#policy/explain.ts'
+import type { Cause } from './judge.ts'
 
 /** Questions that must all be answered alike. */
 export interface PolicyCase {

@@ -1,7 +1,12 @@
 import type { CallEvent } from '#core/events.ts'
-import type { Decide } from '#policy/decision.ts'
-import { describeRequest } from '#policy/question.ts'
-import { type MissingInput, readRecordedCall } from './recorded-call.ts'
+import type { Decide, Decision } from '#policy/decision.ts'
+import {
+  createCallReader,
+  type MissingInput,
+  NotRecorded,
+  type RecordedCall,
+  type ReplayedConfiguration,
+} from './recorded-call.ts'
 
 /** Calls that would be decided otherwise, alike in who, what and how. */
 export interface ChangedGroup {
@@ -15,24 +20,24 @@ export interface ChangedGroup {
   readonly policies: readonly string[]
   /** Some policy could not be evaluated. */
   readonly error: string | null
-  calls: number
+  readonly calls: number
   /** ms since the epoch. */
-  first: number
-  last: number
+  readonly first: number
+  readonly last: number
 }
 
 /** What a changed set of policies would have done to recorded calls. */
 export interface Replay {
   /** Calls that policies had decided and now decided again. */
-  decided: number
+  readonly decided: number
   /** Of these, those that would be decided otherwise. */
-  changed: number
+  readonly changed: number
   /** Most calls first. */
   readonly groups: readonly ChangedGroup[]
   /** Changed calls beyond the groups that are kept apart. */
-  ungrouped: number
+  readonly ungrouped: number
   /** Calls that ended before policies were asked. */
-  undecided: number
+  readonly undecided: number
   /** Calls that cannot be decided again, by what of them is not on record. */
   readonly missing: ReadonlyMap<MissingInput, number>
 }
@@ -40,50 +45,56 @@ export interface Replay {
 /** So many groups are kept apart: what is read may be millions of calls of as many callers. */
 export const MAX_GROUPS = 10_000
 
-interface ReplayOptions {
+interface ReplayOptions extends ReplayedConfiguration {
   readonly decide: Decide
-  /** What of a call the policies look at: of what they do not, nothing needs to be on record. */
-  readonly reads: (input: MissingInput) => boolean
 }
 
 /** Gathers what would change, one call after the other; what it keeps is bounded. */
-export function createReplay({ decide, reads }: ReplayOptions) {
-  const groups = new Map<string, ChangedGroup>()
+export function createReplay({ decide, ...configuration }: ReplayOptions) {
+  const read = createCallReader(configuration)
+  const groups = new Map<string, Mutable<ChangedGroup>>()
   const missing = new Map<MissingInput, number>()
   let [decided, changed, ungrouped, undecided] = [0, 0, 0, 0]
+
+  const gather = ({ at }: CallEvent, { principal, action, resource, was }: RecordedCall, now: Decision): void => {
+    const key = JSON.stringify([principal.id, action.id, resource.id, was.policies, now.allowed, now.policies, now.error])
+    const group = groups.get(key)
+    if (group !== undefined) {
+      group.calls++
+      group.first = Math.min(group.first, at)
+      group.last = Math.max(group.last, at)
+    } else if (groups.size >= MAX_GROUPS) ungrouped++
+    else {
+      groups.set(key, {
+        principal: principal.id,
+        action: action.id,
+        resource: resource.id,
+        was: was.allowed ? 'allow' : 'deny',
+        becomes: now.allowed ? 'allow' : 'deny',
+        policiesWere: was.policies,
+        policies: now.policies,
+        error: now.error,
+        ...{ calls: 1, first: at, last: at },
+      })
+    }
+  }
   return {
     add(event: CallEvent): void {
-      const recorded = readRecordedCall(event, reads)
-      if (recorded === null) undecided++
-      else if (typeof recorded === 'string') missing.set(recorded, (missing.get(recorded) ?? 0) + 1)
-      else {
+      try {
+        const recorded = read(event)
+        if (recorded === null) {
+          undecided++
+          return
+        }
+        const { principal, action, resource, context, was } = recorded
+        const now = decide(principal, action, resource, context)
         decided++
-        const { question, was } = recorded
-        const now = decide(question.caller, question.action, question.resource, question.context)
         if (now.allowed === was.allowed) return
         changed++
-        const key = JSON.stringify([question.caller.id, describeRequest(question), was, now.allowed, now.policies])
-        const group = groups.get(key)
-        if (group !== undefined) {
-          group.calls++
-          group.first = Math.min(group.first, event.at)
-          group.last = Math.max(group.last, event.at)
-        } else if (groups.size >= MAX_GROUPS) ungrouped++
-        else {
-          groups.set(key, {
-            principal: question.caller.id,
-            action: question.action.id,
-            resource: question.resource.id,
-            was: was.allowed ? 'allow' : 'deny',
-            becomes: now.allowed ? 'allow' : 'deny',
-            policiesWere: was.policies,
-            policies: now.policies,
-            error: now.error,
-            calls: 1,
-            first: event.at,
-            last: event.at,
-          })
-        }
+        gather(event, recorded, now)
+      } catch (error) {
+        if (!(error instanceof NotRecorded)) throw error
+        missing.set(error.input, (missing.get(error.input) ?? 0) + 1)
       }
     },
     end(): Replay {
@@ -92,3 +103,5 @@ export function createReplay({ decide, reads }: ReplayOptions) {
     },
   }
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }

@@ -10,6 +10,7 @@ import { usageAllowances } from './0006-usage-allowances.ts'
 import { keyListIndexes } from './0007-key-list-indexes.ts'
 import { keyBinding } from './0008-key-binding.ts'
 import { revocations } from './0009-revocations.ts'
+import { networkAndRoles } from './0010-network-and-roles.ts'
 import type { Columns } from './columns.ts'
 
 const TABLE = 'migrations'
@@ -26,6 +27,7 @@ function migrations(columns: Columns): Record<string, Migration> {
     '0007-key-list-indexes': keyListIndexes(columns),
     '0008-key-binding': keyBinding(columns),
     '0009-revocations': revocations(columns),
+    '0010-network-and-roles': networkAndRoles(columns),
   }
 }
 
