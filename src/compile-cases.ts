@@ -1,11 +1,10 @@
 import type { CaseFile, WrittenCase } from '#config/policy-cases.ts'
-import type { Action } from '#core/action.ts'
 import { Problem } from '#core/problems.ts'
 import type { PolicyCase } from '#policy/cases/policy-case.ts'
-import type { CallContext } from '#policy/decision.ts'
 import type { Question } from '#policy/explain.ts'
-import { describeCaller, type Refuse, requireKnown } from './describe-caller.ts'
-import { isModelAction, type OpenPolicies } from './open-policies.ts'
+import { type Asked, compileQuestion, type Refuse, requireKnown } from './compile-question.ts'
+import { describeCaller } from './describe-caller.ts'
+import type { OpenPolicies } from './open-policies.ts'
 
 /** One file asks at most so much: a matrix that was written by mistake must not run for hours. */
 const MAX_QUESTIONS = 10_000
@@ -38,62 +37,39 @@ export function compileCases({ file, cases, faults }: CaseFile, open: OpenPolici
   return compiled
 }
 
+/** Members of a case, by what of a question they stand for. */
+const MEMBERS: Readonly<Record<keyof Asked, string>> = {
+  action: 'actions',
+  model: 'models',
+  ip: 'context.ip',
+  at: 'context.time',
+  features: 'context.features',
+  method: 'context.method',
+  path: 'context.path',
+}
+
 function compileQuestions(written: WrittenCase, open: OpenPolicies, refuse: Refuse): Question[] {
-  const at = Date.parse(written.context.time)
+  const { actions, models = [], context } = written
+  const at = Date.parse(context.time)
   const principal = describeCaller(written.principal, open.vocabulary, at, (member, message) =>
     refuse(`principal.${member}`, message),
   )
-  const { ip, method, path, features } = written.context
-  const context: CallContext = {
-    address: ip,
-    at,
-    ...(method !== undefined && { method }),
-    ...(path !== undefined && { path }),
-    features: () => features,
+  const asked = { ip: context.ip, at, features: context.features, method: context.method, path: context.path }
+  const said = new Set<string>()
+  const refuseOnce: Refuse<keyof Asked> = (member, message) => {
+    if (!said.has(member + message)) refuse(MEMBERS[member], message)
+    said.add(member + message)
   }
-  requireKnown(
-    'action',
-    'actions',
-    written.actions,
-    open.vocabulary.actions.map(({ id }) => id),
-    refuse,
-  )
-  const actions = open.vocabulary.actions.filter(({ id }) => written.actions.includes(id))
-  requireFittingContext(written, actions, refuse)
+  const named = models.length === 0 ? [undefined] : models
   return actions.flatMap(action =>
-    findResources(action, written.models, open, refuse).map(resource => ({ principal, action, context, resource })),
+    named.flatMap(model => {
+      try {
+        return compileQuestion(principal, { ...asked, action, model }, open, refuseOnce) ?? []
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error
+        refuseOnce('model', `${JSON.stringify(model)} cannot be called with ${action}: ${error.title.toLowerCase()}`)
+        return []
+      }
+    }),
   )
-}
-
-/** What a call never has, no policy can look at: a case that says it would show nothing. */
-function requireFittingContext({ context, models }: WrittenCase, actions: readonly Action[], refuse: Refuse): void {
-  const [onModels, onServices] = [actions.filter(isModelAction), actions.filter(action => !isModelAction(action))]
-  for (const { id } of onServices) {
-    if (models !== undefined) refuse('models', `must not be set: ${id} is an action on a service`)
-    if (context.features.length > 0) refuse('context.features', `must not be set: ${id} is an action on a service`)
-  }
-  for (const { id } of onModels) {
-    if (models === undefined || models.length === 0) refuse('models', `is missing: ${id} is an action on models`)
-    for (const member of ['method', 'path'] as const) {
-      if (context[member] !== undefined) refuse(`context.${member}`, `must not be set: ${id} is an action on models`)
-    }
-  }
-}
-
-function findResources(
-  action: Action,
-  models: readonly string[] | undefined,
-  open: OpenPolicies,
-  refuse: Refuse,
-): Question['resource'][] {
-  if (!isModelAction(action)) return [open.serviceOf(action)]
-  return (models ?? []).flatMap(model => {
-    try {
-      return [open.findModel(action, model)]
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error
-      refuse('models', `${JSON.stringify(model)} cannot be called with ${action.id}: ${error.title.toLowerCase()}`)
-      return []
-    }
-  })
 }

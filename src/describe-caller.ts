@@ -1,16 +1,13 @@
-import { suggest } from '#config/nearest.ts'
 import type { WrittenCase } from '#config/policy-cases.ts'
 import { modelActions } from '#core/action.ts'
 import { parseCidr } from '#core/cidr.ts'
 import type { TokenFacts, VerifiedIdentity } from '#core/principal.ts'
 import type { Vocabulary } from '#policy/cedar/vocabulary.ts'
 import { compileCeilings } from '#policy/compile-ceilings.ts'
+import { type Refuse, requireKnown } from './compile-question.ts'
 
 /** A caller in words, of whom nobody has proved anything. */
 export type DescribedCaller = WrittenCase['principal']
-
-/** Told what is wrong with a member. */
-export type Refuse = (member: string, message: string) => void
 
 const KINDS = { key: 'api_key', user: 'user', service: 'service' } as const
 const SECOND_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
@@ -98,17 +95,4 @@ function tokenOf(described: DescribedCaller, issuers: readonly string[], at: num
 
 function spanOf(text: string): number {
   return Number(text.slice(0, -1)) * SECOND_MS[text.slice(-1) as keyof typeof SECOND_MS]
-}
-
-/** Says of each name that nobody knows which one may have been meant. */
-export function requireKnown(
-  what: string,
-  member: string,
-  names: readonly string[] | undefined,
-  known: readonly string[],
-  refuse: Refuse,
-): void {
-  for (const name of names ?? []) {
-    if (!known.includes(name)) refuse(member, `there is no ${what} ${JSON.stringify(name)}${suggest(name, known)}`)
-  }
 }

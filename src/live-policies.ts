@@ -7,7 +7,8 @@ import { identityOf } from '#keys/verifier.ts'
 import { compileKeyCeilings } from '#policy/compile-ceilings.ts'
 import { explain } from '#policy/explain.ts'
 import { viewExplanation } from '#policy/view-explanation.ts'
-import { isModelAction, type OpenPolicies, openPolicies } from './open-policies.ts'
+import { compileQuestion } from './compile-question.ts'
+import { type OpenPolicies, openPolicies } from './open-policies.ts'
 
 interface LivePoliciesOptions {
   /** The configuration in effect. */
@@ -24,21 +25,15 @@ export function createLivePolicies({ current, clock }: LivePoliciesOptions): Pol
     return opened.open
   }
   return {
-    explain({ key, projectAddresses, action: named, model, context }) {
-      const { vocabulary, policies, ...open } = openCurrent()
+    explain({ key, projectAddresses, ...asked }) {
+      const open = openCurrent()
       const principal = identityOf(key, compileKeyCeilings({ ...key, projectAddresses }))
-      const action = vocabulary.actions.find(({ id }) => id === named)
-      if (action === undefined) throw invalid(`body/action: there is no action ${JSON.stringify(named)}.`)
-      const ofModels = isModelAction(action)
-      if (ofModels && model === undefined) throw invalid(`body/model is missing: ${named} is an action on models.`)
-      if (!ofModels && model !== undefined) throw invalid(`body/model: ${named} is an action on a service.`)
-      const resource = model === undefined ? open.serviceOf(action) : open.findModel(action, model)
-      const question = { principal, action, resource, context }
-      return viewExplanation(question, explain(question, policies, vocabulary), statusOf(key, clock()))
+      const question = compileQuestion(principal, asked, open, (member, message) => {
+        throw new Problem('admin.invalid_input', { detail: `body/${member === 'at' ? 'time' : member}: ${message}.` })
+      })
+      if (question === null) throw new TypeError('What is refused was thrown')
+      const explanation = explain(question, open.policies, open.vocabulary)
+      return viewExplanation(question, explanation, statusOf(key, clock()))
     },
   }
-}
-
-function invalid(detail: string): Problem {
-  return new Problem('admin.invalid_input', { detail })
 }

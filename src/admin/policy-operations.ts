@@ -1,5 +1,4 @@
 import type { AddressLists } from '#core/address-lists.ts'
-import type { CallContext } from '#policy/decision.ts'
 import type { ExplanationView } from '#policy/view-explanation.ts'
 import type { KeyRecord } from '#store/ports.ts'
 
@@ -10,7 +9,12 @@ export interface KeyQuestion {
   readonly projectAddresses: AddressLists
   readonly action: string
   readonly model: string | undefined
-  readonly context: CallContext
+  readonly ip: string
+  /** ms since the epoch. */
+  readonly at: number
+  readonly features: readonly string[]
+  readonly method: string | undefined
+  readonly path: string | undefined
 }
 
 /** What operators may ask of the policies in effect; nothing of it changes anything. */

@@ -21,7 +21,7 @@ export interface ConfiguredPolicies {
 /** The policies of a configuration, without a gateway. Throws `config.invalid` for what a start would refuse of them. */
 export function loadPolicies({ env }: Io, { config: file, policies }: Choice): ConfiguredPolicies {
   // As a variable, so that it is checked and found missing like the member itself.
-  const chosen = policies === undefined ? {} : { OSTIARY_POLICIES_DIRECTORY: JSON.stringify(resolve(policies)) }
+  const chosen = policies === undefined ? {} : { OSTIARY_POLICIES_DIRECTORY: resolve(policies) }
   const loaded = loadConfig({ env: { ...env, ...chosen }, file, withSecrets: false })
   return { config: loaded.config, open: openPolicies(loaded.config), testFolder: join(folderOf(loaded), 'tests') }
 }

@@ -13,31 +13,26 @@ export async function policyCheck(args: string[], io: Io): Promise<number> {
   const { json, ...choice } = parse(args, check.options).values
   const { policies } = loadPolicies(io, choice).open
   const [own, shipped] = [policies.filter(({ shipped }) => !shipped), policies.filter(({ shipped }) => shipped)]
-  const counted = `${own.length} of your own, ${shipped.length} shipped`
-  io.stdout.write(json ? `${JSON.stringify({ ok: true, policies: policies.length })}\n` : `ok\npolicies: ${counted}\n`)
+  const text = `ok\npolicies: ${own.length} of your own, ${shipped.length} shipped\n`
+  io.stdout.write(json ? `${JSON.stringify({ ok: true, own: own.length, shipped: shipped.length })}\n` : text)
   return 0
 }
 
 /** `ostiary policy list` */
 export async function policyList(args: string[], io: Io): Promise<number> {
-  const { json: asJson, ...choice } = parse(args, list.options).values
-  const { policies } = loadPolicies(io, choice).open
-  const listed = policies.map(({ id, effect, file, shipped, shadow, json }) => ({
-    id,
-    effect,
-    file,
-    shipped,
-    shadow,
-    volatile: isVolatile(readsOf(json)),
-  }))
-  if (asJson) {
+  const { json, ...choice } = parse(args, list.options).values
+  const listed = loadPolicies(io, choice).open.policies.map(policy => {
+    const { id, effect, file, line, shipped, shadow } = policy
+    return { id, effect, file, line, shipped, shadow, volatile: isVolatile(readsOf(policy.json)) }
+  })
+  if (json) {
     io.stdout.write(`${JSON.stringify(listed, null, 2)}\n`)
     return 0
   }
-  const rows = listed.map(({ id, effect, file, shipped, shadow, volatile }) => [
+  const rows = listed.map(({ id, effect, file, line, shipped, shadow, volatile }) => [
     id,
     effect,
-    shipped ? `${file} (shipped)` : file,
+    shipped ? 'shipped' : `${file}:${line}`,
     shadow ? 'shadow' : 'enforced',
     volatile ? 'each call' : 'cached',
   ])

@@ -1,14 +1,12 @@
-import { isIP } from 'node:net'
 import { compileIssuers } from '#compile-issuers.ts'
-import { suggest } from '#config/nearest.ts'
+import { type Asked, compileQuestion } from '#compile-question.ts'
 import type { VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import { type DescribedCaller, describeCaller } from '#describe-caller.ts'
 import { makeIdentity } from '#issuers/make-identity.ts'
 import { readToken } from '#issuers/read-token.ts'
-import { isModelAction, type OpenPolicies } from '#open-policies.ts'
+import type { OpenPolicies } from '#open-policies.ts'
 import { compileCeilings } from '#policy/compile-ceilings.ts'
-import type { CallContext } from '#policy/decision.ts'
 import { explain, type Question } from '#policy/explain.ts'
 import { type ExplanationView, viewExplanation } from '#policy/view-explanation.ts'
 import { callOperation } from './admin-client.ts'
@@ -81,32 +79,24 @@ async function explainHere(values: Values, io: Io): Promise<ExplanationView> {
   return viewExplanation(question, explain(question, open.policies, open.vocabulary), null)
 }
 
+const OPTIONS: Readonly<Record<keyof Asked, string>> = {
+  action: '--action',
+  model: '--model',
+  ip: '--ip',
+  at: '--time',
+  features: '--feature',
+  method: '--method',
+  path: '--path',
+}
+
 function questionOf(principal: VerifiedIdentity, values: Values, at: number, open: OpenPolicies): Question {
-  const { model, ip = '127.0.0.1', feature = [], method, path } = values
-  const named = needed(values.action)
-  const { actions } = open.vocabulary
-  const action = actions.find(({ id }) => id === named)
-  if (action === undefined) {
-    const hint = suggest(
-      named,
-      actions.map(({ id }) => id),
-    )
-    throw usage(`--action: there is no action ${JSON.stringify(named)}${hint}.`)
-  }
-  if (isIP(ip) === 0) throw usage(`--ip ${ip}: write an IP address.`)
-  const context: CallContext = {
-    address: ip,
-    at,
-    ...(method !== undefined && { method }),
-    ...(path !== undefined && { path }),
-    features: () => feature,
-  }
-  if (!isModelAction(action)) {
-    if (model !== undefined) throw usage(`--model: ${named} is an action on a service.`)
-    return { principal, action, context, resource: open.serviceOf(action) }
-  }
-  if (model === undefined) throw usage(`--model is missing: ${named} is an action on models.`)
-  return { principal, action, context, resource: open.findModel(action, model) }
+  const { model, ip = '127.0.0.1', feature: features = [], method, path } = values
+  const asked = { action: needed(values.action), model, ip, at, features, method, path }
+  const question = compileQuestion(principal, asked, open, (member, message) => {
+    throw usage(`${OPTIONS[member]} ${message}.`)
+  })
+  if (question === null) throw new TypeError('What is refused was thrown')
+  return question
 }
 
 /** Who the token is about and what the rules of its issuer give them, if it is accepted: nothing of it is verified here. */

@@ -1,4 +1,3 @@
-import { isIP } from 'node:net'
 import Type from 'typebox'
 import { callerOf } from '#admin/caller.ts'
 import { environment, keyId } from '#admin/key-schema.ts'
@@ -6,7 +5,6 @@ import type { PolicyOperations } from '#admin/policy-operations.ts'
 import type { Routing } from '#admin/routing.ts'
 import { readTime, time } from '#admin/time-query.ts'
 import type { Clock } from '#core/clock.ts'
-import { Problem } from '#core/problems.ts'
 import type { Keys } from '#keys/keys.ts'
 import type { Projects } from '#keys/projects.ts'
 
@@ -165,18 +163,11 @@ export function policyExplain(routing: Routing, { policies, keys, projects, cloc
   } as const
   routing.post('/api/policy/explain', { schema, config }, async request => {
     const { key: id, action, model, ip = '127.0.0.1', time: when, features = [], method, path } = request.body
-    if (isIP(ip) === 0) throw new Problem('admin.invalid_input', { detail: 'body/ip must be an IP address.' })
     const at = readTime(when) ?? clock()
     const { actor } = callerOf(request)
     const key = await keys.find(id, actor)
     const { cidrs, deniedCidrs } = await projects.find(key.project, actor)
-    const context = {
-      address: ip,
-      at,
-      ...(method !== undefined && { method }),
-      ...(path !== undefined && { path }),
-      features: () => features,
-    }
-    return policies.explain({ key, projectAddresses: { allow: cidrs, deny: deniedCidrs }, action, model, context })
+    const projectAddresses = { allow: cidrs, deny: deniedCidrs }
+    return policies.explain({ key, projectAddresses, action, model, ip, at, features, method, path })
   })
 }

@@ -57,7 +57,15 @@ export function createReplay({ decide, ...configuration }: ReplayOptions) {
   let [decided, changed, ungrouped, undecided] = [0, 0, 0, 0]
 
   const gather = ({ at }: CallEvent, { principal, action, resource, was }: RecordedCall, now: Decision): void => {
-    const key = JSON.stringify([principal.id, action.id, resource.id, was.policies, now.allowed, now.policies, now.error])
+    const key = JSON.stringify([
+      principal.id,
+      action.id,
+      resource.id,
+      was.policies,
+      now.allowed,
+      now.policies,
+      now.error,
+    ])
     const group = groups.get(key)
     if (group !== undefined) {
       group.calls++
