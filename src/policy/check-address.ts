@@ -1,4 +1,4 @@
-import { describe, type Principal, type VerifiedIdentity } from '#core/principal.ts'
+import { describe, type Principal } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 
 declare const admitted: unique symbol
@@ -8,11 +8,9 @@ export type Admitted = Principal & { readonly [admitted]: true }
 
 /** Throws `policy.address`. `source` is the address of the connection's peer. */
 export function checkAddress(principal: Principal, source: string): Admitted {
-  if (maySpeakFrom(principal, source)) return principal as Admitted
-  throw new Problem('policy.address', { detail: `The ${describe(principal)} may not be used from ${source}.` })
-}
-
-export function maySpeakFrom({ ceilings }: VerifiedIdentity, source: string): boolean {
-  const allows = ceilings.allowsAddress
-  return allows === null || allows(source)
+  const allows = principal.ceilings.allowsAddress
+  if (allows !== null && !allows(source)) {
+    throw new Problem('policy.address', { detail: `The ${describe(principal)} may not be used from ${source}.` })
+  }
+  return principal as Admitted
 }

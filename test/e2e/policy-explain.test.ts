@@ -67,7 +67,7 @@ describe('an explanation of a key by the running gateway', () => {
   })
 
   test('follows the key: its project, its state, its policies', async () => {
-    const { key: _, ...made } = { key: null, ...(await makeKey({ roles: ['viewer'] })) }
+    const made = await makeKey({ roles: ['viewer'] })
     assert.deepEqual((await explain(made.id)).decision.roles_that_allow, ['developer', 'admin', 'owner'])
     const { code, stdout } = await runCli(
       env,
@@ -85,6 +85,12 @@ describe('an explanation of a key by the running gateway', () => {
       stdout,
       /^openai\.chat on sandbox: denied\n[\s\S]*policies +deny: no policy permits it\n[\s\S]*would allow +each of the roles developer, admin, owner\n$/,
     )
+    const { id: project } = JSON.parse(
+      (await post(token, '/api/projects', { name: 'office', denied_cidrs: ['192.0.2.0/24'] })).text,
+    ).project
+    const { id: officeKey } = await makeKey({ project })
+    assert.deepEqual((await explain(officeKey, { ip: '192.0.2.1' })).ceilings[0].allows, false)
+    assert.deepEqual((await explain(officeKey, { ip: '192.0.3.1' })).ceilings[0].allows, true)
     await post(token, `/api/keys/${made.id}/disable`, {})
     const disabled = await explain(made.id)
     assert.deepEqual([disabled.allowed, disabled.caller.status], [false, 'disabled'])
