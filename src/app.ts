@@ -38,6 +38,7 @@ import { checkPrices } from './check-prices.ts'
 import { keyVocabularyOf } from './compile-policies.ts'
 import { type Database, openDatabase } from './database.ts'
 import { createIssuerKeySource, fetchDocument } from './issuer-keys.ts'
+import { type IdentityKeyKeeping, keepIdentityKeys } from './keep-identity-keys.ts'
 import { keepLimits } from './keep-limits.ts'
 import { openLeakedKeys } from './leaked-keys.ts'
 import { listenerUrl } from './listener-url.ts'
@@ -141,6 +142,15 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     }),
   )
   const keysInEffect = issuerKeys.prepare(config)
+  let publishIdentityKeys: Supervisor['publishIdentityKeys'] = () => {}
+  const identityKeys = keepIdentityKeys({
+    folder,
+    config: () => inEffect,
+    clock: systemClock,
+    log,
+    onChange: keys => publishIdentityKeys(keys),
+    emit: detail => emit('identity_keys.changed', detail),
+  })
   // Before the workers in this list, so after them at the end: what they settle last is noted.
   const limits = opened.use(
     keepLimits({ store, workers: workerCount(config), slots: config.counters.slots, clock: systemClock, log }),
@@ -157,6 +167,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       onLog: (worker, { level, fields, message }) => log[level]({ worker, ...fields }, message),
       onLeak: question => leakedKeys.answer(question),
       issuerKeys,
+      identityKeys: identityKeys.current,
       limits,
       onBudget: limits.record,
       onReplaced: (index, reason) => {
@@ -167,6 +178,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     }),
   )
   publishKeys = published => supervisor.publishKeys(published)
+  publishIdentityKeys = keys => supervisor.publishIdentityKeys(keys)
   keysInEffect(true)
   database.onRestarted(() => supervisor.reconnectDatabase())
   const reloads = createReloads({
@@ -200,6 +212,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     reloads,
     liveSecrets,
     issuers: createLiveIssuers({ current: reloads.current, keys: issuerKeys, fetchDocument, clock: systemClock }),
+    identityKeys,
     revocations,
     supervisor,
     store,
@@ -207,6 +220,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     meter,
     metrics: () => measureGateway({ meter, supervisor, store, issuerKeys, generation: () => generation }),
   })
+  opened.use(identityKeys.start())
   const firstKey = pepperId === undefined ? await mintFirstKey(keys) : null
   opened.use(
     startExpiryWarnings({
@@ -322,6 +336,7 @@ interface AdminParts extends KeyRooms {
   readonly reloads: Reloads
   readonly liveSecrets: LiveSecrets
   readonly issuers: AdminOptions['issuers']
+  readonly identityKeys: IdentityKeyKeeping
   readonly revocations: Revocations
   readonly supervisor: Supervisor
   readonly store: Store
@@ -376,6 +391,7 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
     secrets: parts.liveSecrets,
     issuers: parts.issuers,
     policies: createLivePolicies({ current: parts.reloads.current, clock: systemClock }),
+    identityKeys: parts.identityKeys,
     revocations: parts.revocations,
     metrics: parts.metrics,
     clock: systemClock,

@@ -1,5 +1,7 @@
 import type { Config } from '#config/schema.ts'
 import { modelActions } from '#core/action.ts'
+import { knownRoles } from '#core/roles.ts'
+import { actionsOfServices } from '#core/service-actions.ts'
 import type { KeyVocabulary } from '#keys/key-vocabulary.ts'
 import { createEngine, type Engine } from '#policy/cedar/engine.ts'
 import { isCedarLoaded } from '#policy/cedar/load-cedar.ts'
@@ -7,7 +9,7 @@ import { parsePolicies } from '#policy/cedar/parse-policies.ts'
 import { type Policy, type PolicyFault, showFault } from '#policy/cedar/policy.ts'
 import { shippedPolicies } from '#policy/cedar/shipped-policies.ts'
 import { validatePolicies } from '#policy/cedar/validate-policies.ts'
-import { shippedRoles, type Vocabulary } from '#policy/cedar/vocabulary.ts'
+import type { Vocabulary } from '#policy/cedar/vocabulary.ts'
 
 /**
  * The shipped policies and the operator’s own, as the calls of one generation are decided by them. Compiled with the first
@@ -49,15 +51,14 @@ export function keyVocabularyOf(config: Config): KeyVocabulary {
 }
 
 /** What policies may speak of. */
-export function vocabularyOf({ policies, issuers, models, providers, passthrough }: Config): Vocabulary {
-  const granted = Object.values(issuers).flatMap(({ grants }) => grants.flatMap(({ roles }) => roles))
+export function vocabularyOf({ policies, issuers, models, providers, services, passthrough }: Config): Vocabulary {
   return {
-    roles: [...new Set([...shippedRoles, ...policies.roles, ...granted])],
-    actions: modelActions.filter(({ group }) => group !== 'models.list'),
+    roles: knownRoles({ policies, issuers }),
+    actions: [...modelActions.filter(({ group }) => group !== 'models.list'), ...actionsOfServices(services)],
     modelGroups: policies.modelGroups,
     models: [...Object.keys(models), ...(passthrough.length > 0 ? ['*'] : [])],
     providers: Object.keys(providers),
-    services: [],
+    services: Object.keys(services),
     issuers: Object.keys(issuers),
   }
 }

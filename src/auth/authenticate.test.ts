@@ -27,7 +27,8 @@ function createAuthenticate(
 ) {
   const authenticate = create({ chain, checkSender, checkAuthentication })
   return async (headers: IncomingHttpHeaders, query: string) => {
-    const verdict = await authenticate({ headers, socket: { remoteAddress: '192.0.2.1' } } as IncomingMessage, query, {
+    const verdict = await authenticate({ headers } as IncomingMessage, query, {
+      source: '192.0.2.1',
       dpopNonce: null,
     })
     if (verdict instanceof Problem) throw verdict

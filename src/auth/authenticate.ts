@@ -8,7 +8,7 @@ export type Verdict = VerifiedIdentity | Problem | null
 
 /**
  * One way of authenticating. A refusal is answered, not thrown: a flood of wrong credentials must cost little. Throws
- * `store.unavailable` where it cannot tell. `source` is the address of the connection's peer.
+ * `store.unavailable` where it cannot tell. `source` is the address of the client.
  */
 export type Authenticator = (credential: string, source: string) => Verdict | Promise<Verdict>
 
@@ -23,8 +23,10 @@ export type CheckSender = (
   notes: SenderNotes,
 ) => Problem | null | Promise<Problem | null>
 
-/** What the check of the sender leaves for the answer, whichever that will be. */
+/** What is known of the sender, and what the check of them leaves for the answer, whichever that will be. */
 export interface SenderNotes {
+  /** Address of the client. */
+  readonly source: string
   /** Nonce that the caller's proofs are to contain from now on (RFC 9449 §8.2); null = the one they have, or none. */
   dpopNonce: string | null
 }
@@ -58,7 +60,7 @@ export function createAuthenticate({ chain, checkSender, checkAuthentication }: 
       if (verdict === null) return ask(from + 1, credential, req, notes)
       return verdict instanceof Problem ? verdict : prove(verdict, credential, req, notes)
     }
-    const answer = authenticator(credential.text, req.socket.remoteAddress ?? '')
+    const answer = authenticator(credential.text, notes.source)
     return answer instanceof Promise ? answer.then(take) : take(answer)
   }
   const prove = (identity: VerifiedIdentity, credential: Credential, req: IncomingMessage, notes: SenderNotes) => {

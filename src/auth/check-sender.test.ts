@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { IncomingMessage } from 'node:http'
 import { describe, test } from 'node:test'
 import type { Binding, VerifiedIdentity } from '#core/principal.ts'
+import type { SenderNotes } from './authenticate.ts'
 import { createCheckSender } from './check-sender.ts'
 import type { VerifyProof } from './dpop/dpop-verify.ts'
 
@@ -23,7 +24,7 @@ async function check(
     onNonce('next')
     return Promise.resolve(proof)
   }
-  const notes = { dpopNonce: null }
+  const notes: SenderNotes = { source: '', dpopNonce: null }
   const checkSender = createCheckSender({ verifyProof, certificateThumbprint: () => presented })
   const problem = await checkSender(bound(binding), { text: 'k1', dpop }, {} as IncomingMessage, notes)
   const error = problem && (/error="(\w+)"/.exec(problem.challenge ?? '')?.[1] ?? null)

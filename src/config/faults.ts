@@ -41,6 +41,11 @@ export class Faults {
     this.#faults.push({ path: [], message, place })
   }
 
+  /** Whether anything is known to be wrong with a member or in it. */
+  has(path: Path): boolean {
+    return this.#faults.some(fault => path.every((name, i) => fault.path[i] === name))
+  }
+
   setPlace(path: Path, place: Place): void {
     this.#places.set(key(path), place)
   }

@@ -6,7 +6,14 @@ import { load, refuse } from './load-for-test.ts'
 
 const defaults = {
   listeners: {
-    public: { host: 'localhost', port: 8400, url: 'http://localhost:8400' },
+    public: {
+      host: 'localhost',
+      port: 8400,
+      url: 'http://localhost:8400',
+      trustedProxies: [],
+      forwarded: 'none',
+      proxyProtocol: 'off',
+    },
     admin: { host: 'localhost', port: 8401, url: 'http://localhost:8401' },
   },
   workers: 'auto',
@@ -37,6 +44,7 @@ const defaults = {
     maxNewConnectionsPerAddress: 500,
     uncappedAddresses: ['127.0.0.1', '::1'],
   },
+  access: { deny: [], operations: {} },
   dpop: { requireNonce: false, maxAgeSeconds: 60, clockSkewSeconds: 5, rememberedProofs: 1_048_576 },
   overload: { maxDelayMs: 1000, maxFailuresPerSecond: 100 },
   issuers: {},
@@ -44,6 +52,7 @@ const defaults = {
     sandbox: { format: 'sandbox', tags: ['test'], latencyMs: 0, chunks: 8, chunkDelayMs: 20, failure: 'none' },
   },
   models: { sandbox: { provider: 'sandbox', price: {} } },
+  services: {},
   limits: {},
   budgets: {},
   counters: { slots: 65_536 },
@@ -53,6 +62,7 @@ const defaults = {
   secrets: { warnAgeDays: 180 },
   log: { level: 'info' },
   passthrough: [],
+  identity: { tokenLifetimeSeconds: 60, rotationDays: 30 },
   policies: { roles: [], modelGroups: {} },
   policySources: [],
 }

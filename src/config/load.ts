@@ -82,7 +82,7 @@ function readConfigFile(path: string, named: boolean, faults: Faults): string | 
 
 /** Fills in the defaults that follow from other members, and brings URLs to one form, no slash at the end, and paths below `folder`. */
 function derive(config: Config, passthrough: Config['passthrough'], folder: string): Config {
-  const listener = <L extends Config['listeners']['public']>(given: L): L => {
+  const listener = <L extends Config['listeners']['admin']>(given: L): L => {
     const host = given.host.includes(':') ? `[${given.host}]` : given.host
     return { ...given, url: new URL(given.url ?? `http://${host}:${given.port}`).origin }
   }
@@ -95,6 +95,11 @@ function derive(config: Config, passthrough: Config['passthrough'], folder: stri
     const maxTokensMember = derived.maxTokensMember ?? (isOpenai(baseUrl) ? 'max_completion_tokens' : 'max_tokens')
     return [name, { ...derived, maxTokensMember }] as const
   })
+  const services = Object.entries(config.services).map(([name, service]) => {
+    if (service.url === undefined) return [name, service] as const
+    const url = new URL(service.url).href.replace(/\/+$/, '')
+    return [name, { ...service, url, allowPrivateNetwork: service.allowPrivateNetwork ?? isLoopback(url) }] as const
+  })
   const issuers = Object.entries(config.issuers).map(([name, issuer]) => {
     if (issuer.jwksFile === undefined) return [name, issuer] as const
     return [name, { ...issuer, jwksFile: resolve(folder, issuer.jwksFile) }] as const
@@ -104,6 +109,7 @@ function derive(config: Config, passthrough: Config['passthrough'], folder: stri
     issuers: Object.fromEntries(issuers),
     listeners: { public: listener(config.listeners.public), admin: listener(config.listeners.admin) },
     providers: Object.fromEntries(providers),
+    services: Object.fromEntries(services),
     passthrough,
   }
 }

@@ -4,6 +4,8 @@ import { checkIntrospection } from './rules-introspection.ts'
 import { checkIssuerKeys } from './rules-issuer-keys.ts'
 import { checkIssuers } from './rules-issuers.ts'
 import { checkLimits } from './rules-limits.ts'
+import { checkNetwork } from './rules-network.ts'
+import { checkServices } from './rules-services.ts'
 import type { Config } from './schema.ts'
 
 /** A configuration from which whatever does not fit its schema has been left out. */
@@ -20,12 +22,14 @@ type DeepPartial<T> = T extends readonly unknown[]
  */
 export function checkRules(draft: Draft, providerNames: readonly string[], open: boolean, faults: Faults): void {
   checkLimits(draft, open, faults)
+  checkServices(draft, faults)
   checkIssuers(draft, open, faults)
   checkIssuerKeys(draft, faults)
   checkPorts(draft, faults)
   checkLifetimes(draft, faults)
   checkAnchors(draft, faults)
   checkIntrospection(draft, faults)
+  checkNetwork(draft, faults)
   for (const [name, provider] of Object.entries(draft.providers ?? {})) {
     if (provider?.format === 'sandbox' && provider.tags !== undefined && !provider.tags.includes('test')) {
       faults.add(['providers', name, 'tags'], 'must contain "test": a sandbox serves test keys')

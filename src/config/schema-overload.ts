@@ -1,4 +1,4 @@
-import { parseCidr } from '#core/cidr.ts'
+import { block } from './schema-access.ts'
 import { section } from './shape.ts'
 
 /** Members of `requests`: what one address may hold of the public listener. */
@@ -23,16 +23,7 @@ export const connectionCapMembers = {
   },
   uncappedAddresses: {
     type: 'array',
-    items: {
-      type: 'string',
-      maxLength: 64,
-      pattern: '^[0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})?$',
-      patternErrorMessage: 'must be an address or block such as 10.0.0.0/8 or 2001:db8::/32',
-      check: (text: string) => {
-        const read = parseCidr(text)
-        return typeof read === 'string' ? read : undefined
-      },
-    },
+    items: block,
     maxItems: 64,
     uniqueItems: true,
     default: ['127.0.0.1', '::1'] as unknown,

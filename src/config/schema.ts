@@ -1,6 +1,8 @@
 import { checkOrigin, checkPostgresUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
+import { accessSchema } from './schema-access.ts'
 import { auditSchema } from './schema-audit.ts'
 import { dpopSchema } from './schema-dpop.ts'
+import { identitySchema } from './schema-identity.ts'
 import { issuersSchema } from './schema-issuers.ts'
 import { leakReportsSchema } from './schema-leak-reports.ts'
 import { budgetsSchema, countersSchema, limitsSchema } from './schema-limits.ts'
@@ -8,6 +10,8 @@ import { modelsSchema } from './schema-models.ts'
 import { connectionCapMembers, overloadSchema } from './schema-overload.ts'
 import { policiesSchema } from './schema-policies.ts'
 import { providersSchema } from './schema-providers.ts'
+import { proxyMembers } from './schema-proxies.ts'
+import { servicesSchema } from './schema-services.ts'
 import { type Loaded, section } from './shape.ts'
 
 /** The gateway's whole configuration, in the loaded form: defaults applied, secrets as references (`SecretValues` has their values). */
@@ -26,8 +30,8 @@ export type WireFormat = Exclude<ProviderConfig['format'], 'sandbox'>
 
 const LOOPBACK = '^(localhost|::1|127(\\.(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])){3})$'
 
-const listener = <const P extends number>(serves: string, port: P) =>
-  section(serves, {
+const listener = <const P extends number>(port: P) =>
+  ({
     host: {
       type: 'string',
       default: 'localhost',
@@ -56,7 +60,7 @@ const listener = <const P extends number>(serves: string, port: P) =>
         'How callers reach this listener, if through a proxy: scheme, host and port. Absolute URLs are made from it, never from the `Host` header.',
       examples: ['https://ai.example.com'],
     },
-  })
+  }) as const
 
 const store = {
   description: 'Where keys and events are kept.',
@@ -198,8 +202,10 @@ const requests = section('Bounds of what callers may send to the public listener
 /** One schema for the file, the loaded form, `ostiary.schema.json` and the reference page. */
 export const configSchema = section('Configuration of the Ostiary gateway.', {
   listeners: section('Addresses the gateway listens on.', {
-    public: listener('The gateway itself: what callers of models reach.', 8400),
-    admin: listener('Admin API, health and readiness.', 8401),
+    public: section('The gateway itself: what callers of models reach.', { ...listener(8400), ...proxyMembers }, [
+      'hops',
+    ]),
+    admin: section('Admin API, health and readiness.', listener(8401)),
   }),
   workers: {
     anyOf: [{ type: 'integer', minimum: 1, maximum: 64 }, { const: 'auto' }],
@@ -212,12 +218,15 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
   audit: auditSchema,
   admin,
   requests,
+  access: accessSchema,
   overload: overloadSchema,
   issuers: issuersSchema,
   dpop: dpopSchema,
   policies: policiesSchema,
+  identity: identitySchema,
   providers: providersSchema,
   models: modelsSchema,
+  services: servicesSchema,
   limits: limitsSchema,
   budgets: budgetsSchema,
   counters: countersSchema,

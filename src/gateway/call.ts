@@ -21,7 +21,7 @@ export class Call {
   readonly id: string
   readonly req: IncomingMessage
   readonly res: ServerResponse
-  /** Read at the start: a destroyed socket no longer knows it. */
+  /** Address of the client, as far as the proxies in front can be believed. */
   readonly source: string
   /** Wall clock, ms since the epoch. */
   readonly at: number
@@ -69,11 +69,18 @@ export class Call {
   /** Who waits for the answer to have left and the reply to be over. */
   onClosed: (() => void) | null = null
 
-  constructor(id: string, req: IncomingMessage, res: ServerResponse, at: number, generation: CallGeneration) {
+  constructor(
+    id: string,
+    req: IncomingMessage,
+    res: ServerResponse,
+    source: string,
+    at: number,
+    generation: CallGeneration,
+  ) {
     this.id = id
     this.req = req
     this.res = res
-    this.source = req.socket.remoteAddress ?? ''
+    this.source = source
     this.at = at
     this.startedAt = performance.now()
     this.configGeneration = generation.number

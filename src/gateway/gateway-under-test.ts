@@ -14,6 +14,8 @@ import { createLimiter } from '#limits/limiter.ts'
 import type { Decide } from '#policy/decision.ts'
 import { createCatalog, type ModelEntry } from '#providers/catalog.ts'
 import type { FormatName } from '#providers/wire-format.ts'
+import { createServiceTable } from '#services/service-table.ts'
+import type { Access } from './check-access.ts'
 import { createLifetime } from './lifetime.ts'
 import { createOverload } from './overload.ts'
 import { createPipeline } from './pipeline.ts'
@@ -27,6 +29,8 @@ interface GatewayOptions {
   readonly format?: FormatName
   readonly models?: readonly ModelEntry[]
   readonly authenticator?: Authenticator
+  /** Default: from anywhere. */
+  readonly access?: Access
   /** Default: everything is allowed. */
   readonly decide?: Decide
   readonly ensureRecordable?: () => void
@@ -101,6 +105,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
   const generation = {
     number: 3,
     resourceMetadata: null,
+    access: options.access ?? { allows: null, ofActions: new Map() },
     authenticate: createAuthenticate({
       chain: [options.authenticator ?? byName],
       checkSender: () => null,
@@ -114,7 +119,10 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
       onHangUp: options.drainMs === undefined ? ('stop' as const) : ('drain' as const),
       drainMs: options.drainMs ?? 0,
     },
+    services: createServiceTable([]),
     decide: options.decide ?? (() => ({ allowed: true, policies: ['test'], error: null, shadow: null })),
+    requirementsOf: () => [],
+    identityHeaders: () => [],
     rulesOf: () => NO_RULES,
     factsOf: () => ({ price: null, maxOutputTokens: null }),
     ...createLifetime(() => upstream[Symbol.asyncDispose]()),

@@ -9,7 +9,7 @@ import { markBroken, readJsonBody } from '#http/bodies.ts'
 export interface LeakReport {
   /** `req_…` */
   readonly id: string
-  /** Address of the peer. */
+  /** Address of the client. */
   readonly source: string
   /** Texts that were found; any may be no key of this gateway. */
   readonly tokens: readonly string[]
@@ -74,9 +74,8 @@ export function createLeakIntake(options: LeakIntakeOptions) {
     }))
   }
 
-  return async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+  return async (req: IncomingMessage, res: ServerResponse, source: string): Promise<void> => {
     const id = newId('req', options.clock())
-    const source = req.socket.remoteAddress ?? ''
     try {
       answer(res, 200, 'application/json', await take(req, res, id, source), id)
     } catch (error) {

@@ -2,8 +2,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse, S
 import type { AddressInfo, Socket } from 'node:net'
 import { newId } from '#core/ids.ts'
 import { Problem, problemTypes, toProblemJson } from '#core/problems.ts'
+import { awaitProxyHeader } from './await-proxy-header.ts'
 import { markBroken } from './bodies.ts'
+import type { FindClient } from './client-address.ts'
 import type { ConnectionCap, ConnectionCaps } from './connection-caps.ts'
+import { notePeer, peerOf } from './peer.ts'
 
 export interface ListenerOptions {
   /** `localhost` = both loopback addresses. */
@@ -15,7 +18,12 @@ export interface ListenerOptions {
   readonly headTimeoutMs: number
   /** For the whole request, body included. */
   readonly timeoutMs: number
-  readonly handle: (req: IncomingMessage, res: ServerResponse) => void
+  /** Told where the request comes from, or why that cannot be told. */
+  readonly handle: (req: IncomingMessage, res: ServerResponse, client: string | Problem) => void
+  /** Default: the peer of the connection. */
+  readonly findClient?: FindClient
+  /** Whose connections begin with a header of the PROXY protocol, as all must; undefined = none does. */
+  readonly proxyProtocolOf?: ((address: string) => boolean) | undefined
   /** Of each address; undefined = none. */
   readonly caps?: ConnectionCaps
   /** Told of each connection that was closed because it was beyond a cap. */
@@ -91,11 +99,12 @@ function createHttpServer(options: ListenerOptions): DrainableServer {
       // Looked at below, where the refusal is recorded.
       requireHostHeader: false,
     }),
-    { draining: false, sockets: new Set<Socket>() },
+    { draining: false, sockets: new Set<Socket>(), introducing: new Set<Socket>() },
   )
   server.maxConnections = options.maxConnections
   // No bound but the head's size: beyond a number, Node drops headers silently, a second credential among them.
   server.maxHeadersCount = 0
+  const { findClient = req => peerOf(req.socket) } = options
   const handle = (req: IncomingMessage, res: ServerResponse) => {
     if (server.draining) res.shouldKeepAlive = false
     const { host } = req.headers
@@ -103,7 +112,7 @@ function createHttpServer(options: ListenerOptions): DrainableServer {
     if (host === undefined ? req.httpVersion !== '1.0' : host.includes(',')) {
       return refuseHead(req, res, 'host', options.onMalformed)
     }
-    options.handle(req, res)
+    options.handle(req, res, findClient(req))
   }
   server.on('request', handle)
   server.on('checkContinue', handle)
@@ -116,12 +125,13 @@ function createHttpServer(options: ListenerOptions): DrainableServer {
 }
 
 /** Counts each connection before anything is made for it; one that is beyond a cap is reset at once. */
-function capConnections(server: DrainableServer, { caps, onCapped }: ListenerOptions): void {
+function capConnections(server: DrainableServer, options: ListenerOptions): void {
+  const { caps, onCapped, proxyProtocolOf } = options
   // Node's own, which sets up a parser: it is called for what is admitted.
   const serve = server.listeners('connection') as ((this: Server, socket: Socket) => void)[]
   server.removeAllListeners('connection')
-  server.on('connection', socket => {
-    const source = socket.remoteAddress ?? ''
+  const admit = (socket: Socket) => {
+    const source = peerOf(socket)
     const leave = caps?.enter(source)
     if (typeof leave === 'string') {
       socket.resetAndDestroy()
@@ -134,14 +144,48 @@ function capConnections(server: DrainableServer, { caps, onCapped }: ListenerOpt
       leave?.()
     })
     for (const each of serve) each.call(server, socket)
-  })
+  }
+  if (proxyProtocolOf === undefined) server.on('connection', admit)
+  else server.on('connection', socket => introduce(server, socket, options, admit))
   // Beyond `maxConnections`: closed by Node.
   server.on('drop', dropped => onCapped?.(dropped?.remoteAddress ?? '', 'worker'))
+}
+
+/** Learns from the proxy in front for whom a connection speaks, before anything of it is served. */
+function introduce(
+  server: DrainableServer,
+  socket: Socket,
+  { proxyProtocolOf, headTimeoutMs, onMalformed }: ListenerOptions,
+  admit: (socket: Socket) => void,
+): void {
+  const peer = peerOf(socket)
+  const refused = (reason: string) =>
+    onMalformed?.(newId('req', Date.now()), peer, new Problem('request.client_address', { reason }))
+  if (!proxyProtocolOf?.(peer)) {
+    socket.resetAndDestroy()
+    refused('proxy_untrusted')
+    return
+  }
+  server.introducing.add(socket)
+  awaitProxyHeader(socket, {
+    timeoutMs: headTimeoutMs,
+    onHeader(client) {
+      server.introducing.delete(socket)
+      notePeer(socket, client)
+      admit(socket)
+    },
+    onRefused(why) {
+      server.introducing.delete(socket)
+      if (why !== null) refused(why)
+    },
+  })
 }
 
 interface DrainableServer extends Server {
   draining: boolean
   readonly sockets: Set<Socket>
+  /** Connections of which it is not known yet for whom they speak. */
+  readonly introducing: Set<Socket>
 }
 
 /** The response that a connection is at work on; undefined = none. */
@@ -157,7 +201,7 @@ function refuseHead(
 ): void {
   const problem = new Problem('request.malformed', { reason })
   const id = newId('req', Date.now())
-  onMalformed?.(id, req.socket.remoteAddress ?? '', problem)
+  onMalformed?.(id, peerOf(req.socket), problem)
   const body = JSON.stringify(toProblemJson(problem, id))
   res.shouldKeepAlive = false
   res.writeHead(problem.status, {
@@ -179,7 +223,7 @@ function refuseBytes(socket: Socket, problem: Problem, onMalformed: ListenerOpti
     return
   }
   const id = newId('req', Date.now())
-  onMalformed?.(id, socket.remoteAddress ?? '', problem)
+  onMalformed?.(id, peerOf(socket), problem)
   if (!socket.writable || problemTypes[problem.code].status === null) {
     socket.destroy()
     return
@@ -227,6 +271,8 @@ export function wasCut(res: ServerResponse): boolean {
 async function drain(servers: readonly DrainableServer[], timeoutMs: number): Promise<void> {
   for (const server of servers) {
     server.draining = true
+    // Nothing was asked over them yet.
+    for (const socket of server.introducing) socket.destroy()
     for (const socket of server.sockets) {
       const running = responseOf(socket)
       if (running !== undefined) running.shouldKeepAlive = false

@@ -14,6 +14,3 @@ export interface Vocabulary {
   readonly services: readonly string[]
   readonly issuers: readonly string[]
 }
-
-/** The roles that the shipped policies are about. */
-export const shippedRoles = ['viewer', 'developer', 'admin', 'owner', 'auditor'] as const

@@ -5,7 +5,8 @@ import type { CallEvent } from '#core/events.ts'
 import { createEngine } from '#policy/cedar/engine.ts'
 import { parsePolicies } from '#policy/cedar/parse-policies.ts'
 import { shippedPolicies } from '#policy/cedar/shipped-policies.ts'
-import { shippedRoles, type Vocabulary } from '#policy/cedar/vocabulary.ts'
+import { shippedRoles } from '#core/roles.ts'
+import type { Vocabulary } from '#policy/cedar/vocabulary.ts'
 import { createReplay, MAX_GROUPS, type Replay } from './replay.ts'
 
 const vocabulary: Vocabulary = {
