@@ -200,11 +200,8 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
 
   const liveSecrets = opened.use(createLiveSecrets({ vault, keyRing, reloads, clock: systemClock, log }))
   await liveSecrets.start()
-  const bootstrap = await openBootstrap({
-    file: dataDirectory.bootstrapTokenFile,
-    store: store.tokens,
-    clock: systemClock,
-  })
+  const { bootstrapTokenFile: file } = dataDirectory
+  const bootstrap = await openBootstrap({ file, store: store.tokens, clock: systemClock })
   const admin = await openAdmin(opened, {
     ...rooms,
     config,

@@ -38,13 +38,11 @@ export function openPolicies(config: Config): OpenPolicies {
       const { provider, test, sandbox } = catalog.find(model, format)
       return { kind: 'model', id: model, provider: provider.name, test, sandbox }
     },
-    serviceOf: ({ id }) => ({
-      kind: 'service',
-      id: id.slice(0, id.indexOf('.')),
-      provider: null,
-      test: false,
-      sandbox: false,
-    }),
+    serviceOf(action) {
+      const id = action.id.slice(0, action.id.indexOf('.'))
+      const test = config.services[id]?.tags.includes('test') === true
+      return { kind: 'service', id, provider: null, test, sandbox: false }
+    },
   }
 }
 

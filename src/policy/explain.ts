@@ -76,15 +76,13 @@ export function judgeCeilings({ principal, action, resource, context }: Question
     holds,
     missing: [],
   })
-  const ofModels = [
-    judge('models', 'policy.model', mayUseModel(principal, resource.id)),
-    judge('environment', 'policy.environment', reaches(principal, resource)),
-  ]
+  const ofModels = [judge('models', 'policy.model', mayUseModel(principal, resource.id))]
   return [
     judge('addresses', 'policy.address', allowsAddress === null || allowsAddress(context.address)),
     { ceiling: 'scopes', problem: 'policy.scope', holds: missing.length === 0, missing },
     judge('operations', 'policy.operation', operations === null || operations.has(action.id)),
     ...(resource.kind === 'model' ? ofModels : []),
+    judge('environment', 'policy.environment', reaches(principal, resource)),
   ]
 }
 

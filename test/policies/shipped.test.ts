@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import type { Expr, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs'
+import { runCommand } from '#cli/commands.ts'
 import { compileCases } from '#compile-cases.ts'
 import { loadConfig } from '#config/load.ts'
 import { readCases } from '#config/policy-cases.ts'
-import type { Action } from '#core/action.ts'
-import { type OpenPolicies, openPolicies } from '#open-policies.ts'
+import { openPolicies } from '#open-policies.ts'
 import { runCases } from '#policy/cases/run-cases.ts'
 import { createEngine } from '#policy/cedar/engine.ts'
 import type { Policy } from '#policy/cedar/policy.ts'
@@ -14,24 +14,10 @@ import type { Policy } from '#policy/cedar/policy.ts'
 // The cases of the shipped policies, and the proof that they are worth something: whatever is taken from a policy or put
 // into it, a case turns red.
 
-const action = (kind: 'read' | 'write' | 'connect'): Action => ({
-  id: `catalog.${kind}`,
-  scopes: [`catalog:${kind}`],
-  group: `services.${kind}`,
-})
-
-const open = withCatalog(
-  openPolicies(loadConfig({ env: {}, file: 'test/policies/ostiary.yaml', withSecrets: false }).config),
-)
+const config = 'test/policies/ostiary.yaml'
+const open = openPolicies(loadConfig({ env: {}, file: config, withSecrets: false }).config)
 const files = globSync('test/policies/shipped/*.yaml').sort()
 const cases = files.flatMap(file => compileCases(readCases(file, readFileSync(file, 'utf8')), open))
-
-/** With a service that takes WebSockets, so that there is an action of each group. */
-function withCatalog(configured: OpenPolicies): OpenPolicies {
-  const { vocabulary } = configured
-  const actions = [...vocabulary.actions, ...(['read', 'write', 'connect'] as const).map(action)]
-  return { ...configured, vocabulary: { ...vocabulary, actions, services: ['catalog'] } }
-}
 
 function judgeBy(policies: readonly Policy[]) {
   using engine = createEngine(policies, open.vocabulary)
@@ -46,6 +32,17 @@ describe('the shipped policies', () => {
       verdicts.flatMap(({ of, differences }) => differences.map(difference => `${of.where}: ${difference}`)),
       [],
     )
+  })
+
+  it('are tested as operators test their own', async () => {
+    const written = { stdout: '', stderr: '' }
+    const code = await runCommand(['policy', 'test', '--config', config, 'test/policies/shipped'], {
+      env: {},
+      stdout: { write: text => (written.stdout += text) },
+      stderr: { write: text => (written.stderr += text) },
+    })
+    assert.deepEqual([code, written.stderr], [0, ''])
+    assert.match(written.stdout, /^\d\d decisions of \d\d cases in 2 files: all as expected\.\n$/)
   })
 
   it('each determine a case', () => {

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { modelActions } from '#core/action.ts'
 import type { CallEvent } from '#core/events.ts'
+import { shippedRoles } from '#core/roles.ts'
 import { createEngine } from '#policy/cedar/engine.ts'
 import { parsePolicies } from '#policy/cedar/parse-policies.ts'
 import { shippedPolicies } from '#policy/cedar/shipped-policies.ts'
-import { shippedRoles } from '#core/roles.ts'
 import type { Vocabulary } from '#policy/cedar/vocabulary.ts'
 import { createReplay, MAX_GROUPS, type Replay } from './replay.ts'
 
@@ -122,15 +122,31 @@ describe('a replay', () => {
     ['the time', 'context.time < datetime("2026-02-01T00:00:00Z")', {}],
     ['the scopes', 'context.scopes.contains("chat:create")', { authorization: { scopes: ['chat:create'] } }],
     ['the environment', 'context.environment == "live"', {}],
-    ['the binding', 'context has binding && context.binding == "dpop"', { principal: { ...called.principal, binding: 'dpop' } }],
-    ['the login', 'context has acr && context.acr == "mfa"', { principal: person('company:ada', []), authorization: { acr: 'mfa' } }],
+    [
+      'the binding',
+      'context has binding && context.binding == "dpop"',
+      { principal: { ...called.principal, binding: 'dpop' } },
+    ],
+    [
+      'the login',
+      'context has acr && context.acr == "mfa"',
+      { principal: person('company:ada', []), authorization: { acr: 'mfa' } },
+    ],
     [
       'the age of the login',
       'context has authenticationAge && context.authenticationAge == 60',
       { principal: person('company:ada', []), authorization: { authenticatedAt: noon - 60_000 } },
     ],
-    ['the issuer', 'principal is Ostiary::User && principal.issuer == Ostiary::Issuer::"company"', { principal: person('company:a:b', []) }],
-    ['the subject', 'principal is Ostiary::User && principal.subject == "a:b"', { principal: person('company:a:b', []) }],
+    [
+      'the issuer',
+      'principal is Ostiary::User && principal.issuer == Ostiary::Issuer::"company"',
+      { principal: person('company:a:b', []) },
+    ],
+    [
+      'the subject',
+      'principal is Ostiary::User && principal.subject == "a:b"',
+      { principal: person('company:a:b', []) },
+    ],
     [
       'the client',
       'principal is Ostiary::ServiceAccount && principal has client && principal.client == "shop"',
@@ -138,8 +154,16 @@ describe('a replay', () => {
     ],
     ['the project', 'principal in Ostiary::Project::"proj_default"', {}],
     ['the provider', 'resource in Ostiary::Provider::"openai"', {}],
-    ['what the body asks for', 'context has features && context.features.contains("tools")', { authorization: { features: ['tools'] } }],
-    ['the metadata of the key', 'principal is Ostiary::ApiKey && principal.hasTag("a") && principal.getTag("a") == "b"', { authorization: { tags: { a: 'b' } } }],
+    [
+      'what the body asks for',
+      'context has features && context.features.contains("tools")',
+      { authorization: { features: ['tools'] } },
+    ],
+    [
+      'the metadata of the key',
+      'principal is Ostiary::ApiKey && principal.hasTag("a") && principal.getTag("a") == "b"',
+      { authorization: { tags: { a: 'b' } } },
+    ],
   ] as const) {
     test(`knows ${what} from the record`, () => {
       const { changed, groups, missing } = replay(forbid(condition), [event as Partial<CallEvent>])
@@ -149,8 +173,17 @@ describe('a replay', () => {
 
   test('knows the method and path of a call to a service', () => {
     const service = { name: 'catalog', operation: 'write', path: '/items/1' }
-    const event = { service, route: null, model: null, target: null, method: 'PUT', policies: ['ostiary.services'], authorization: { scopes: ['catalog:write'] } }
-    const put = '@id("own") forbid (principal, action == Ostiary::Action::"catalog.write", resource) when { context.method == "PUT" && context.path like "/items/*" };'
+    const event = {
+      service,
+      route: null,
+      model: null,
+      target: null,
+      method: 'PUT',
+      policies: ['ostiary.services'],
+      authorization: { scopes: ['catalog:write'] },
+    }
+    const put =
+      '@id("own") forbid (principal, action == Ostiary::Action::"catalog.write", resource) when { context.method == "PUT" && context.path like "/items/*" };'
     assert.equal(replay(put, [event]).changed, 1)
     assert.equal(replay('', [event]).changed, 0)
     // Events cut paths.
@@ -162,14 +195,19 @@ describe('a replay', () => {
     const features = forbid('context has features && context.features.contains("tools")')
     assert.deepEqual([...replay(features, [{}, {}, { authorization: { features: [] } }]).missing], [['features', 2]])
     const tags = forbid('principal is Ostiary::ApiKey && principal.hasTag("a")')
-    const { missing, decided } = replay(tags, [{}, { principal: person('company:ada', []) }, { authorization: { tags: {} } }])
+    const { missing, decided } = replay(tags, [
+      {},
+      { principal: person('company:ada', []) },
+      { authorization: { tags: {} } },
+    ])
     assert.deepEqual([[...missing], decided], [[['tags', 1]], 2])
     assert.deepEqual([...replay('', [{ route: 'openai.gone' }]).missing], [['action', 1]])
     assert.deepEqual([...replay('', [{ ...denied, model: 'gpt-4' }]).missing], [['model', 1]])
   })
 
   test('needs on record only what policies on the action look at', () => {
-    const text = '@id("own") forbid (principal, action == Ostiary::Action::"openai.responses", resource) when { context.features.contains("tools") };'
+    const text =
+      '@id("own") forbid (principal, action == Ostiary::Action::"openai.responses", resource) when { context.features.contains("tools") };'
     const { decided, missing } = replay(text, [{}, { route: 'openai.responses' }])
     assert.deepEqual([decided, [...missing]], [1, [['features', 1]]])
   })
