@@ -195,6 +195,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       generation = seed.number
       inEffect = seed.config
     },
+    onRefused: (actor, error) => log.error({ err: error, actor }, 'configuration refused; the last good one stays'),
     emit,
   })
 

@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '#config/schema.ts'
 import { modelActions } from '#core/action.ts'
 import { knownRoles } from '#core/roles.ts'
 import { actionsOfServices } from '#core/service-actions.ts'
 import type { KeyVocabulary } from '#keys/key-vocabulary.ts'
+import { comparePolicies } from '#policy/cedar/compare-policies.ts'
 import { createEngine, type Engine } from '#policy/cedar/engine.ts'
 import { isCedarLoaded } from '#policy/cedar/load-cedar.ts'
 import { parsePolicies } from '#policy/cedar/parse-policies.ts'
@@ -48,6 +50,13 @@ export function findPolicyFaults(config: Config): readonly PolicyFault[] {
 export function keyVocabularyOf(config: Config): KeyVocabulary {
   const { roles, actions } = vocabularyOf(config)
   return { roles, actions: [...new Set([...modelActions, ...actions])] }
+}
+
+/** What a reload changes of the operator’s own policies, one line each, what it loosens first. */
+export function findPolicyChanges(before: Config, after: Config): string[] {
+  if (isDeepStrictEqual(before.policySources, after.policySources)) return []
+  const [old = [], anew = []] = [before, after].map(({ policySources }) => parsePolicies(policySources).policies)
+  return comparePolicies(old, anew)
 }
 
 /** What policies may speak of. */

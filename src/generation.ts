@@ -51,6 +51,7 @@ export function compileGeneration(
     services: compileServices(config, secrets, open, credentials.publicUrl),
     requirementsOf: compileRequirements(config),
     decide: open.use(compilePolicies(config)).decide,
+    readsTags: config.policySources.some(({ text }) => /\b(?:getTag|hasTag)\b/.test(text)),
     limits: config.requests,
     identityHeaders: compileIdentity(config, credentials.publicUrl, identityKeys),
     ...compileBounds(config),

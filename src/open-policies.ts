@@ -2,6 +2,7 @@ import type { Config } from '#config/schema.ts'
 import { type Action, modelActions } from '#core/action.ts'
 import { createEngine } from '#policy/cedar/engine.ts'
 import type { Policy } from '#policy/cedar/policy.ts'
+import { mergeReads, readsOf } from '#policy/cedar/reads.ts'
 import type { Vocabulary } from '#policy/cedar/vocabulary.ts'
 import type { Decide } from '#policy/decision.ts'
 import type { Question } from '#policy/explain.ts'
@@ -17,6 +18,8 @@ export interface OpenPolicies {
   /** The shipped ones and the operator’s own. */
   readonly policies: readonly Policy[]
   readonly decide: Decide
+  /** Whether any of them may read the metadata of keys. */
+  readonly readsTags: boolean
   /** Throws `model.not_found` or `model.wrong_format`, as the endpoint of the action does. */
   findModel(action: Action, model: string): Question['resource']
   /** The service whose action it is. */
@@ -28,11 +31,13 @@ export function openPolicies(config: Config): OpenPolicies {
   checkPolicies(config)
   const vocabulary = vocabularyOf(config)
   const policies = readPolicies(config)
+  const { principal: reads } = mergeReads(policies.map(({ json }) => readsOf(json)))
   const catalog = createCatalog(Object.entries(config.providers).map(silentProvider), compileModelEntries(config))
   return {
     vocabulary,
     policies,
     decide: createEngine(policies, vocabulary).decide,
+    readsTags: reads.tags || reads.whole,
     findModel(action, model) {
       const [format] = action.id.split('.') as [FormatName]
       const { provider, test, sandbox } = catalog.find(model, format)

@@ -26,6 +26,8 @@ export interface Generation extends Pick<Lifetime, 'enter' | 'leave'> {
   readonly decide: Decide
   /** What callers must be for an action, whatever their credential reaches: all of it. */
   readonly requirementsOf: (action: Action) => readonly Requirement[]
+  /** Whether a policy may read the metadata of keys: then events say it. */
+  readonly readsTags: boolean
   readonly limits: InputLimits
   /** What a service is told of its caller. */
   readonly identityHeaders: IdentityHeaders

@@ -1,9 +1,9 @@
 import type { Action } from '#core/action.ts'
 import type { Principal } from '#core/principal.ts'
 import type { Admitted } from './check-address.ts'
-import { checkOperation } from './check-operation.ts'
+import { checkOperation, mayUseOperation } from './check-operation.ts'
 import { checkRequirements, type Requirement } from './check-requirements.ts'
-import { checkScope } from './check-scope.ts'
+import { checkScope, missingScopes } from './check-scope.ts'
 
 declare const permitted: unique symbol
 
@@ -26,4 +26,9 @@ export function permit(
   for (const check of checks) check(principal, action)
   checkRequirements(principal, requirements, now)
   return principal as Permitted
+}
+
+/** Whether `permit` would let a principal through. */
+export function allows(principal: Principal, action: Action): boolean {
+  return missingScopes(principal, action).length === 0 && mayUseOperation(principal, action)
 }
