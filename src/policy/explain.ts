@@ -67,7 +67,8 @@ export function explain(question: Question, policies: readonly Policy[], vocabul
   }
 }
 
-function judgeCeilings({ principal, action, resource, context }: Question): CeilingVerdict[] {
+/** Asks each ceiling, in the order in which a call meets it, whatever those before said. */
+export function judgeCeilings({ principal, action, resource, context }: Question): CeilingVerdict[] {
   const { allowsAddress } = principal.ceilings
   const missing = missingScopes(principal, action)
   const judge = (ceiling: CeilingVerdict['ceiling'], problem: string, holds: boolean) => ({
@@ -76,15 +77,13 @@ function judgeCeilings({ principal, action, resource, context }: Question): Ceil
     holds,
     missing: [],
   })
-  const ofModels = [
-    judge('models', 'policy.model', mayUseModel(principal, resource.id)),
-    judge('environment', 'policy.environment', reaches(principal, resource)),
-  ]
+  const ofModels = [judge('models', 'policy.model', mayUseModel(principal, resource.id))]
   return [
     judge('addresses', 'policy.address', allowsAddress === null || allowsAddress(context.address)),
     { ceiling: 'scopes', problem: 'policy.scope', holds: missing.length === 0, missing },
     judge('operations', 'policy.operation', mayUseOperation(principal, action)),
     ...(resource.kind === 'model' ? ofModels : []),
+    judge('environment', 'policy.environment', reaches(principal, resource)),
   ]
 }
 
