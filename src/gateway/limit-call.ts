@@ -1,5 +1,6 @@
 import { networkOf } from '#core/network.ts'
 import { clientOf, userOf } from '#core/principal.ts'
+import type { CompiledRules, StagedRules } from '#limits/compile-rules.ts'
 import type { Limiter } from '#limits/limiter.ts'
 import type { CallFacts } from '#limits/rules.ts'
 import type { Grant } from '#policy/authorize.ts'
@@ -14,7 +15,9 @@ import { isListed } from '#usage/prices.ts'
 import type { Call } from './call.ts'
 import type { Generation } from './generation.ts'
 import type { Input } from './read-input.ts'
-import type { ModelsRoute, OperationRoute, ServiceRoute } from './routes.ts'
+import type { OperationRoute, Route } from './routes.ts'
+
+type PacedRoute = Extract<Route, { readonly serves: 'operation' | 'models' | 'service' | 'decision' }>
 
 declare const held: unique symbol
 
@@ -32,12 +35,17 @@ export function takePace(
   { rulesOf }: Generation,
   limiter: Limiter,
   caller: Permitted,
-  { id, serves }: Pick<ServiceRoute | OperationRoute | ModelsRoute, 'id' | 'serves'>,
+  { id, serves }: Pick<PacedRoute, 'id' | 'serves'>,
 ): void {
-  const rules = serves === 'service' ? rulesOf(caller).ofServices : rulesOf(caller)
+  const rules = stagesFor(serves, rulesOf(caller))
   if (rules.admit.length === 0 && rules.reserve.length === 0) return
   call.ticket = limiter.open(rules, limitFacts(call, caller, id))
   call.ticket.admit()
+}
+
+function stagesFor(serves: PacedRoute['serves'], rules: CompiledRules): StagedRules {
+  if (serves === 'service') return rules.ofServices
+  return serves === 'decision' ? rules.ofDecisions : rules
 }
 
 /** By what limits tell calls apart. */

@@ -20,6 +20,8 @@ export interface StagedRules {
 export interface CompiledRules extends StagedRules {
   /** What bounds calls to services, which name no model and use no tokens: rates of requests, and calls at once. */
   readonly ofServices: StagedRules
+  /** What bounds calls that another proxy passes on: how long these last nobody here knows. */
+  readonly ofDecisions: StagedRules
 }
 
 /** Whom calls are made by, as far as rules differ by it. */
@@ -48,7 +50,8 @@ export function compileRules({ limits, budgets }: ConfiguredRules, caller: Calle
   const reserve = compiled.filter(limit => !isFirst(limit))
   const isOfRequests = (limit: CompiledLimit) => limit.kind === 'durable-rate' && limit.unit === 'requests'
   const ofServices = { admit, reserve: reserve.filter(limit => isOfRequests(limit) && !limit.needsModel) }
-  return { admit, reserve, ofServices }
+  const ofDecisions = { ...ofServices, admit: admit.filter(({ kind }) => kind !== 'concurrency') }
+  return { admit, reserve, ofServices, ofDecisions }
 }
 
 function compileLimit(origin: 'config' | 'key', rule: RateRule | ConcurrencyRule): CompiledLimit {

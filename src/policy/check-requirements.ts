@@ -21,10 +21,13 @@ export type Requirement = readonly Alternative[]
  * `auth.insufficient_authentication` where a better login is all that is missing (RFC 9470). `now` in ms since the epoch.
  */
 export function checkRequirements(principal: Principal, requirements: readonly Requirement[], now: number): void {
-  for (const alternatives of requirements) {
-    if (!alternatives.some(alternative => fits(principal, alternative, now)))
-      throw refusal(principal, alternatives, now)
-  }
+  const missed = requirements.find(alternatives => !meets(principal, alternatives, now))
+  if (missed !== undefined) throw refusal(principal, missed, now)
+}
+
+/** Whether a principal fits one of the alternatives. */
+export function meets(principal: Principal, requirement: Requirement, now: number): boolean {
+  return requirement.some(alternative => fits(principal, alternative, now))
 }
 
 function fits(principal: Principal, alternative: Alternative, now: number): boolean {

@@ -6,6 +6,7 @@ import type { Policy } from './cedar/policy.ts'
 import { compileGroups, createPolicySet } from './cedar/policy-set.ts'
 import type { Vocabulary } from './cedar/vocabulary.ts'
 import { mayUseModel } from './check-model.ts'
+import { mayUseOperation } from './check-operation.ts'
 import { missingScopes } from './check-scope.ts'
 import type { CallContext, Decision, Resource } from './decision.ts'
 
@@ -67,7 +68,7 @@ export function explain(question: Question, policies: readonly Policy[], vocabul
 }
 
 function judgeCeilings({ principal, action, resource, context }: Question): CeilingVerdict[] {
-  const { allowsAddress, operations } = principal.ceilings
+  const { allowsAddress } = principal.ceilings
   const missing = missingScopes(principal, action)
   const judge = (ceiling: CeilingVerdict['ceiling'], problem: string, holds: boolean) => ({
     ceiling,
@@ -82,7 +83,7 @@ function judgeCeilings({ principal, action, resource, context }: Question): Ceil
   return [
     judge('addresses', 'policy.address', allowsAddress === null || allowsAddress(context.address)),
     { ceiling: 'scopes', problem: 'policy.scope', holds: missing.length === 0, missing },
-    judge('operations', 'policy.operation', operations === null || operations.has(action.id)),
+    judge('operations', 'policy.operation', mayUseOperation(principal, action)),
     ...(resource.kind === 'model' ? ofModels : []),
   ]
 }
