@@ -33,10 +33,12 @@ import { lockDirectory } from '#store/sqlite/directory-lock.ts'
 import { startUsageRetention } from '#usage/retention.ts'
 import { keepAudit } from './audit-keeping.ts'
 import { openBootstrap } from './bootstrap.ts'
+import { checkPolicies } from './check-policies.ts'
 import { checkPrices } from './check-prices.ts'
 import { keyVocabularyOf } from './compile-policies.ts'
 import { type Database, openDatabase } from './database.ts'
 import { createIssuerKeySource, fetchDocument } from './issuer-keys.ts'
+import { type IdentityKeyKeeping, keepIdentityKeys } from './keep-identity-keys.ts'
 import { keepLimits } from './keep-limits.ts'
 import { openLeakedKeys } from './leaked-keys.ts'
 import { listenerUrl } from './listener-url.ts'
@@ -86,6 +88,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const load = () => {
     const loaded = loadConfig({ env: options.env, file: options.configFile })
     checkPrices(loaded.config)
+    checkPolicies(loaded.config)
     return loaded
   }
   const given = load()
@@ -138,6 +141,15 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     }),
   )
   const keysInEffect = issuerKeys.prepare(config)
+  let publishIdentityKeys: Supervisor['publishIdentityKeys'] = () => {}
+  const identityKeys = keepIdentityKeys({
+    folder,
+    config: () => inEffect,
+    clock: systemClock,
+    log,
+    onChange: keys => publishIdentityKeys(keys),
+    emit: detail => emit('identity_keys.changed', detail),
+  })
   // Before the workers in this list, so after them at the end: what they settle last is noted.
   const limits = opened.use(
     keepLimits({ store, workers: workerCount(config), slots: config.counters.slots, clock: systemClock, log }),
@@ -154,6 +166,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       onLog: (worker, { level, fields, message }) => log[level]({ worker, ...fields }, message),
       onLeak: question => leakedKeys.answer(question),
       issuerKeys,
+      identityKeys: identityKeys.current,
       limits,
       onBudget: limits.record,
       onReplaced: (index, reason) => {
@@ -164,6 +177,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     }),
   )
   publishKeys = published => supervisor.publishKeys(published)
+  publishIdentityKeys = keys => supervisor.publishIdentityKeys(keys)
   keysInEffect(true)
   database.onRestarted(() => supervisor.reconnectDatabase())
   const reloads = createReloads({
@@ -197,6 +211,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     reloads,
     liveSecrets,
     issuers: createLiveIssuers({ current: reloads.current, keys: issuerKeys, fetchDocument, clock: systemClock }),
+    identityKeys,
     revocations,
     supervisor,
     store,
@@ -204,6 +219,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     meter,
     metrics: () => measureGateway({ meter, supervisor, store, issuerKeys, generation: () => generation }),
   })
+  opened.use(identityKeys.start())
   const firstKey = pepperId === undefined ? await mintFirstKey(keys) : null
   opened.use(
     startExpiryWarnings({
@@ -319,6 +335,7 @@ interface AdminParts extends KeyRooms {
   readonly reloads: Reloads
   readonly liveSecrets: LiveSecrets
   readonly issuers: AdminOptions['issuers']
+  readonly identityKeys: IdentityKeyKeeping
   readonly revocations: Revocations
   readonly supervisor: Supervisor
   readonly store: Store
@@ -372,6 +389,7 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
     reload: parts.reloads.reload,
     secrets: parts.liveSecrets,
     issuers: parts.issuers,
+    identityKeys: parts.identityKeys,
     revocations: parts.revocations,
     metrics: parts.metrics,
     clock: systemClock,

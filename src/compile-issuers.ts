@@ -1,7 +1,8 @@
 import { dpopAlgorithms } from '#auth/dpop/dpop-algorithms.ts'
 import type { Config } from '#config/schema.ts'
+import type { AuthenticationRequirement } from '#core/login-strength.ts'
+import { actionsOfServices } from '#core/service-actions.ts'
 import { makeResourceMetadata, type ResourceMetadata } from '#gateway/resource-metadata.ts'
-import type { AuthenticationRequirement } from '#issuers/check-authentication.ts'
 import type { ClaimNames, Issuer } from '#issuers/issuer.ts'
 import { presets } from '#issuers/presets.ts'
 
@@ -44,7 +45,7 @@ export function compileIssuers(config: Config): Issuer[] {
 }
 
 /** What is asked of logins, by the name of the issuer; those that ask nothing are not in it. */
-export function compileRequirements({ issuers }: Config): ReadonlyMap<string, AuthenticationRequirement> {
+export function compileLogins({ issuers }: Config): ReadonlyMap<string, AuthenticationRequirement> {
   return new Map(
     Object.entries(issuers)
       .map(([name, { authentication }]) => [name, authentication] as const)
@@ -56,12 +57,13 @@ export function compileRequirements({ issuers }: Config): ReadonlyMap<string, Au
 const WITHOUT_CLIENTS = new Set(['github-actions', 'kubernetes'])
 
 /** null = no tokens are taken. */
-export function compileResourceMetadata({ issuers }: Config, resource: string): ResourceMetadata | null {
+export function compileResourceMetadata({ issuers, services }: Config, resource: string): ResourceMetadata | null {
   const all = Object.values(issuers)
   if (all.length === 0) return null
   return makeResourceMetadata({
     resource,
     authorizationServers: all.filter(({ preset }) => !WITHOUT_CLIENTS.has(preset)).map(({ issuer }) => issuer),
+    serviceScopes: actionsOfServices(services).flatMap(({ scopes }) => scopes),
     dpopAlgorithms,
     dpopRequired: all.every(({ senderConstraint }) => senderConstraint === 'dpop'),
   })

@@ -4,24 +4,34 @@ import type { SecretValues } from '#config/secrets.ts'
 import type { Generation } from '#gateway/generation.ts'
 import { createLifetime } from '#gateway/lifetime.ts'
 import { createUpstream } from '#http/upstream.ts'
+import type { KnownIdentityKeys } from '#identity/known-keys.ts'
 import { createAuthenticationCheck } from '#issuers/check-authentication.ts'
 import { createCatalog, type Provider } from '#providers/catalog.ts'
 import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
 import { compileBounds } from './compile-bounds.ts'
 import { type Credentials, compileChain } from './compile-chain.ts'
-import { compileRequirements, compileResourceMetadata } from './compile-issuers.ts'
+import { compileIdentity } from './compile-identity.ts'
+import { compileLogins, compileResourceMetadata } from './compile-issuers.ts'
 import { compileListenerAccess } from './compile-network.ts'
 import { compilePolicies } from './compile-policies.ts'
+import { compileRequirements } from './compile-requirements.ts'
+import { compileServices } from './compile-services.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
 export type OpenGeneration = Generation & AsyncDisposable
+
+/** What generations share with those before and after them. */
+interface CallParts extends Credentials {
+  readonly checkSender: CheckSender
+  readonly identityKeys: Pick<KnownIdentityKeys, 'current'>
+}
 
 /** Compiles one generation of the configuration into what the pipeline uses: nothing of it is parsed again per call. */
 export function compileGeneration(
   number: number,
   config: Config,
   secrets: SecretValues,
-  { checkSender, ...credentials }: Credentials & { readonly checkSender: CheckSender },
+  { checkSender, identityKeys, ...credentials }: CallParts,
 ): OpenGeneration {
   const open = new AsyncDisposableStack()
   const providers = Object.entries(config.providers).map(([name, provider]) =>
@@ -41,11 +51,14 @@ export function compileGeneration(
     authenticate: createAuthenticate({
       chain: compileChain(config, secrets, credentials, open),
       checkSender,
-      checkAuthentication: createAuthenticationCheck(compileRequirements(config), credentials.clock),
+      checkAuthentication: createAuthenticationCheck(compileLogins(config), credentials.clock),
     }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
-    decide: compilePolicies(number, config),
+    services: compileServices(config, secrets, open, credentials.publicUrl),
+    requirementsOf: compileRequirements(config),
+    decide: open.use(compilePolicies(config)).decide,
     limits: config.requests,
+    identityHeaders: compileIdentity(config, credentials.publicUrl, identityKeys),
     ...compileBounds(config),
     ...createLifetime(() => open.disposeAsync()),
   }

@@ -8,6 +8,7 @@ import { systemClock } from '#core/clock.ts'
 import { Problem } from '#core/problems.ts'
 import { createConnectionMemory, forgetConnections } from '#http/connection-table.ts'
 import { claimPort } from '#http/listener.ts'
+import type { KeySchedule } from '#identity/key-schedule.ts'
 import type { PublishedKeys } from '#issuers/keys/key-set.ts'
 import { createMetricsMemory, Meter } from '#metrics/meter.ts'
 import type { DatabaseThread } from '#store/sqlite/open.ts'
@@ -35,6 +36,8 @@ interface SupervisorOptions {
   readonly onLeak: (question: LeakQuestion) => Promise<LeakAnswer>
   /** Keys of issuers: answers what workers ask, and knows what new ones are told. */
   readonly issuerKeys: Pick<IssuerKeySource, 'find' | 'published'>
+  /** Keys of identity tokens, as they are now. */
+  readonly identityKeys: () => KeySchedule
   /** The counters of limits; `reclaim` gives back what a worker held that is no more. */
   readonly limits: {
     readonly memory: SharedArrayBuffer
@@ -61,6 +64,8 @@ export interface Supervisor extends AsyncDisposable {
   reconnectDatabase(): void
   /** Tells every worker of keys of an issuer. */
   publishKeys(published: PublishedKeys): void
+  /** Tells every worker of the keys of identity tokens. */
+  publishIdentityKeys(keys: KeySchedule): void
 }
 
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
@@ -139,6 +144,7 @@ class ThreadSupervisor implements Supervisor {
       metrics: this.#metrics.get(index) as SharedArrayBuffer,
       counters: this.#options.limits.memory,
       epoch: this.#options.limits.epoch,
+      identityKeys: this.#options.identityKeys(),
       generation: this.#generation,
       database,
     }
@@ -176,6 +182,7 @@ class ThreadSupervisor implements Supervisor {
       if (seed.generation !== this.#generation) await this.#prepare([worker], this.#generation)
       this.#threads.set(index, worker)
       for (const published of this.#options.issuerKeys.published()) order(worker, { type: 'issuer_keys', published })
+      order(worker, { type: 'identity_keys', keys: this.#options.identityKeys() })
       // Replaced while this one was starting: nobody told it yet.
       if (this.#options.database() !== thread) this.#reconnect(worker)
     })
@@ -233,6 +240,10 @@ class ThreadSupervisor implements Supervisor {
 
   publishKeys(published: PublishedKeys): void {
     for (const worker of this.workers) order(worker, { type: 'issuer_keys', published })
+  }
+
+  publishIdentityKeys(keys: KeySchedule): void {
+    for (const worker of this.workers) order(worker, { type: 'identity_keys', keys })
   }
 
   #reconnect(worker: Worker): void {

@@ -8,6 +8,7 @@ import { compileAddresses } from '#core/compile-addresses.ts'
 import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
 import { stopDrains } from '#gateway/drains.ts'
+import { answerKeySet, asksForKeySet } from '#gateway/identity-key-set.ts'
 import { createLeakIntake, isLeakReport } from '#gateway/leak-intake.ts'
 import { createOverload } from '#gateway/overload.ts'
 import { createPipeline } from '#gateway/pipeline.ts'
@@ -15,6 +16,8 @@ import { answerResourceMetadata, asksForResourceMetadata } from '#gateway/resour
 import { createClientFinder } from '#http/client-address.ts'
 import { createConnectionCaps } from '#http/connection-caps.ts'
 import { type Listener, openListener } from '#http/listener.ts'
+import type { KeySchedule } from '#identity/key-schedule.ts'
+import { knowIdentityKeys } from '#identity/known-keys.ts'
 import type { KeyAnswer, PublishedKeys } from '#issuers/keys/key-set.ts'
 import { createKeyFormat } from '#keys/format.ts'
 import { createLastUsed } from '#keys/last-used.ts'
@@ -60,6 +63,8 @@ export interface WorkerSeed {
   readonly counters: SharedArrayBuffer
   /** Names this run of the gateway in the store. */
   readonly epoch: string
+  /** Keys of identity tokens, as they are now. */
+  readonly identityKeys: KeySchedule
   readonly generation: GenerationSeed
   /** Line to the database thread; null with PostgreSQL. */
   readonly database: MessagePort | null
@@ -72,6 +77,7 @@ export type WorkerOrder =
   | { readonly type: 'leak'; readonly number: number; readonly answer: LeakAnswer }
   | { readonly type: 'issuer'; readonly number: number; readonly answer: KeyAnswer }
   | { readonly type: 'issuer_keys'; readonly published: PublishedKeys }
+  | { readonly type: 'identity_keys'; readonly keys: KeySchedule }
   | { readonly type: 'drain' }
 
 export type WorkerNotice =
@@ -122,10 +128,12 @@ async function run(seed: WorkerSeed): Promise<void> {
   )
   const publicUrl = listenerUrl(config.listeners.public, seed.port)
   const checkSender = compileSender(config, seed)
+  const identityKeys = knowIdentityKeys(seed.identityKeys)
   const compile = ({ number, config, secrets }: GenerationSeed) =>
     compileGeneration(number, config, SecretValues.fromTransferable(secrets), {
       verifyKey,
       checkSender,
+      identityKeys,
       publicUrl,
       issuerKeys,
       revocations: store.revocations,
@@ -202,6 +210,7 @@ async function run(seed: WorkerSeed): Promise<void> {
       const isAllowed = typeof client === 'string' && (access.allows?.(client) ?? true)
       if (isAllowed && resourceMetadata !== null && asksForResourceMetadata(req))
         return answerResourceMetadata(res, resourceMetadata)
+      if (isAllowed && asksForKeySet(req)) return answerKeySet(res, identityKeys.keySet())
       const isReport = isAllowed && takeLeakReport !== null && isLeakReport(req)
       const handled = isReport ? Promise.try(takeLeakReport, req, res, client) : pipeline(req, res, client)
       // They answer whatever happens: what comes here is a defect, and costs its own call only.
@@ -252,6 +261,8 @@ async function run(seed: WorkerSeed): Promise<void> {
         return issuerKeys.onAnswer(order.number, order.answer)
       case 'issuer_keys':
         return issuerKeys.learn(order.published)
+      case 'identity_keys':
+        return identityKeys.learn(order.keys)
       case 'drain':
         return void drain(listener, config.drainTimeoutMs, [current, recorder, lastUsed, limiter, store])
     }

@@ -115,7 +115,7 @@ describe('names in the documents', () => {
 
   it('of commands and their options are those that help prints', async () => {
     const { stdout } = await runCli({}, '--help')
-    const names = [...stdout.matchAll(/^ {2}(\w+)/gm)].map(([, name = '']) => name)
+    const names = [...stdout.matchAll(/^ {2}([\w-]+)/gm)].map(([, name = '']) => name)
     const helps = new Map(
       await Promise.all(names.map(async name => [name, (await runCli({}, name, '--help')).stdout] as const)),
     )

@@ -104,6 +104,7 @@ describe('habits', () => {
       'src/config/secrets.ts', // handed to another thread
       'src/database.ts', // the connection
       'src/gateway/forward.ts', // the provider's credential
+      'src/gateway/service-request.ts', // the service’s credential, or the caller’s own token
       'src/issuers/introspection/ask-introspection.ts', // the gateway’s client at the issuer
       'src/offline.ts', // the connection
       'src/secrets/envelope.ts', // sealed

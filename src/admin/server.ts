@@ -16,12 +16,15 @@ import type { UsageStore } from '#store/usage-port.ts'
 import { createFailedAttempts } from './failed-attempts.ts'
 import { createGuard } from './guard.ts'
 import { createIdempotency } from './idempotency.ts'
+import type { IdentityKeyOperations } from './identity-key-operations.ts'
 import type { IssuerOperations } from './issuer-operations.ts'
 import { buildOpenApi, type OpenApi } from './openapi.ts'
 import { describeOperation, type Operation } from './operation.ts'
 import { auditEvents } from './operations/audit-events.ts'
 import { configReload } from './operations/config-reload.ts'
 import { health } from './operations/health.ts'
+import { identityKeysList } from './operations/identity-keys-list.ts'
+import { identityKeysRotate } from './operations/identity-keys-rotate.ts'
 import { issuersCheck } from './operations/issuers-check.ts'
 import { issuersList } from './operations/issuers-list.ts'
 import { issuersShow } from './operations/issuers-show.ts'
@@ -69,6 +72,7 @@ export interface AdminOptions {
   readonly usage: Pick<UsageStore, 'list'>
   readonly secrets: SecretOperations
   readonly issuers: IssuerOperations
+  readonly identityKeys: IdentityKeyOperations
   readonly tokens: OperatorTokens
   readonly revocations: Revocations
   readonly idempotency: IdempotencyStore
@@ -94,6 +98,8 @@ const MAX_BODY_BYTES = 64 * 1024
 const guardedOperations = [
   auditEvents,
   configReload,
+  identityKeysList,
+  identityKeysRotate,
   issuersCheck,
   issuersList,
   issuersShow,

@@ -4,6 +4,8 @@
 export const adminRoutes = {
   auditEvents: { method: 'GET', path: '/api/audit/events' },
   configReload: { method: 'POST', path: '/api/config/reload' },
+  identityKeysList: { method: 'GET', path: '/api/identity-keys' },
+  identityKeysRotate: { method: 'POST', path: '/api/identity-keys/rotate' },
   issuersList: { method: 'GET', path: '/api/issuers' },
   issuersShow: { method: 'GET', path: '/api/issuers/{name}' },
   issuersCheck: { method: 'POST', path: '/api/issuers/{name}/check' },
@@ -58,6 +60,11 @@ export interface AdminOperations {
     answer: { events: unknown[]; next: string | null }
   }
   configReload: { answer: { generation: number; changes: string[] } }
+  identityKeysList: { answer: { keys: { kid: string; state: string; published_at: string; signs_from: string }[] } }
+  identityKeysRotate: {
+    body: { immediately: boolean }
+    answer: { keys: { kid: string; state: string; published_at: string; signs_from: string }[] }
+  }
   issuersList: {
     answer: {
       issuers: {

@@ -1,5 +1,6 @@
 import type { CommandEntry } from './command.ts'
 import { auditEntry } from './table-audit.ts'
+import { identityKeysEntry } from './table-identity-keys.ts'
 import { issuersEntry } from './table-issuers.ts'
 import { keysEntry } from './table-keys.ts'
 import { tableOptions, text } from './table-options.ts'
@@ -108,6 +109,7 @@ export const commandTable = {
   },
   secrets: secretsEntry,
   issuers: issuersEntry,
+  'identity-keys': identityKeysEntry,
   usage: usageEntry,
   audit: auditEntry,
   backup: {

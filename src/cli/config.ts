@@ -3,6 +3,7 @@ import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parse as parseYaml } from 'yaml'
 import { checkKeyFiles } from '#check-key-files.ts'
+import { checkPolicies } from '#check-policies.ts'
 import { checkPrices } from '#check-prices.ts'
 import { type LoadedConfig, loadConfig } from '#config/load.ts'
 import { resolvePending } from '#config/pending.ts'
@@ -73,10 +74,11 @@ async function encrypt(io: Io, json: boolean): Promise<number> {
   return 0
 }
 
-/** The configuration, whose budgets in money have prices to count with. */
+/** The configuration, whose budgets in money have prices to count with and whose policies can apply. */
 function loadPriced(env: Io['env'], file: string | undefined): LoadedConfig {
   const loaded = loadConfig({ env, file })
   checkPrices(loaded.config)
+  checkPolicies(loaded.config)
   checkKeyFiles(loaded.config)
   return loaded
 }

@@ -52,6 +52,7 @@ const defaults = {
     sandbox: { format: 'sandbox', tags: ['test'], latencyMs: 0, chunks: 8, chunkDelayMs: 20, failure: 'none' },
   },
   models: { sandbox: { provider: 'sandbox', price: {} } },
+  services: {},
   limits: {},
   budgets: {},
   counters: { slots: 65_536 },
@@ -61,6 +62,7 @@ const defaults = {
   secrets: { warnAgeDays: 180 },
   log: { level: 'info' },
   passthrough: [],
+  identity: { tokenLifetimeSeconds: 60, rotationDays: 30 },
   policies: { roles: [], modelGroups: {} },
   policySources: [],
 }

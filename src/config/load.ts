@@ -95,6 +95,11 @@ function derive(config: Config, passthrough: Config['passthrough'], folder: stri
     const maxTokensMember = derived.maxTokensMember ?? (isOpenai(baseUrl) ? 'max_completion_tokens' : 'max_tokens')
     return [name, { ...derived, maxTokensMember }] as const
   })
+  const services = Object.entries(config.services).map(([name, service]) => {
+    if (service.url === undefined) return [name, service] as const
+    const url = new URL(service.url).href.replace(/\/+$/, '')
+    return [name, { ...service, url, allowPrivateNetwork: service.allowPrivateNetwork ?? isLoopback(url) }] as const
+  })
   const issuers = Object.entries(config.issuers).map(([name, issuer]) => {
     if (issuer.jwksFile === undefined) return [name, issuer] as const
     return [name, { ...issuer, jwksFile: resolve(folder, issuer.jwksFile) }] as const
@@ -104,6 +109,7 @@ function derive(config: Config, passthrough: Config['passthrough'], folder: stri
     issuers: Object.fromEntries(issuers),
     listeners: { public: listener(config.listeners.public), admin: listener(config.listeners.admin) },
     providers: Object.fromEntries(providers),
+    services: Object.fromEntries(services),
     passthrough,
   }
 }

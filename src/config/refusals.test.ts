@@ -331,6 +331,24 @@ const refusals: [yaml: string, ...lines: string[]][] = [
     'ostiary.yaml:1:66: issuers.a.clockSkewSeconds: must be an integer from 0 to 60',
   ],
   [
+    'issuers: { a: { issuer: "https://ai.example.com/", audience: [x] } }\nidentity: { issuer: "https://AI.example.com" }',
+    'ostiary.yaml:1:17: issuers.a.issuer: is the gateway itself, whose tokens are for services and give no access here',
+  ],
+  [
+    'issuers: { a: { issuer: "https://ai.example.com", audience: [x] } }\nlisteners: { public: { url: "https://ai.example.com" } }',
+    'ostiary.yaml:1:17: issuers.a.issuer: is the gateway itself, whose tokens are for services and give no access here',
+  ],
+  [
+    'issuers: { a: { issuer: "http://localhost:8400", audience: [x] } }',
+    'ostiary.yaml:1:17: issuers.a.issuer: is the gateway itself, whose tokens are for services and give no access here',
+  ],
+  [
+    'identity: { issuer: "https://ai.example.com/path", rotationDays: 1, tokenLifetimeSeconds: 61 }',
+    'ostiary.yaml:1:13: identity.issuer: must not have a path',
+    'ostiary.yaml:1:52: identity.rotationDays: must be an integer from 2 to 365',
+    'ostiary.yaml:1:69: identity.tokenLifetimeSeconds: must be an integer from 5 to 60',
+  ],
+  [
     'issuers: { a: { issuer: "https://id.example.com", audience: [x] }, b: { issuer: "https://id.example.com", audience: [y] } }',
     'ostiary.yaml:1:73: issuers.b.issuer: is that of issuers.a already: of two nobody could say whose a token is',
   ],

@@ -1,4 +1,5 @@
-import { scopes as knownScopes } from '#core/operations.ts'
+import { scopes as modelScopes } from '#core/operations.ts'
+import { actionsOfServices } from '#core/service-actions.ts'
 import type { Faults, Path } from './faults.ts'
 import { suggest } from './nearest.ts'
 import type { Draft } from './rules.ts'
@@ -19,6 +20,7 @@ export function checkIssuers(draft: Draft, open: boolean, faults: Faults): void 
     if (twin !== undefined) {
       faults.add([...path, 'issuer'], `is that of issuers.${twin} already: of two nobody could say whose a token is`)
     } else if (issuer.issuer !== undefined) namesOf.set(issuer.issuer, name)
+    checkOwnName(issuer, draft, path, faults)
     checkAddressees(issuer, path, faults)
     checkTenant(issuer, path, faults)
     checkProvider(issuer, path, faults)
@@ -28,6 +30,15 @@ export function checkIssuers(draft: Draft, open: boolean, faults: Faults): void 
     checkIdentity(issuer, path, faults)
     checkGrants(issuer, draft, open, path, faults)
     checkProjects(issuer, path, faults)
+  }
+}
+
+/** Tokens that the gateway makes for services give nobody access to the gateway. */
+function checkOwnName({ issuer }: IssuerDraft, { identity, listeners }: Draft, path: Path, faults: Faults): void {
+  const { url, host, port } = listeners?.public ?? {}
+  const own = identity?.issuer ?? url ?? `http://${host?.includes(':') ? `[${host}]` : host}:${port}`
+  if (issuer !== undefined && URL.parse(issuer)?.href === URL.parse(own)?.href) {
+    faults.add([...path, 'issuer'], 'is the gateway itself, whose tokens are for services and give no access here')
   }
 }
 
@@ -199,11 +210,13 @@ function checkPointer(claim: string | undefined, path: Path, faults: Faults): vo
 
 function checkGrants({ grants }: IssuerDraft, draft: Draft, open: boolean, path: Path, faults: Faults): void {
   const rules: Rules<'grants'> = grants
+  const ofServices = actionsOfServices(draft.services ?? {}).flatMap(({ scopes }) => scopes)
+  const known = new Set([...modelScopes, ...ofServices])
   for (const [index, { scopes = [], roles = [], models }] of (rules ?? []).entries()) {
     const inside = [...path, 'grants', String(index)]
     for (const [at, scope] of scopes.entries()) {
-      if (knownScopes.has(scope)) continue
-      const hint = suggest(scope, [...knownScopes])
+      if (known.has(scope)) continue
+      const hint = suggest(scope, [...known])
       faults.add([...inside, 'scopes', String(at)], `there is no scope of this name${hint}`)
     }
     checkModels(models, draft, open, [...inside, 'models'], faults)

@@ -1,4 +1,5 @@
 import { operationScopes } from '#core/operations.ts'
+import { actionsOfServices } from '#core/service-actions.ts'
 import type { Faults, Path } from './faults.ts'
 import { suggest } from './nearest.ts'
 import type { Draft } from './rules.ts'
@@ -17,7 +18,7 @@ export function checkLimits(draft: Draft, open: boolean, faults: Faults): void {
     checkWindow(limit, ['limits', name], faults)
     checkDimensions(limit.per, draft, ['limits', name, 'per'], faults)
     checkModels(limit.models, draft, open, ['limits', name, 'models'], faults)
-    checkOperations(limit, ['limits', name], faults)
+    checkOperations(limit, draft, ['limits', name], faults)
   }
   for (const [name, budget] of Object.entries(draft.budgets ?? {})) {
     if (budget === undefined) continue
@@ -100,17 +101,24 @@ const withoutModel = new Set(
     .map(([id]) => id),
 )
 
-function checkOperations({ operations, unit, per, models }: LimitDraft, path: Path, faults: Faults): void {
+function checkOperations(
+  { operations, unit, per, models }: LimitDraft,
+  draft: Draft,
+  path: Path,
+  faults: Faults,
+): void {
   if (operations === undefined) return
   const inside = [...path, 'operations']
-  const known = Object.keys(operationScopes)
+  const ofServices = actionsOfServices(draft.services ?? {}).map(({ id }) => id)
+  const known = [...Object.keys(operationScopes), ...ofServices]
   if (operations.length === 0) faults.add(inside, 'must name an operation, or be left out')
   for (const [index, operation] of operations.entries()) {
     if (!known.includes(operation)) {
       faults.add([...inside, String(index)], `there is no operation of this name${suggest(operation, known)}`)
     }
   }
-  if (operations.length === 0 || !operations.every(operation => withoutModel.has(operation))) return
+  const useNoModel = operations.every(operation => withoutModel.has(operation) || ofServices.includes(operation))
+  if (operations.length === 0 || !useNoModel) return
   const needsModel = models !== undefined || per?.includes('model') || unit?.endsWith('tokens')
   if (needsModel) faults.add(inside, 'can never apply: these operations name no model and use no tokens')
 }

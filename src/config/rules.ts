@@ -5,6 +5,7 @@ import { checkIssuerKeys } from './rules-issuer-keys.ts'
 import { checkIssuers } from './rules-issuers.ts'
 import { checkLimits } from './rules-limits.ts'
 import { checkNetwork } from './rules-network.ts'
+import { checkServices } from './rules-services.ts'
 import type { Config } from './schema.ts'
 
 /** A configuration from which whatever does not fit its schema has been left out. */
@@ -21,6 +22,7 @@ type DeepPartial<T> = T extends readonly unknown[]
  */
 export function checkRules(draft: Draft, providerNames: readonly string[], open: boolean, faults: Faults): void {
   checkLimits(draft, open, faults)
+  checkServices(draft, faults)
   checkIssuers(draft, open, faults)
   checkIssuerKeys(draft, faults)
   checkPorts(draft, faults)

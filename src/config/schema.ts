@@ -2,6 +2,7 @@ import { checkOrigin, checkPostgresUrl, URL_MESSAGE, URL_PATTERN } from './addre
 import { accessSchema } from './schema-access.ts'
 import { auditSchema } from './schema-audit.ts'
 import { dpopSchema } from './schema-dpop.ts'
+import { identitySchema } from './schema-identity.ts'
 import { issuersSchema } from './schema-issuers.ts'
 import { leakReportsSchema } from './schema-leak-reports.ts'
 import { budgetsSchema, countersSchema, limitsSchema } from './schema-limits.ts'
@@ -10,6 +11,7 @@ import { connectionCapMembers, overloadSchema } from './schema-overload.ts'
 import { policiesSchema } from './schema-policies.ts'
 import { providersSchema } from './schema-providers.ts'
 import { proxyMembers } from './schema-proxies.ts'
+import { servicesSchema } from './schema-services.ts'
 import { type Loaded, section } from './shape.ts'
 
 /** The gateway's whole configuration, in the loaded form: defaults applied, secrets as references (`SecretValues` has their values). */
@@ -221,8 +223,10 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
   issuers: issuersSchema,
   dpop: dpopSchema,
   policies: policiesSchema,
+  identity: identitySchema,
   providers: providersSchema,
   models: modelsSchema,
+  services: servicesSchema,
   limits: limitsSchema,
   budgets: budgetsSchema,
   counters: countersSchema,

@@ -39,8 +39,8 @@ export const callProblems = {
   },
   'policy.environment': {
     status: 403,
-    title: 'The key’s environment does not reach this model',
-    help: 'A test key reaches only models on providers tagged `test`, such as `sandbox`; a live key never reaches the sandbox.',
+    title: 'The key’s environment does not reach this model or service',
+    help: 'A test key reaches only services tagged `test` and models on providers tagged `test`, such as `sandbox`; a live key never reaches the sandbox.',
   },
   'policy.address': {
     status: 403,
@@ -62,6 +62,11 @@ export const callProblems = {
     title: 'The key may not use this model',
     help: 'Ask `GET /v1/models` for the models that this key may use, or add it with `ostiary keys update --models`.',
   },
+  'policy.requirement': {
+    status: 403,
+    title: 'The operation asks for another kind of caller',
+    help: 'The detail says what would do: another kind of credential, a role, or one that is bound to its sender. The operator wrote it in `require`.',
+  },
   'policy.denied': {
     status: 403,
     title: 'The policies do not allow this',
@@ -69,8 +74,8 @@ export const callProblems = {
   },
   'policy.caller_token': {
     status: 403,
-    title: 'The model takes the caller’s own access token only',
-    help: 'Call with an access token of the issuer that the provider names (`callerToken`), one that is not bound to its sender: it is passed on to the server behind this model, which takes no API keys of the gateway.',
+    title: 'The model or service takes the caller’s own access token only',
+    help: 'Call with an access token of the issuer that the provider or service names (`callerToken`), one that is not bound to its sender: it is passed on to the server, which takes no API keys of the gateway.',
   },
   'route.not_found': {
     status: 404,
@@ -120,7 +125,7 @@ export const callProblems = {
   'request.too_large': {
     status: 413,
     title: 'The body is too large',
-    help: 'Send a smaller body; `requests.maxBodyBytes` is the bound.',
+    help: 'Send a smaller body; `requests.maxBodyBytes` is the bound, for a service its own `maxBodyBytes`.',
   },
   'request.not_json': {
     status: 400,

@@ -45,6 +45,8 @@ export interface CallEvent {
   /** Model as the caller named it. */
   readonly model: string | null
   readonly target: { readonly provider: string; readonly model: string; readonly test: boolean } | null
+  /** Of a call to a service: its name, the operation, and the canonical path below it, cut at 256 characters. */
+  readonly service?: { readonly name: string; readonly operation: string; readonly path: string }
   readonly stream: boolean
   readonly outcome: CallOutcome
   /** Code of the problem answered or met; null = none. */
@@ -84,6 +86,7 @@ export interface AdmittedEvent
     | 'credential'
     | 'model'
     | 'target'
+    | 'service'
   > {
   readonly type: 'admitted'
 }
@@ -151,7 +154,13 @@ export type ChangeType =
   | 'budget.overrun'
 
 export interface GatewayEvent {
-  readonly type: 'gateway.started' | 'gateway.stopped' | 'config.reloaded' | 'config.reload_refused' | 'worker.replaced'
+  readonly type:
+    | 'gateway.started'
+    | 'gateway.stopped'
+    | 'config.reloaded'
+    | 'config.reload_refused'
+    | 'identity_keys.changed'
+    | 'worker.replaced'
   readonly id: string
   readonly at: number
   readonly configGeneration: number

@@ -1,15 +1,20 @@
+import type { Readable } from 'node:stream'
+
 /**
- * One request to a provider and its reply, as callbacks: what the hot path hands to an HTTP connection pool
+ * One request to a provider or service and its reply, as callbacks: what the hot path hands to an HTTP connection pool
  * or to the sandbox alike. Bytes are passed on as they come, never gathered.
  */
-export interface ProviderRequest {
-  readonly method: 'GET' | 'POST' | 'PUT'
+export interface UpstreamRequest<Body = Buffer | Readable | null> {
+  readonly method: string
   /** Path and query below the provider's origin. */
   readonly path: string
   /** Complete: nothing of the caller's is added later. */
   readonly headers: Record<string, string>
-  readonly body: Buffer | null
+  readonly body: Body
 }
+
+/** A request to a provider: its body is here whole. */
+export type ProviderRequest = UpstreamRequest<Buffer | null>
 
 export type ReplyHeaders = Record<string, string | string[] | undefined>
 
@@ -30,4 +35,4 @@ export interface Exchange {
   abort(): void
 }
 
-export type Send = (request: ProviderRequest, sink: ReplySink) => Exchange
+export type Send<Request = ProviderRequest> = (request: Request, sink: ReplySink) => Exchange

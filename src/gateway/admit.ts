@@ -1,7 +1,8 @@
 import type { AdmittedEvent, CallEvent } from '#core/events.ts'
+import type { Grant, ServiceGrant } from '#policy/authorize.ts'
+import type { ModelTarget } from '#providers/catalog.ts'
 import type { Call } from './call.ts'
 import { factsOf } from './call-facts.ts'
-import type { Hold } from './limit-call.ts'
 
 /** What the pipeline asks of the recorder of events. */
 export interface CallRecorder {
@@ -20,14 +21,21 @@ export interface Recording {
   readonly worker: number
 }
 
-/** Has it on record that the call is about to be done, if events are durable. */
-export function admit(call: Call, { recorder, worker }: Recording, hold: Hold): Promise<void> | null {
+/** Has it on record that the call is about to be done, if events are durable. `grant` is leave to do it; what goes to a service has no target. */
+export function admit(
+  call: Call,
+  { recorder, worker }: Recording,
+  grant: Grant<ModelTarget> | ServiceGrant,
+): Promise<void> | null {
   if (recorder.admit === null) return null
-  const { target } = hold.grant
   return recorder.admit({
     type: 'admitted',
     ...factsOf(call, worker),
     credential: call.principal?.id ?? null,
-    target: { provider: target.provider.name, model: target.providerModel, test: target.test },
+    target: 'target' in grant ? targetOf(grant) : null,
   })
+}
+
+function targetOf({ target }: Grant<ModelTarget>): AdmittedEvent['target'] {
+  return { provider: target.provider.name, model: target.providerModel, test: target.test }
 }

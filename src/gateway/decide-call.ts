@@ -4,6 +4,7 @@ import type { Decision } from '#policy/decision.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
 import type { Call } from './call.ts'
 import type { Generation } from './generation.ts'
+import type { ServiceRoute } from './routes.ts'
 
 const NO_FEATURES: readonly string[] = []
 
@@ -17,6 +18,20 @@ export function decideModel(
 ): Decision {
   const resource = { kind: 'model', id: model, provider: provider.name, test } as const
   const context = { address: call.source, at: call.at, features: () => NO_FEATURES }
+  call.decision = decide(caller, action, resource, context)
+  return call.decision
+}
+
+/** The same of a call to a service. */
+export function decideService(
+  call: Call,
+  { decide }: Pick<Generation, 'decide'>,
+  caller: Principal,
+  { action, service, below }: Pick<ServiceRoute, 'action' | 'service' | 'below'>,
+): Decision {
+  const resource = { kind: 'service', id: service.name, provider: null, test: service.test } as const
+  const asked = { method: call.req.method ?? '', path: below || '/' }
+  const context = { address: call.source, at: call.at, features: () => NO_FEATURES, ...asked }
   call.decision = decide(caller, action, resource, context)
   return call.decision
 }

@@ -14,6 +14,7 @@ import { createLimiter } from '#limits/limiter.ts'
 import type { Decide } from '#policy/decision.ts'
 import { createCatalog, type ModelEntry } from '#providers/catalog.ts'
 import type { FormatName } from '#providers/wire-format.ts'
+import { createServiceTable } from '#services/service-table.ts'
 import type { Access } from './check-access.ts'
 import { createLifetime } from './lifetime.ts'
 import { createOverload } from './overload.ts'
@@ -118,7 +119,10 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
       onHangUp: options.drainMs === undefined ? ('stop' as const) : ('drain' as const),
       drainMs: options.drainMs ?? 0,
     },
+    services: createServiceTable([]),
     decide: options.decide ?? (() => ({ allowed: true, policies: ['test'], error: null, shadow: null })),
+    requirementsOf: () => [],
+    identityHeaders: () => [],
     rulesOf: () => NO_RULES,
     factsOf: () => ({ price: null, maxOutputTokens: null }),
     ...createLifetime(() => upstream[Symbol.asyncDispose]()),

@@ -1,8 +1,12 @@
 import type { Authenticate } from '#auth/authenticate.ts'
+import type { Action } from '#core/action.ts'
 import type { Principal } from '#core/principal.ts'
+import type { IdentityHeaders } from '#identity/identity-headers.ts'
 import type { CompiledRules } from '#limits/compile-rules.ts'
+import type { Requirement } from '#policy/check-requirements.ts'
 import type { Decide } from '#policy/decision.ts'
 import type { Catalog, ModelTarget } from '#providers/catalog.ts'
+import type { ServiceTable } from '#services/service-table.ts'
 import type { ModelFacts } from '#usage/prices.ts'
 import type { Access } from './check-access.ts'
 import type { Lifetime } from './lifetime.ts'
@@ -18,8 +22,13 @@ export interface Generation extends Pick<Lifetime, 'enter' | 'leave'> {
   /** null = no tokens are taken. */
   readonly resourceMetadata: ResourceMetadata | null
   readonly catalog: Catalog
+  readonly services: ServiceTable
   readonly decide: Decide
+  /** What callers must be for an action, whatever their credential reaches: all of it. */
+  readonly requirementsOf: (action: Action) => readonly Requirement[]
   readonly limits: InputLimits
+  /** What a service is told of its caller. */
+  readonly identityHeaders: IdentityHeaders
   /** All that bounds the calls of a caller, compiled once. */
   readonly rulesOf: (caller: Principal) => CompiledRules
   readonly factsOf: (target: ModelTarget) => Pick<ModelFacts, 'price' | 'maxOutputTokens'>

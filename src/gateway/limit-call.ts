@@ -1,5 +1,4 @@
 import { networkOf } from '#core/network.ts'
-import type { OperationId } from '#core/operations.ts'
 import { clientOf, userOf } from '#core/principal.ts'
 import type { Limiter } from '#limits/limiter.ts'
 import type { CallFacts } from '#limits/rules.ts'
@@ -28,13 +27,7 @@ export type Hold = {
 } & { readonly [held]: true }
 
 /** Takes of the rates of requests, and of calls at once. Throws `limits.*`. */
-export function takePace(
-  call: Call,
-  { rulesOf }: Generation,
-  limiter: Limiter,
-  caller: Permitted,
-  id: OperationId,
-): void {
+export function takePace(call: Call, { rulesOf }: Generation, limiter: Limiter, caller: Permitted, id: string): void {
   const rules = rulesOf(caller)
   if (rules.admit.length === 0 && rules.reserve.length === 0) return
   call.ticket = limiter.open(rules, limitFacts(call, caller, id))

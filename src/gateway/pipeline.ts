@@ -18,6 +18,7 @@ import type { PipelineOptions } from './pipeline-options.ts'
 import { readInput } from './read-input.ts'
 import { relay } from './relay.ts'
 import { findRoute } from './routes.ts'
+import { serveService } from './serve-service.ts'
 
 /** A request's life, from its head to its event; `client` = where it comes from. Beside each stage stand the statuses it may refuse with. */
 export function createPipeline(options: PipelineOptions) {
@@ -30,7 +31,7 @@ export function createPipeline(options: PipelineOptions) {
     const call = new Call(newId('req', now), req, res, source, now, generation)
     generation.enter()
     try {
-      const route = call.routed(findRoute(req)) // a dead end waits until the caller is known
+      const route = call.routed(findRoute(req, generation.services)) // a dead end waits until the caller is known
       checkAccess(client, route, generation.access) // 400 403: nobody's credential matters
       const verdict = await authenticate(req, route.query, call) // 400 503
       if (verdict instanceof Problem) return overload.refuse(call, verdict) // 401, or 503 while overloaded
@@ -40,14 +41,15 @@ export function createPipeline(options: PipelineOptions) {
       options.recorder.ensureRecordable() // 503: what cannot be recorded is not done
       if (route.serves === 'nothing') throw route.problem // 400 403 404 405
       if (route.serves === 'key') return await answerKey(call, route, admitted, generation, limiter)
-      const caller = permit(admitted, route.action) // 403: scope, operation
+      const caller = permit(admitted, route.action, generation.requirementsOf(route.action), now) // 401 403
       takePace(call, generation, limiter, caller, route.id) // 429: requests, calls at once
+      if (route.serves === 'service') return await serveService(call, route, caller, generation, options) // 403 413 502 504
       if (route.serves === 'models') return answerModels(call, route, caller, catalog) // 404
       const input = await readInput(call, route, limits) // 400 403 413 415
       const target = catalog.find(input.model, route.format) // 400 404
       const grant = authorize(caller, target, () => decideModel(call, generation, caller, route.action, target)) // 403
       const hold = await reserve(call, route, generation, grant, input) // 402 429: tokens, money
-      await admit(call, options, hold) // 503: if events are durable, on record before it is done
+      await admit(call, options, hold.grant) // 503: if events are durable, on record before it is done
       const reply = await forward(call, route, hold) // 502 504
       await relay(call, reply, limits.timeoutMs) // bytes through, until the answer has left
     } catch (error) {

@@ -1,12 +1,10 @@
 import { type Problem, problemTypes } from '#core/problems.ts'
+import { discardBody } from '#http/discard-body.ts'
 import type { Call } from './call.ts'
 import { challengeHeaders } from './challenge.ts'
 import { expiryHeader } from './expiry-header.ts'
 import { limitHeaders } from './limit-headers.ts'
 import { renderProblem } from './render-problem.ts'
-
-/** Of a refused request's unread body, this much is read and dropped so that the caller sees the answer; then the connection ends. */
-const MAX_DISCARDED_BYTES = 8 * 1024 * 1024
 
 /** Prepares the answer to a problem in the route's format, for `finish` to send. There is none where the caller is gone. */
 export function refuse(call: Call, problem: Problem): void {
@@ -46,16 +44,6 @@ export function refuse(call: Call, problem: Problem): void {
     res.writeHead(problem.status, headers)
     // With as many bytes as characters it is ASCII, and leaves with the head in one write of one buffer.
     res.end(body, call.bytesOut === body.length ? 'latin1' : 'utf8')
-    if (!call.req.complete) discardBody(call)
+    discardBody(call.req)
   }
-}
-
-function discardBody({ req }: Call): void {
-  const length = Number(req.headers['content-length'] ?? Number.POSITIVE_INFINITY)
-  if (length <= MAX_DISCARDED_BYTES) return // Node reads and drops the rest by itself
-  let discarded = 0
-  req.on('data', (chunk: Buffer) => {
-    discarded += chunk.length
-    if (discarded > MAX_DISCARDED_BYTES) req.socket.destroy()
-  })
 }

@@ -9,6 +9,7 @@ import type { MeteredUsage } from '#core/usage.ts'
 import { createUpstream } from '#http/upstream.ts'
 import { createCatalog, type Provider } from '#providers/catalog.ts'
 import type { FormatName } from '#providers/wire-format.ts'
+import { createServiceTable } from '#services/service-table.ts'
 import { Call } from './call.ts'
 import { forward } from './forward.ts'
 import { type Asked, ask, dial, openProvider, openRawProvider, readAll } from './gateway-under-test.ts'
@@ -47,7 +48,7 @@ async function openStages(t: TestContext, options: Options) {
   const handle: RequestListener = async (req, res) => {
     const call = new Call('req_1', req, res, '127.0.0.1', 0, { number: 1, resourceMetadata: null })
     try {
-      const route = call.routed(findRoute(req)) as OperationRoute
+      const route = call.routed(findRoute(req, createServiceTable([]))) as OperationRoute
       const input = await readInput(call, route, limits)
       const target = catalog.find(input.model, route.format)
       const reply = await forward(call, route, { grant: { target }, input, maxOutputTokens: null } as unknown as Hold)

@@ -9,6 +9,8 @@ interface ResourceMetadataOptions {
   readonly resource: string
   /** Issuer identifiers of the authorization servers whose tokens are taken. */
   readonly authorizationServers: readonly string[]
+  /** Scopes that services ask for. */
+  readonly serviceScopes: readonly string[]
   readonly dpopAlgorithms: readonly string[]
   /** Whether every one of them must bind its tokens to a DPoP key. */
   readonly dpopRequired: boolean
@@ -22,11 +24,11 @@ export interface ResourceMetadata {
 }
 
 export function makeResourceMetadata(options: ResourceMetadataOptions): ResourceMetadata {
-  const { resource, authorizationServers, dpopAlgorithms, dpopRequired } = options
+  const { resource, authorizationServers, serviceScopes, dpopAlgorithms, dpopRequired } = options
   const document = {
     resource,
     authorization_servers: authorizationServers,
-    scopes_supported: [...scopes],
+    scopes_supported: [...new Set([...scopes, ...serviceScopes])],
     bearer_methods_supported: ['header'],
     dpop_signing_alg_values_supported: dpopAlgorithms,
     dpop_bound_access_tokens_required: dpopRequired,

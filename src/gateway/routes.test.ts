@@ -2,18 +2,19 @@ import assert from 'node:assert/strict'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { test } from 'node:test'
 import type { JsonObject } from '#http/strict-json.ts'
+import { createServiceTable } from '#services/service-table.ts'
 import { findRoute, type OperationRoute, type Route } from './routes.ts'
 
 function find(request: string, headers: IncomingHttpHeaders = {}): Route {
   const [method, url] = request.split(' ')
-  return findRoute({ method, url, headers } as IncomingMessage)
+  return findRoute({ method, url, headers } as IncomingMessage, createServiceTable([]))
 }
 
 /** id, model, format and whether it streams; or the problem and the format it is told in. */
 function shape(route: Route): string {
   if (route.serves === 'nothing') return `${route.problem.code} (${route.format})`
   if (route.serves === 'models') return `${route.id} ${route.model ?? '-'} (${route.format})`
-  if (route.serves === 'key') return `${route.id} (${route.format})`
+  if (route.serves === 'key' || route.serves === 'service') return `${route.id} (${route.format})`
   const { streams } = route.operation
   return `${route.id} ${route.model ?? '-'} (${route.format})${streams === null ? '' : streams ? ' stream' : ' whole'}`
 }

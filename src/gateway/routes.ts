@@ -5,6 +5,9 @@ import { Problem } from '#core/problems.ts'
 import { parseTarget } from '#http/paths.ts'
 import type { JsonObject } from '#http/strict-json.ts'
 import type { FormatName } from '#providers/wire-format.ts'
+import type { Service, ServiceUpstream } from '#services/service.ts'
+import type { ServiceTable } from '#services/service-table.ts'
+import { findServiceRoute } from './service-route.ts'
 
 /** How problems are rendered: the dialect of the route, or RFC 9457 where there is none. */
 export type ProblemFormat = FormatName | 'problem+json'
@@ -17,7 +20,7 @@ interface Common {
 }
 
 /** Decided once per request, before anything else. A path that leads nowhere is a route too: its problem waits until the caller is known. */
-export type Route = OperationRoute | ModelsRoute | KeyRoute | DeadEnd
+export type Route = OperationRoute | ModelsRoute | KeyRoute | ServiceRoute | DeadEnd
 
 /** Forwards to a provider. */
 export interface OperationRoute extends Common {
@@ -46,7 +49,21 @@ export interface KeyRoute extends Common {
   readonly id: 'ostiary.key'
 }
 
-interface DeadEnd extends Common {
+/** Passes the request on to a service. */
+export interface ServiceRoute extends Common {
+  readonly serves: 'service'
+  /** Id of the action. */
+  readonly id: string
+  readonly format: 'problem+json'
+  readonly action: Action
+  readonly service: Service & { readonly upstream: ServiceUpstream }
+  /** Name of the operation. */
+  readonly operation: string
+  /** Canonical path below the service; empty = its own place, without a slash at its end. */
+  readonly below: string
+}
+
+export interface DeadEnd extends Common {
   readonly serves: 'nothing'
   readonly id: string | null
   readonly problem: Problem
@@ -143,12 +160,14 @@ for (const row of rows) {
 patterns.sort((a, b) => b.suffix.length - a.suffix.length)
 
 /** Where a request leads. Never refuses by itself: a dead end carries its problem until the caller is known. */
-export function findRoute(req: IncomingMessage): Route {
+export function findRoute(req: IncomingMessage, services: ServiceTable): Route {
   const { method = '', url = '' } = req
   const dialect = dialectOf(req.headers)
   let path = ''
   let query = ''
   try {
+    const service = findServiceRoute(req, services)
+    if (service !== null) return service
     ;({ path, query } = parseTarget(url))
     if (path === OWN_KEY) return chooseKey(method, path, query)
     const found = exact.get(path)

@@ -10,6 +10,20 @@ export function markBroken(req: IncomingMessage, problem: Problem): void {
   req.emit(BROKEN, problem)
 }
 
+/** Tells at once, or as soon as it is known, that the body will not come whole: `request.*`. */
+export function onBroken(req: IncomingMessage, callback: (problem: Problem) => void): void {
+  const broken = (req as Breakable)[BROKEN]
+  if (broken !== undefined || req.destroyed) {
+    callback(broken ?? new Problem('request.caller_hung_up'))
+    return
+  }
+  req.on('error', cause => callback(new Problem('request.caller_hung_up', { cause })))
+  req.on(BROKEN, callback)
+  req.on('close', () => {
+    if (!req.complete) callback(new Problem('request.caller_hung_up'))
+  })
+}
+
 /**
  * Reads a JSON request's body whole, at most `maxBytes`.
  * Rejects with `request.unsupported_media_type`, `request.too_large`, `request.timeout`, `request.malformed` or
@@ -21,10 +35,8 @@ export function readJsonBody(req: IncomingMessage, res: ServerResponse, maxBytes
   // HTTP/1.0 knows no interim answer and must not be sent one (§15.2).
   if (req.headers.expect !== undefined && req.httpVersion === '1.1') res.writeContinue()
   return new Promise((resolve, reject) => {
-    // A request that was cut off while its caller was authenticated says nothing any more.
-    const broken = (req as Breakable)[BROKEN]
-    if (broken !== undefined) return reject(broken)
-    if (req.destroyed) return reject(new Problem('request.caller_hung_up'))
+    // Also one that was cut off while its caller was authenticated, and says nothing any more.
+    onBroken(req, reject)
     let first: Buffer | undefined
     let chunks: Buffer[] | undefined
     let size = 0
@@ -38,11 +50,6 @@ export function readJsonBody(req: IncomingMessage, res: ServerResponse, maxBytes
       else chunks.push(chunk)
     })
     req.on('end', () => resolve(chunks === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(chunks, size)))
-    req.on('error', cause => reject(new Problem('request.caller_hung_up', { cause })))
-    req.on(BROKEN, reject)
-    req.on('close', () => {
-      if (!req.complete) reject(new Problem('request.caller_hung_up'))
-    })
   })
 }
 

@@ -3,7 +3,7 @@ import { BlockList, isIP, type LookupFunction } from 'node:net'
 import type { Dispatcher } from 'undici'
 // The pool alone: the package's index also loads fetch, WebSocket and caches, 12 MB a worker that nothing here uses.
 import Pool from 'undici/lib/dispatcher/pool.js'
-import type { Exchange, ProviderRequest, ReplyHeaders, ReplySink, Send } from '#core/exchange.ts'
+import type { Exchange, ReplyHeaders, ReplySink, Send, UpstreamRequest } from '#core/exchange.ts'
 import { Problem } from '#core/problems.ts'
 
 export interface UpstreamOptions {
@@ -18,10 +18,12 @@ export interface UpstreamOptions {
   readonly idleTimeoutMs: number
   /** Whether the origin's name may resolve to a private address. An address or `localhost` in the origin itself is named by config and allowed. */
   readonly allowPrivateNetwork: boolean
+  /** What becomes of a redirect; default: the reply is refused. */
+  readonly redirects?: 'refuse' | 'pass'
 }
 
 export interface Upstream extends AsyncDisposable {
-  readonly send: Send
+  readonly send: Send<UpstreamRequest>
 }
 
 /**
@@ -43,7 +45,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const deadlines = new Deadlines(options)
   return {
     send(request, sink) {
-      const exchange = new UpstreamExchange(sink, deadlines)
+      const exchange = new UpstreamExchange(sink, deadlines, options.redirects === 'pass')
       pool.dispatch(toDispatch(request), exchange)
       return exchange
     },
@@ -55,8 +57,13 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   }
 }
 
-function toDispatch(request: ProviderRequest): Dispatcher.DispatchOptions {
-  return { method: request.method, path: request.path, headers: request.headers, body: request.body }
+function toDispatch(request: UpstreamRequest): Dispatcher.DispatchOptions {
+  return {
+    method: request.method as Dispatcher.HttpMethod,
+    path: request.path,
+    headers: request.headers,
+    body: request.body,
+  }
 }
 
 const NOBODY: ReplySink = { onHead() {}, onData: () => true, onEnd() {}, onError() {} }
@@ -66,12 +73,15 @@ class UpstreamExchange implements Exchange, Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined
   readonly #deadlines: Deadlines
   readonly #slot: number
+  readonly #passesRedirects: boolean
+  #hasHead = false
   #over = false
   /** When patience ends, `performance.now()`. */
   deadline: number
 
-  constructor(sink: ReplySink, deadlines: Deadlines) {
+  constructor(sink: ReplySink, deadlines: Deadlines, passesRedirects: boolean) {
     this.#sink = sink
+    this.#passesRedirects = passesRedirects
     this.#deadlines = deadlines
     this.deadline = deadlines.forHead()
     this.#slot = deadlines.watch(this)
@@ -109,10 +119,17 @@ class UpstreamExchange implements Exchange, Dispatcher.DispatchHandler {
     if (this.#over) controller.abort(new Error('The exchange was stopped'))
   }
 
+  /** As long as it is being sent to, it is not late. */
+  onBodySent(): void {
+    if (this.#over || this.deadline === Number.POSITIVE_INFINITY) return
+    this.deadline = this.#hasHead ? this.#deadlines.forNext() : this.#deadlines.forHead()
+  }
+
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
     if (this.#over || status < 200) return
+    this.#hasHead = true
     this.deadline = this.#deadlines.forNext()
-    if (status >= 300 && status < 400 && status !== 304) {
+    if (status >= 300 && status < 400 && status !== 304 && !this.#passesRedirects) {
       // Passed on, a redirect would have the caller's client carry its key wherever the reply points.
       const sink = this.#sink
       this.abort()
@@ -192,6 +209,8 @@ class Deadlines {
 }
 
 function toProblem(error: Error & { code?: string }): Problem {
+  // What the body itself ended by.
+  if (error instanceof Problem) return error
   const reason = error.code ?? error.name
   switch (reason) {
     case 'UND_ERR_CONNECT_TIMEOUT':

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { AuthenticationRequirement } from '#core/login-strength.ts'
 import type { TokenFacts, VerifiedIdentity } from '#core/principal.ts'
 import type { Problem } from '#core/problems.ts'
-import { type AuthenticationRequirement, createAuthenticationCheck } from './check-authentication.ts'
+import { createAuthenticationCheck } from './check-authentication.ts'
 
 const NOW = 1_800_000_000_000
 

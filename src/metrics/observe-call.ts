@@ -1,14 +1,14 @@
 import type { CallEvent } from '#core/events.ts'
 import type { MeteredUsage } from '#core/usage.ts'
 import type { Meter } from './meter.ts'
-import { table } from './table.ts'
+import { SERVICE_ROUTE, table } from './table.ts'
 
 const NANO = 1e9
 
 /** Counts a call that has ended, from its event. */
 export function observeCall(meter: Meter, event: CallEvent): void {
   const { route, outcome, problem, target } = event
-  meter.add(table.calls, 1, route ?? '', outcome)
+  meter.add(table.calls, 1, event.service === undefined ? (route ?? '') : SERVICE_ROUTE, outcome)
   if (problem !== null) meter.add(table.problems, 1, problem)
   meter.add(table.receivedBytes, event.bytesIn)
   meter.add(table.sentBytes, event.bytesOut)

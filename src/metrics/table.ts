@@ -3,7 +3,9 @@ import { operationScopes } from '#core/operations.ts'
 import { problemTypes } from '#core/problems.ts'
 import { counter, gauge, histogram, type Metric, workerGauge } from './metric.ts'
 
-const routes = Object.keys(operationScopes)
+/** All services together: their names change with the configuration, and the memory of numbers does not. */
+export const SERVICE_ROUTE = 'service'
+const routes = [...Object.keys(operationScopes), SERVICE_ROUTE]
 const problems = Object.keys(problemTypes)
 const outcomes: readonly CallOutcome[] = ['completed', 'refused', 'caller_hung_up', 'upstream_failed', 'failed']
 /** Attributes of the GenAI semantic conventions of OpenTelemetry, and the buckets that they advise, in seconds. */

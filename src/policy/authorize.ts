@@ -1,4 +1,4 @@
-import { describe, type Principal } from '#core/principal.ts'
+import { describe, type Principal, type VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import { checkModel, mayUseModel } from './check-model.ts'
 import type { Decision } from './decision.ts'
@@ -24,13 +24,23 @@ export type Grant<T extends Target = Target> = {
 /** Throws `policy.model`, `policy.environment` and, by the policies, `policy.denied`. */
 export function authorize<T extends Target>(principal: Permitted, target: T, decide: () => Decision): Grant<T> {
   checkModel(principal, target.model)
-  if (!reaches(principal, target)) {
-    throw new Problem('policy.environment', {
-      detail: `A ${principal.environment} ${principal.kind === 'api_key' ? 'key' : 'token'} cannot use the model ${target.model}.`,
-    })
-  }
+  if (!reaches(principal, target)) refuseEnvironment(principal, `the model ${target.model}`)
   enforce(principal, decide(), `use the model ${target.model}`)
   return { principal, target } as Grant<T>
+}
+
+/** Leave for one principal to use one service. Made here only. */
+export type ServiceGrant = { readonly principal: Permitted; readonly service: string } & { readonly [granted]: true }
+
+/** Throws `policy.environment` and, by the policies, `policy.denied`. */
+export function authorizeService(
+  principal: Permitted,
+  { name, test }: { readonly name: string; readonly test: boolean },
+  decide: () => Decision,
+): ServiceGrant {
+  if (!reaches(principal, { test, sandbox: false })) refuseEnvironment(principal, `the service ${name}`)
+  enforce(principal, decide(), `use the service ${name} in this way`)
+  return { principal, service: name } as ServiceGrant
 }
 
 /** Throws `policy.denied`. `what` says what was asked for. Which policy it was, the event says and not the answer. */
@@ -48,6 +58,12 @@ export function mayUse(principal: Principal, target: Target): boolean {
 }
 
 /** A test credential reaches only targets tagged `test`; a live one never reaches the sandbox. */
-function reaches(principal: Principal, target: Target): boolean {
-  return principal.environment === 'test' ? target.test : !target.sandbox
+export function reaches({ environment }: VerifiedIdentity, target: Pick<Target, 'test' | 'sandbox'>): boolean {
+  return environment === 'test' ? target.test : !target.sandbox
+}
+
+function refuseEnvironment({ environment, kind }: Principal, what: string): never {
+  throw new Problem('policy.environment', {
+    detail: `A ${environment} ${kind === 'api_key' ? 'key' : 'token'} cannot use ${what}.`,
+  })
 }

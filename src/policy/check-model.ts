@@ -1,4 +1,4 @@
-import { describe, type Principal } from '#core/principal.ts'
+import { describe, type Principal, type VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 
 /** Throws `policy.model`. `model` is the name that the caller uses. */
@@ -7,7 +7,7 @@ export function checkModel(principal: Principal, model: string): void {
   throw new Problem('policy.model', { detail: `The ${describe(principal)} may not use the model ${model}.` })
 }
 
-export function mayUseModel(principal: Principal, model: string): boolean {
+export function mayUseModel(principal: VerifiedIdentity, model: string): boolean {
   const allows = principal.ceilings.allowsModel
   return allows === null || allows(model)
 }

@@ -1,5 +1,5 @@
 import type { Action } from '#core/action.ts'
-import type { Principal } from '#core/principal.ts'
+import type { VerifiedIdentity } from '#core/principal.ts'
 
 /** What an action is done to, as policies see it. */
 export interface Resource {
@@ -36,7 +36,7 @@ export interface Decision {
 }
 
 /** Whether the policies let a principal do something. Asked after the ceilings of the credential. */
-export type Decide = (principal: Principal, action: Action, resource: Resource, context: CallContext) => Decision
+export type Decide = (principal: VerifiedIdentity, action: Action, resource: Resource, context: CallContext) => Decision
 
 /** A file of policies in Cedar’s language. */
 export interface PolicySource {

@@ -18,15 +18,15 @@ function principal(scopes: string[] | null, allowed: string[] | null): Admitted 
 
 test('a key without ceilings may use every operation', () => {
   const anyone = principal(null, null)
-  for (const operation of operations) assert.equal(permit(anyone, actionOf(operation)), anyone)
+  for (const operation of operations) assert.equal(permit(anyone, actionOf(operation), [], 0), anyone)
 })
 
 for (const operation of operations) {
   const scope = operationScopes[operation]
   test(`${operation} needs ${scope}, and the challenge says so`, () => {
-    assert.ok(permit(principal([scope], null), actionOf(operation)))
+    assert.ok(permit(principal([scope], null), actionOf(operation), [], 0))
     const others = Object.values(operationScopes).filter(other => other !== scope)
-    assert.throws(() => permit(principal(others, null), actionOf(operation)), {
+    assert.throws(() => permit(principal(others, null), actionOf(operation), [], 0), {
       code: 'policy.scope',
       status: 403,
       detail: `The key key_1 lacks the scope ${scope}.`,
@@ -35,15 +35,20 @@ for (const operation of operations) {
   })
 
   test(`${operation} is refused to a key that may use all others`, () => {
-    assert.ok(permit(principal([scope], [operation]), actionOf(operation)))
+    assert.ok(permit(principal([scope], [operation]), actionOf(operation), [], 0))
     const others = operations.filter(other => other !== operation)
-    assert.throws(() => permit(principal(null, others), actionOf(operation)), { code: 'policy.operation', status: 403 })
+    assert.throws(() => permit(principal(null, others), actionOf(operation), [], 0), {
+      code: 'policy.operation',
+      status: 403,
+    })
   })
 }
 
 test('names that this version does not know allow nothing', () => {
-  assert.throws(() => permit(principal(['chat:create '], null), actionOf('openai.chat')), { code: 'policy.scope' })
-  assert.throws(() => permit(principal(null, ['__proto__', 'toString']), actionOf('openai.chat')), {
+  assert.throws(() => permit(principal(['chat:create '], null), actionOf('openai.chat'), [], 0), {
+    code: 'policy.scope',
+  })
+  assert.throws(() => permit(principal(null, ['__proto__', 'toString']), actionOf('openai.chat'), [], 0), {
     code: 'policy.operation',
   })
 })

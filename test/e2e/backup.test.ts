@@ -11,7 +11,7 @@ import { callOnce, cliEnvOf, createDeployment, type Deployment, runCliWith, star
 import { sendJson, startProvider } from '../support/provider.ts'
 
 const PASSPHRASE = 'correct horse battery staple'
-const KEYS = ['deployment-secret', 'key-encryption-key', 'pepper']
+const KEYS = ['deployment-secret', 'identity-keys', 'key-encryption-key', 'pepper']
 
 function assertHolds(stdout: string, names: readonly string[]): void {
   const held = / holds (.*)\.\n$/.exec(stdout)?.[1]?.split(', ') ?? []

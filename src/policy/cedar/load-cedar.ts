@@ -10,3 +10,8 @@ export function loadCedar(): Cedar {
   loaded ??= require('@cedar-policy/cedar-wasm/nodejs') as Cedar
   return loaded
 }
+
+/** Whether this thread has had a decision to make. */
+export function isCedarLoaded(): boolean {
+  return loaded !== undefined
+}

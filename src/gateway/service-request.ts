@@ -1,0 +1,35 @@
+import { CREDENTIAL_HEADERS } from '#auth/credentials.ts'
+import type { UpstreamRequest } from '#core/exchange.ts'
+import { encodePath } from '#http/paths.ts'
+import { requestHeaders } from '#services/request-headers.ts'
+import type { Call } from './call.ts'
+import type { ServiceRoute } from './routes.ts'
+import { callerToken } from './upstream-credential.ts'
+
+const credentialHeaders: ReadonlySet<string> = new Set(CREDENTIAL_HEADERS)
+
+/** What a service is asked, but for the body. Throws `policy.caller_token`. */
+export function serviceRequest(call: Call, route: ServiceRoute): Omit<UpstreamRequest, 'body'> {
+  const { req } = call
+  const { upstream } = route.service
+  const { basePath, stripPath, credential, callerTokenOf } = upstream
+  const { 'content-length': length } = req.headers
+  const origin = { id: call.id, source: call.source, proto: route.service.publicProto, host: publicHost(call, route) }
+  const headers = requestHeaders(req.headers, credentialHeaders, origin)
+  if (length !== undefined && length !== '0') headers['content-length'] = length
+  if (callerTokenOf !== null) headers.authorization = `Bearer ${callerToken(call, callerTokenOf).reveal()}`
+  if (credential !== null) {
+    const { header, scheme, secret } = credential
+    headers[header.toLowerCase()] = scheme === null ? secret.reveal() : `${scheme} ${secret.reveal()}`
+  }
+  const path = encodePath(stripPath ? route.below : route.path)
+  const query = route.query === '' ? '' : `?${route.query}`
+  return { method: req.method ?? '', path: (basePath + path || '/') + query, headers }
+}
+
+/** Where callers reach the service: by its own host if it has one, else as the listener is configured. */
+function publicHost({ req }: Call, { service: { host, publicHost } }: ServiceRoute): string {
+  if (host === null || !host.startsWith('*.')) return publicHost
+  // It fits the pattern, or the service would not have been found.
+  return (req.headers.host ?? '').toLowerCase().replace(/\.?(?::\d*)?$/, '') + publicHost.slice(host.length)
+}

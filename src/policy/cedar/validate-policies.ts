@@ -1,0 +1,65 @@
+import type { ValidationError } from '@cedar-policy/cedar-wasm/nodejs'
+import { isServed } from '#policy/served-models.ts'
+import { checkNames } from './check-names.ts'
+import { loadCedar } from './load-cedar.ts'
+import { faultOf, lineOf, sayError } from './parse-policies.ts'
+import type { Policy, PolicyFault } from './policy.ts'
+import { makeSchema } from './schema.ts'
+import type { Vocabulary } from './vocabulary.ts'
+
+/**
+ * What is wrong with policies that were parsed: names of nothing, types that do not fit, conditions that can never hold.
+ * What the shipped ones are about need not be there.
+ */
+export function validatePolicies(policies: readonly Policy[], vocabulary: Vocabulary): PolicyFault[] {
+  const own = policies.filter(({ shipped }) => !shipped)
+  const named = own.map(policy => ({ policy, faults: checkNames(policy, vocabulary) }))
+  const sound = named.filter(({ faults }) => faults.length === 0).map(({ policy }) => policy)
+  return [
+    ...named.flatMap(({ policy, faults }) => faults.map(fault => faultOf(policy, fault))),
+    ...(sound.length === 0 ? [] : judge(sound, makeSchema(vocabulary))),
+  ]
+}
+
+/** By Cedar’s own validator. */
+function judge(policies: readonly Policy[], schema: string): PolicyFault[] {
+  const byId = new Map(policies.map(policy => [policy.id, policy]))
+  const answer = loadCedar().validate({
+    schema,
+    policies: { staticPolicies: Object.fromEntries(policies.map(({ id, text }) => [id, text])) },
+    validationSettings: { mode: 'strict' },
+  })
+  if (answer.type === 'failure') throw new Error(answer.errors.map(sayError).join('; '))
+  const told = new Set(answer.validationErrors.map(({ policyId }) => policyId))
+  // Of a policy with errors the warnings only say again that it cannot apply.
+  const warnings = answer.validationWarnings.filter(
+    ({ policyId, error }) => !told.has(policyId) && !isOfScript(error.message),
+  )
+  const first = new Map(warnings.toReversed().map(warning => [warning.policyId, warning]))
+  return [...answer.validationErrors, ...first.values()].map(error => faultOfError(error, byId))
+}
+
+/** Names in other scripts than Latin are names: they are known to be of something here. */
+function isOfScript(message: string): boolean {
+  return /contains mixed scripts|contains the character|confusable/.test(message)
+}
+
+function faultOfError({ policyId, error }: ValidationError, byId: ReadonlyMap<string, Policy>): PolicyFault {
+  const policy = byId.get(policyId) as Policy
+  const line = lineOf(policy.text, error)
+  return faultOf(policy, sayError(error), policy.line + (line ?? 1) - 1)
+}
+
+/** Groups and patterns of models in them that fit no model: a policy about them could never apply. */
+export function findEmptyGroups({ modelGroups, models }: Vocabulary): EmptyGroup[] {
+  return Object.entries(modelGroups).flatMap(([group, patterns]): EmptyGroup[] => {
+    if (patterns.length === 0) return [{ group, pattern: null }]
+    return patterns.filter(pattern => !isServed(pattern, models)).map(pattern => ({ group, pattern }))
+  })
+}
+
+interface EmptyGroup {
+  readonly group: string
+  /** null = the group has none. */
+  readonly pattern: string | null
+}

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, describe, test } from 'node:test'
+import { internalActor } from '#core/actor.ts'
+import { ask, type Gateway, startGateway } from '../support/gateway.ts'
+import { type Provider, startProvider } from '../support/provider.ts'
+
+let upstream: Provider
+let gateway: Gateway
+let reader: string
+let writer: string
+let unscoped: string
+
+const yamlOf = (url: string) => `
+services:
+  catalog:
+    url: ${url}/base
+    path: /catalog
+    credential: env:CATALOG_TOKEN
+    operations:
+      edit: { methods: [PUT], paths: [/items/*] }
+  plain:
+    url: ${url}
+    host: '*.plain.example.com'
+    credential: env:CATALOG_TOKEN
+    credentialHeader: X-Catalog-Key
+  kept:
+    url: ${url}
+    path: /kept/here
+    stripPath: false
+    tags: [test]
+  decided:
+    path: /decided
+`
+
+before(async () => {
+  upstream = await startProvider()
+  gateway = await startGateway({ yaml: yamlOf(upstream.url), env: { CATALOG_TOKEN: 'operators-own' } })
+  const mint = async (scopes: string[] | undefined, environment: 'live' | 'test' = 'live') => {
+    const key = { name: 'k', environment, ...(scopes && { scopes }) }
+    return (await gateway.ostiary.keys.mint(key, internalActor('test'))).secret.reveal()
+  }
+  reader = await mint(['catalog:read', 'plain:read', 'kept:read', 'decided:read'])
+  writer = await mint(['catalog:read', 'catalog:write', 'catalog:edit'])
+  unscoped = await mint(undefined)
+})
+
+after(async () => {
+  await gateway?.[Symbol.asyncDispose]()
+  await upstream?.[Symbol.asyncDispose]()
+})
+
+beforeEach(() => {
+  upstream.requests.splice(0)
+  upstream.answer = ({ body }, res) => {
+    res.writeHead(200, { 'content-type': 'text/plain', 'x-of-service': 'yes' })
+    res.end(`got ${body.length}`)
+  }
+})
+
+const call = (path: string, options: Parameters<typeof ask>[1] & { key?: string } = {}) => {
+  const { key = reader, headers, ...rest } = options
+  return ask(`${gateway.url}${path}`, { method: 'GET', ...rest, headers: { 'x-ostiary-key': key, ...headers } })
+}
+
+describe('a service', () => {
+  test('gets what its caller asks, without the caller’s credential and with the operator’s', async () => {
+    const reply = await call('/catalog/items/1?a=b%20c')
+    assert.equal(reply.status, 200)
+    assert.equal(reply.text, 'got 0')
+    assert.equal(reply.headers['x-of-service'], 'yes')
+    const request = upstream.one()
+    assert.equal(request.path, '/base/items/1?a=b%20c')
+    assert.equal(request.headers.authorization, 'Bearer operators-own')
+    assert.equal(request.headers['x-ostiary-key'], undefined)
+    assert.equal(request.headers.host, new URL(upstream.url).host)
+    const event = await gateway.event(String(reply.headers['x-request-id']))
+    assert.equal(event.route, 'catalog.read')
+    assert.deepEqual(event.service, { name: 'catalog', operation: 'read', path: '/items/1' })
+    assert.equal(event.outcome, 'completed')
+    assert.equal(event.bytesOut, 5)
+    assert.equal(event.target, null)
+  })
+
+  test('is found by its host, with the credential in a header of its own', async () => {
+    const reply = await call('/any/where', { headers: { host: 'a.plain.example.com:8400' } })
+    assert.equal(reply.status, 200)
+    const { path, headers } = upstream.one()
+    assert.equal(path, '/any/where')
+    assert.equal(headers['x-catalog-key'], 'operators-own')
+    assert.equal(headers['x-forwarded-host'], `a.plain.example.com:${new URL(gateway.url).port}`)
+    assert.equal((await call('/any/where', { headers: { host: 'plain.example.com' } })).status, 404)
+  })
+
+  test('keeps its path where that is not stripped', async () => {
+    assert.equal((await call('/kept/here/x/')).status, 200)
+    assert.equal(upstream.one().path, '/kept/here/x/')
+  })
+
+  test('gets a body as it is sent, by the scopes of the operation', async () => {
+    const body = Buffer.alloc(300_000, 'x')
+    assert.equal((await call('/catalog/items/1', { method: 'PUT', body })).status, 403)
+    assert.equal((await call('/catalog/items', { method: 'POST', body, key: writer })).text, 'got 300000')
+    const reply = await call('/catalog/items/1', { method: 'PUT', body, key: writer })
+    assert.equal(reply.text, 'got 300000')
+    const event = await gateway.event(String(reply.headers['x-request-id']))
+    assert.equal(event.route, 'catalog.edit')
+    assert.equal(event.bytesIn, 300_000)
+    assert.equal(upstream.requests.length, 2)
+  })
+
+  test('is closed to a key that names no scope, and to a test key without the tag', async () => {
+    const refused = await call('/catalog/x', { key: unscoped })
+    assert.equal(refused.status, 403)
+    assert.equal(JSON.parse(refused.text).code, 'policy.denied')
+    assert.equal((await call('/catalog/x', { key: gateway.testKey })).status, 403)
+    assert.equal(upstream.requests.length, 0)
+  })
+
+  test('is not to be had without a credential, and not at all where it is only decided about', async () => {
+    assert.equal((await call('/catalog/x', { key: 'sk-nobody' })).status, 401)
+    assert.equal((await call('/decided/x')).status, 404)
+    assert.equal((await call('/catalogue')).status, 404)
+    assert.equal(upstream.requests.length, 0)
+  })
+})
