@@ -23,7 +23,6 @@ import { createOperatorTokens } from '#keys/operator-tokens.ts'
 import { createProjects, type Projects } from '#keys/projects.ts'
 import { createMetricsMemory, Meter } from '#metrics/meter.ts'
 import { table } from '#metrics/table.ts'
-import { isServed } from '#policy/served-models.ts'
 import { type DataDirectory, findDataDirectory, makeDataDirectory, openDataDirectory } from '#secrets/data-directory.ts'
 import { findSealed, findStored } from '#secrets/find.ts'
 import { openKeyRing } from '#secrets/key-ring.ts'
@@ -35,11 +34,11 @@ import { keepAudit } from './audit-keeping.ts'
 import { openBootstrap } from './bootstrap.ts'
 import { checkPolicies } from './check-policies.ts'
 import { checkPrices } from './check-prices.ts'
-import { keyVocabularyOf } from './compile-policies.ts'
 import { type Database, openDatabase } from './database.ts'
 import { createIssuerKeySource, fetchDocument } from './issuer-keys.ts'
 import { type IdentityKeyKeeping, keepIdentityKeys } from './keep-identity-keys.ts'
 import { keepLimits } from './keep-limits.ts'
+import { keyNames } from './key-names.ts'
 import { openLeakedKeys } from './leaked-keys.ts'
 import { listenerUrl } from './listener-url.ts'
 import { createLiveIssuers } from './live-issuers.ts'
@@ -109,10 +108,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const loaded = await fetch(unsealed)
   opened.use(await keepAudit({ config: config.audit, secrets: loaded.secrets, folder, store, log }))
   let inEffect = config
-  const rooms = openKeys(config, dataDirectory, store, {
-    modelFault: pattern => unservedModel(pattern, inEffect),
-    vocabulary: () => keyVocabularyOf(inEffect),
-  })
+  const rooms = openKeys(config, dataDirectory, store, keyNames(() => inEffect))
   const { keys } = rooms
   const leakedKeys = opened.use(await openLeakedKeys({ config: config.keys.leakReports, leaks: rooms.leaks, log }))
   const revocations = createRevocations({
@@ -280,14 +276,6 @@ interface KeyRooms {
   readonly projects: Projects
   readonly bulk: BulkRevocation
   readonly leaks: LeakReports
-}
-
-/** What stands against a key's pattern of models; null = it fits a model that callers may name. */
-function unservedModel(pattern: string, { models, passthrough }: LoadedConfig['config']): string | null {
-  const names = Object.keys(models)
-  if (passthrough.length > 0 || isServed(pattern, names)) return null
-  const shown = names.length > 10 ? [...names.slice(0, 10), `${names.length - 10} more`] : names
-  return `fits no model that is configured; there are: ${shown.join(', ') || 'none'}`
 }
 
 /** How long after its issue a token of the issuer can be good, in ms; undefined = there is no such issuer. */
