@@ -108,7 +108,12 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const loaded = await fetch(unsealed)
   opened.use(await keepAudit({ config: config.audit, secrets: loaded.secrets, folder, store, log }))
   let inEffect = config
-  const rooms = openKeys(config, dataDirectory, store, keyNames(() => inEffect))
+  const rooms = openKeys(
+    config,
+    dataDirectory,
+    store,
+    keyNames(() => inEffect),
+  )
   const { keys } = rooms
   const leakedKeys = opened.use(await openLeakedKeys({ config: config.keys.leakReports, leaks: rooms.leaks, log }))
   const revocations = createRevocations({
