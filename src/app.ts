@@ -14,13 +14,12 @@ import type { Secret } from '#core/secret.ts'
 import { claimPort } from '#http/listener.ts'
 import { startRevocationPruning } from '#issuers/revocation/revocation-pruning.ts'
 import { createRevocations, type Revocations } from '#issuers/revocation/revocations.ts'
-import { type BulkRevocation, createBulkRevocation } from '#keys/bulk-revocation.ts'
+import type { BulkRevocation } from '#keys/bulk-revocation.ts'
 import { startExpiryWarnings } from '#keys/expiry-warnings.ts'
-import { createKeyFormat } from '#keys/format.ts'
-import { createKeys, type Keys, type KeysOptions } from '#keys/keys.ts'
-import { createLeakReports, type LeakReports } from '#keys/leak-reports.ts'
+import type { Keys } from '#keys/keys.ts'
+import type { LeakReports } from '#keys/leak-reports.ts'
 import { createOperatorTokens } from '#keys/operator-tokens.ts'
-import { createProjects, type Projects } from '#keys/projects.ts'
+import type { Projects } from '#keys/projects.ts'
 import { createMetricsMemory, Meter } from '#metrics/meter.ts'
 import { table } from '#metrics/table.ts'
 import { type DataDirectory, findDataDirectory, makeDataDirectory, openDataDirectory } from '#secrets/data-directory.ts'
@@ -34,17 +33,18 @@ import { keepAudit } from './audit-keeping.ts'
 import { openBootstrap } from './bootstrap.ts'
 import { checkPolicies } from './check-policies.ts'
 import { checkPrices } from './check-prices.ts'
+import { keyVocabularyOf } from './compile-policies.ts'
 import { type Database, openDatabase } from './database.ts'
 import { createIssuerKeySource, fetchDocument } from './issuer-keys.ts'
 import { type IdentityKeyKeeping, keepIdentityKeys } from './keep-identity-keys.ts'
 import { keepLimits } from './keep-limits.ts'
-import { keyNames } from './key-names.ts'
 import { openLeakedKeys } from './leaked-keys.ts'
 import { listenerUrl } from './listener-url.ts'
 import { createLiveIssuers } from './live-issuers.ts'
 import { createLiveSecrets, type LiveSecrets } from './live-secrets.ts'
 import { createLog } from './log.ts'
 import { measureGateway } from './measure-gateway.ts'
+import { type KeyRooms, openKeys, unservedModel } from './open-keys.ts'
 import { createReloads, type Reload, type Reloads, seedOf } from './reload.ts'
 import { type Supervisor, startSupervisor, workerCount } from './supervisor.ts'
 
@@ -108,12 +108,10 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const loaded = await fetch(unsealed)
   opened.use(await keepAudit({ config: config.audit, secrets: loaded.secrets, folder, store, log }))
   let inEffect = config
-  const rooms = openKeys(
-    config,
-    dataDirectory,
-    store,
-    keyNames(() => inEffect),
-  )
+  const rooms = openKeys(config, dataDirectory, store, {
+    modelFault: pattern => unservedModel(pattern, inEffect),
+    vocabulary: () => keyVocabularyOf(inEffect),
+  })
   const { keys } = rooms
   const leakedKeys = opened.use(await openLeakedKeys({ config: config.keys.leakReports, leaks: rooms.leaks, log }))
   const revocations = createRevocations({
@@ -276,50 +274,10 @@ async function mintFirstKey(keys: Keys): Promise<Ostiary['firstKey']> {
   return { secret, expiresAt: record.expiresAt as number }
 }
 
-interface KeyRooms {
-  readonly keys: Keys
-  readonly projects: Projects
-  readonly bulk: BulkRevocation
-  readonly leaks: LeakReports
-}
-
 /** How long after its issue a token of the issuer can be good, in ms; undefined = there is no such issuer. */
 function longestLifetime(issuer: string, { issuers }: LoadedConfig['config']): number | undefined {
   const found = Object.hasOwn(issuers, issuer) ? issuers[issuer] : undefined
   return found && (found.maxLifetimeSeconds + found.clockSkewSeconds) * 1000
-}
-
-function openKeys(
-  config: LoadedConfig['config'],
-  directory: DataDirectory,
-  store: Store,
-  names: Pick<KeysOptions, 'modelFault' | 'vocabulary'>,
-): KeyRooms {
-  const format = createKeyFormat(config.keys.prefix, directory.deploymentSecret)
-  const { pepper, pepperId } = directory
-  const keys = createKeys({
-    format,
-    pepper,
-    pepperId,
-    store: store.keys,
-    projects: store.projects,
-    clock: systemClock,
-    ...names,
-    defaultLifetimeDays: config.keys.defaultLifetimeDays,
-    maxLifetimeDays: config.keys.maxLifetimeDays,
-  })
-  return {
-    keys,
-    projects: createProjects({ store: store.projects, clock: systemClock }),
-    bulk: createBulkRevocation({ keys, store: store.keys, clock: systemClock }),
-    leaks: createLeakReports({
-      store: store.keys,
-      format,
-      pepper,
-      clock: systemClock,
-      action: config.keys.leakReports.action,
-    }),
-  }
 }
 
 interface AdminParts extends KeyRooms {

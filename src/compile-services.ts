@@ -21,6 +21,7 @@ export function compileServices(
     path: config.path ?? '',
     publicProto: protocol.slice(0, -1),
     publicHost: config.host === undefined ? host : port === '' ? config.host : `${config.host}:${port}`,
+    identity: config.identity,
     webSocket: config.webSocket,
     maxBodyBytes: config.maxBodyBytes,
     upstream: config.url === undefined ? null : compileUpstream(config.url, config, secrets, open),

@@ -64,7 +64,7 @@ export async function startCatalog(gateway: string, port = 9420) {
   async function verify(token: string | string[] | undefined): Promise<JWTPayload> {
     const { payload } = await jwtVerify(String(token), keys, {
       issuer: gateway,
-      audience: 'catalog',
+      audience: `${gateway}/services/catalog`,
       typ: 'ostiary-identity+jwt',
       algorithms: ['ES256'],
     })

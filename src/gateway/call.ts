@@ -3,12 +3,14 @@ import type { Principal } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import type { MeteredUsage } from '#core/usage.ts'
 import { wasCut } from '#http/listener.ts'
+import { peerOf } from '#http/peer.ts'
 import type { Ticket } from '#limits/ticket.ts'
 import type { Decision } from '#policy/decision.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
 import type { Price } from '#usage/price.ts'
 import type { Generation } from './generation.ts'
 import type { Route } from './routes.ts'
+import type { Asked } from './take-question.ts'
 
 /** What a call keeps of the generation that it began with. */
 type CallGeneration = Pick<Generation, 'number' | 'resourceMetadata'>
@@ -23,11 +25,17 @@ export class Call {
   readonly res: ServerResponse
   /** Address of the client, as far as the proxies in front can be believed. */
   readonly source: string
+  /** The same, or why nobody knows it. */
+  readonly client: string | Problem
   /** Wall clock, ms since the epoch. */
   readonly at: number
   /** Monotonic, ms, as all times below. */
   readonly startedAt: number
   readonly configGeneration: number
+  /** A proxy asks whether it may pass the call on; null = the gateway itself was called. */
+  readonly asked: Asked | null
+  /** By which the caller reached that proxy; null = the gateway, or it is not known. */
+  readonly origin: string | null
   /** Where clients learn who gives out tokens; null = nobody does. */
   readonly resourceMetadataUrl: string | null
   route: Route | null = null
@@ -73,14 +81,18 @@ export class Call {
     id: string,
     req: IncomingMessage,
     res: ServerResponse,
-    source: string,
+    client: string | Problem,
     at: number,
     generation: CallGeneration,
+    asked: Asked | null = null,
   ) {
     this.id = id
     this.req = req
     this.res = res
-    this.source = source
+    this.client = client
+    this.source = client instanceof Problem ? peerOf(req.socket) : client
+    this.asked = asked
+    this.origin = asked === null || asked.question instanceof Problem ? null : asked.question.origin
     this.at = at
     this.startedAt = performance.now()
     this.configGeneration = generation.number

@@ -4,7 +4,7 @@ import type { Decision } from '#policy/decision.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
 import type { Call } from './call.ts'
 import type { Generation } from './generation.ts'
-import type { ServiceRoute } from './routes.ts'
+import type { DecisionRoute, ServiceRoute } from './routes.ts'
 
 const NO_FEATURES: readonly string[] = []
 
@@ -27,7 +27,7 @@ export function decideService(
   call: Call,
   { decide }: Pick<Generation, 'decide'>,
   caller: Principal,
-  { action, service, below }: Pick<ServiceRoute, 'action' | 'service' | 'below'>,
+  { action, service, below }: ServiceRoute | DecisionRoute,
 ): Decision {
   const resource = { kind: 'service', id: service.name, provider: null, test: service.test } as const
   const asked = { method: call.req.method ?? '', path: below || '/' }

@@ -1,5 +1,6 @@
 import { networkOf } from '#core/network.ts'
 import { clientOf, userOf } from '#core/principal.ts'
+import type { CompiledRules } from '#limits/compile-rules.ts'
 import type { Limiter } from '#limits/limiter.ts'
 import type { CallFacts } from '#limits/rules.ts'
 import type { Grant } from '#policy/authorize.ts'
@@ -28,11 +29,23 @@ export type Hold = {
 
 /** Takes of the rates of requests, and of calls at once. Throws `limits.*`. */
 export function takePace(call: Call, { rulesOf }: Generation, limiter: Limiter, caller: Permitted, id: string): void {
-  const rules = rulesOf(caller)
+  const rules = call.asked === null ? rulesOf(caller) : withoutConcurrency(rulesOf(caller))
   if (rules.admit.length === 0 && rules.reserve.length === 0) return
   call.ticket = limiter.open(rules, limitFacts(call, caller, id))
   call.ticket.admit()
 }
+
+/** How long a call lasts that another proxy passes on nobody here knows: it is none of the calls at once. */
+function withoutConcurrency(rules: CompiledRules): CompiledRules {
+  let others = withoutConcurrencyOf.get(rules)
+  if (others === undefined) {
+    others = { ...rules, admit: rules.admit.filter(({ kind }) => kind !== 'concurrency') }
+    withoutConcurrencyOf.set(rules, others)
+  }
+  return others
+}
+
+const withoutConcurrencyOf = new WeakMap<CompiledRules, CompiledRules>()
 
 /** By what limits tell calls apart. */
 export function limitFacts(call: Call, caller: Admitted, operation: string): CallFacts {

@@ -15,6 +15,8 @@ export interface Service {
   /** How callers reach it: scheme, and host with the port that is not the scheme’s own; a pattern where `host` is one. */
   readonly publicProto: string
   readonly publicHost: string
+  /** Whether it is told who calls. */
+  readonly identity: boolean
   readonly webSocket: boolean
   readonly maxBodyBytes: number
   /** null = it is only decided about. */
