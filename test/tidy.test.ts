@@ -115,6 +115,16 @@ describe('habits', () => {
     ])
   })
 
+  it('ask a connection for its address in the few places that know what it is worth', () => {
+    const places = sources.filter(file => /\.remoteAddress\b/.test(read(file)))
+    assert.deepEqual(places.sort(), [
+      'src/admin/caller.ts', // no proxy speaks there
+      'src/admin/guard.ts', // the same
+      'src/http/listener.ts', // of a connection that is taken no more
+      'src/http/peer.ts', // who a proxy in front speaks for, else the peer
+    ])
+  })
+
   it('use every registered problem', () => {
     const elsewhere = sources
       .filter(file => file !== join('src', 'core', 'problem-types.ts'))
