@@ -3,6 +3,7 @@ import type { Principal } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import type { MeteredUsage } from '#core/usage.ts'
 import { wasCut } from '#http/listener.ts'
+import { peerOf } from '#http/peer.ts'
 import type { Ticket } from '#limits/ticket.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
 import type { Price } from '#usage/price.ts'
@@ -73,14 +74,14 @@ export class Call {
     id: string,
     req: IncomingMessage,
     res: ServerResponse,
-    source: string,
+    client: string | Problem,
     at: number,
     generation: CallGeneration,
   ) {
     this.id = id
     this.req = req
     this.res = res
-    this.source = source
+    this.source = client instanceof Problem ? peerOf(req.socket) : client
     this.at = at
     this.startedAt = performance.now()
     this.configGeneration = generation.number

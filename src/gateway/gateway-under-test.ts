@@ -15,7 +15,6 @@ import type { Decide } from '#policy/decision.ts'
 import { createCatalog, type ModelEntry } from '#providers/catalog.ts'
 import type { FormatName } from '#providers/wire-format.ts'
 import { createServiceTable } from '#services/service-table.ts'
-import type { Access } from './check-access.ts'
 import { createLifetime } from './lifetime.ts'
 import { createOverload } from './overload.ts'
 import { createPipeline } from './pipeline.ts'
@@ -30,7 +29,8 @@ interface GatewayOptions {
   readonly models?: readonly ModelEntry[]
   readonly authenticator?: Authenticator
   /** Default: from anywhere. */
-  readonly access?: Access
+  /** From where it may be called; default = from anywhere. */
+  readonly allowsAddress?: (address: string) => boolean
   /** Default: everything is allowed. */
   readonly decide?: Decide
   readonly ensureRecordable?: () => void
@@ -105,7 +105,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
   const generation = {
     number: 3,
     resourceMetadata: null,
-    access: options.access ?? { allows: null, ofActions: new Map() },
+    allowsAddress: options.allowsAddress ?? null,
     authenticate: createAuthenticate({
       chain: [options.authenticator ?? byName],
       checkSender: () => null,
@@ -122,7 +122,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     decide: options.decide ?? (() => ({ allowed: true, policies: ['ostiary.models'], error: null, shadow: null })),
     readsTags: false,
     services: createServiceTable([]),
-    requirementsOf: () => [],
+    admissionOf: () => ({ allowsAddress: null, requirements: [] }),
     identityHeaders: () => [],
     rulesOf: () => NO_RULES,
     factsOf: () => ({ price: null, maxOutputTokens: null }),

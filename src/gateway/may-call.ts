@@ -17,7 +17,7 @@ const FORMATS: readonly FormatName[] = ['openai', 'anthropic', 'gemini']
  */
 export function mayCall(
   { source, at }: Call,
-  { decide, requirementsOf, access }: Pick<Generation, 'decide' | 'requirementsOf' | 'access'>,
+  { decide, admissionOf }: Pick<Generation, 'decide' | 'admissionOf'>,
   caller: Admitted,
   target: ModelTarget,
 ): boolean {
@@ -28,8 +28,7 @@ export function mayCall(
   return formats.some(format =>
     modelActionsOf(format).some(
       action =>
-        access.ofActions.get(action.id)?.(source) !== false &&
-        allows(caller, action, requirementsOf(action), at) &&
+        allows(caller, action, admissionOf(action), { source, at }) &&
         decide(caller, action, resource, context).allowed,
     ),
   )

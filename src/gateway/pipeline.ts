@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
-import { peerOf } from '#http/peer.ts'
 import { authorize } from '#policy/authorize.ts'
 import { checkAddress } from '#policy/check-address.ts'
 import { permit } from '#policy/permit.ts'
@@ -27,12 +26,11 @@ export function createPipeline(options: PipelineOptions) {
     const now = options.clock()
     const generation = options.current()
     const { authenticate, catalog, limits } = generation
-    const source = client instanceof Problem ? peerOf(req.socket) : client
-    const call = new Call(newId('req', now), req, res, source, now, generation)
+    const call = new Call(newId('req', now), req, res, client, now, generation)
     generation.enter()
     try {
       const route = call.routed(findRoute(req, generation.services)) // a dead end waits until the caller is known
-      checkAccess(client, route, generation.access) // 400 403: nobody's credential matters
+      checkAccess(client, generation.allowsAddress) // 400 403: nobody's credential matters
       const verdict = await authenticate(req, route.query, call) // 400 503
       if (verdict instanceof Problem) return overload.refuse(call, verdict) // 401, or 503 while overloaded
       const principal = call.identified(verdict)
@@ -41,7 +39,7 @@ export function createPipeline(options: PipelineOptions) {
       options.recorder.ensureRecordable() // 503: what cannot be recorded is not done
       if (route.serves === 'nothing') throw route.problem // 400 403 404 405
       if (route.serves === 'key') return await answerKey(call, route, admitted, generation, limiter)
-      const caller = permit(admitted, route.action, generation.requirementsOf(route.action), now) // 401 403
+      const caller = permit(admitted, route.action, generation.admissionOf(route.action), call) // 401 403
       takePace(call, generation, limiter, caller, route.id) // 429: requests, calls at once
       if (route.serves === 'service') return await serveService(call, route, caller, generation, options) // 403 413 502 504
       if (route.serves === 'models') return answerModels(call, route, caller, generation) // 404

@@ -106,7 +106,12 @@ function decided(principal: VerifiedIdentity, action: Action, target: (typeof ta
     : ({ kind: 'service', id: 'catalog', provider: null, test: target.test } as const)
   const decide = () => engine.decide(principal, action, resource, { address: '192.0.2.1', at: 0, features: () => [] })
   try {
-    const caller = permit(principal as Admitted, action, [], 0)
+    const caller = permit(
+      principal as Admitted,
+      action,
+      { allowsAddress: null, requirements: [] },
+      { source: '192.0.2.1', at: 0 },
+    )
     if (isModel) authorize(caller, target, decide)
     else if (!decide().allowed) return 'policy.denied'
     return null
