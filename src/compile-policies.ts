@@ -46,17 +46,17 @@ export function findPolicyFaults(config: Config): readonly PolicyFault[] {
   return [...faults, ...validatePolicies(readable, vocabularyOf(config))]
 }
 
-/** What keys may name. */
-export function keyVocabularyOf(config: Config): KeyVocabulary {
-  const { roles, actions } = vocabularyOf(config)
-  return { roles, actions: [...new Set([...modelActions, ...actions])] }
-}
-
 /** What a reload changes of the operator’s own policies, one line each, what it loosens first. */
 export function findPolicyChanges(before: Config, after: Config): string[] {
   if (isDeepStrictEqual(before.policySources, after.policySources)) return []
   const [old = [], anew = []] = [before, after].map(({ policySources }) => parsePolicies(policySources).policies)
   return comparePolicies(old, anew)
+}
+
+/** What keys may name. */
+export function keyVocabularyOf(config: Config): KeyVocabulary {
+  const { roles, actions } = vocabularyOf(config)
+  return { roles, actions: [...new Set([...modelActions, ...actions])] }
 }
 
 /** What policies may speak of. */

@@ -15,6 +15,7 @@ import { compileIdentity } from './compile-identity.ts'
 import { compileLogins, compileResourceMetadata } from './compile-issuers.ts'
 import { compileModelEntries } from './compile-models.ts'
 import { compilePolicies } from './compile-policies.ts'
+import { compileProxies } from './compile-proxies.ts'
 import { compileServices } from './compile-services.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
@@ -49,6 +50,7 @@ export function compileGeneration(
     catalog: createCatalog(providers, compileModelEntries(config)),
     services: compileServices(config, secrets, open, credentials.publicUrl),
     admissionOf: compileAdmission(config),
+    findProxy: compileProxies(config, secrets, credentials.clock),
     decide: open.use(compilePolicies(config)).decide,
     readsTags: config.policySources.some(({ text }) => /\b(?:getTag|hasTag)\b/.test(text)),
     limits: config.requests,

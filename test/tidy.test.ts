@@ -108,6 +108,7 @@ describe('habits', () => {
       'src/gateway/service-request.ts', // the service’s credential, or the caller’s own token
       'src/issuers/introspection/ask-introspection.ts', // the gateway’s client at the issuer
       'src/offline.ts', // the connection
+      'src/proxies/known-proxies.ts', // compared
       'src/secrets/envelope.ts', // sealed
       'src/secrets/sealed-stream.ts', // the passphrase of a backup
       'src/worker.ts', // the connection

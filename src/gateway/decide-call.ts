@@ -7,7 +7,7 @@ import { requestFeatures } from '#providers/request-features.ts'
 import type { Call } from './call.ts'
 import type { Generation } from './generation.ts'
 import type { Input } from './read-input.ts'
-import type { OperationRoute, ServiceRoute } from './routes.ts'
+import type { DecisionRoute, OperationRoute, ServiceRoute } from './routes.ts'
 
 /** What the policies say of a call to a model. */
 export function decideModel(
@@ -22,19 +22,17 @@ export function decideModel(
   return decideCall(call, generation, caller, action, resourceOf(target), { features })
 }
 
-/** The same of a call to a service. */
+/** What the policies say of a call to a service. */
 export function decideService(
   call: Call,
   generation: Pick<Generation, 'decide' | 'readsTags'>,
   caller: Principal,
-  { action, service, below }: Pick<ServiceRoute, 'action' | 'service' | 'below'>,
+  { action, service, below }: ServiceRoute | DecisionRoute,
 ): Decision {
   const resource = { kind: 'service', id: service.name, provider: null, test: service.test } as const
-  const asked = { method: call.req.method ?? '', path: below || '/', features: () => NO_FEATURES }
+  const asked = { method: call.req.method ?? '', path: below || '/', features: () => [] }
   return decideCall(call, generation, caller, action, resource, asked)
 }
-
-const NO_FEATURES: readonly string[] = []
 
 /** A model as policies see it. */
 export function resourceOf({ model, provider, test }: ModelTarget): Resource {

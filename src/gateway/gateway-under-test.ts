@@ -119,11 +119,12 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
       onHangUp: options.drainMs === undefined ? ('stop' as const) : ('drain' as const),
       drainMs: options.drainMs ?? 0,
     },
-    services: createServiceTable([]),
     decide: options.decide ?? (() => ({ allowed: true, policies: ['ostiary.models'], error: null, shadow: null })),
     readsTags: false,
+    services: createServiceTable([]),
     admissionOf: () => ({ allowsAddress: null, requirements: [] }),
     identityHeaders: () => [],
+    findProxy: () => null,
     rulesOf: () => NO_RULES,
     factsOf: () => ({ price: null, maxOutputTokens: null }),
     ...createLifetime(() => upstream[Symbol.asyncDispose]()),
@@ -189,7 +190,8 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
   }
 }
 
-const NO_RULES = { admit: [], reserve: [] }
+const NO_STAGES = { admit: [], reserve: [] }
+const NO_RULES = { ...NO_STAGES, ofServices: NO_STAGES, ofDecisions: NO_STAGES }
 
 function noStore(): never {
   throw new Error('without a budget nobody asks the store')

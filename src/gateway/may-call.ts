@@ -12,19 +12,22 @@ const FORMATS: readonly FormatName[] = ['openai', 'anthropic', 'gemini']
 
 /**
  * Whether the caller may call a model now, from where they are, in any of the ways in which it can be called: by scopes,
- * operations, models and environment of their credential, and by the policies, of a call that asks for text alone.
+ * operations, models and environment of their credential, by what the operation needs them to be, and by the policies, of a
+ * call that asks for text alone.
  */
 export function mayCall(
-  { source, at }: Call,
-  { decide }: Pick<Generation, 'decide'>,
+  call: Call,
+  { decide, admissionOf }: Pick<Generation, 'decide' | 'admissionOf'>,
   caller: Admitted,
   target: ModelTarget,
 ): boolean {
   if (!mayUse(caller, target)) return false
   const formats = target.provider.format === null ? FORMATS : [target.provider.format]
-  const context = { address: source, at, features: () => [] }
+  const context = { address: call.source, at: call.at, features: () => [] }
   const resource = resourceOf(target)
   return formats.some(format =>
-    modelActionsOf(format).some(action => allows(caller, action) && decide(caller, action, resource, context).allowed),
+    modelActionsOf(format).some(
+      action => allows(caller, action, admissionOf(action), call) && decide(caller, action, resource, context).allowed,
+    ),
   )
 }

@@ -36,7 +36,7 @@ export function findRefusal(
 }
 
 /** Whether a principal fits one of the alternatives. */
-function meets(principal: VerifiedIdentity, requirement: Requirement, now: number): boolean {
+export function meets(principal: VerifiedIdentity, requirement: Requirement, now: number): boolean {
   return requirement.some(alternative => fits(principal, alternative, now))
 }
 

@@ -3,7 +3,7 @@ import type { Principal } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import type { Admitted } from './check-address.ts'
 import { checkOperation, mayUseOperation } from './check-operation.ts'
-import { checkRequirements, type Requirement } from './check-requirements.ts'
+import { checkRequirements, meets, type Requirement } from './check-requirements.ts'
 import { checkScope, missingScopes } from './check-scope.ts'
 
 declare const permitted: unique symbol
@@ -47,6 +47,13 @@ export function permit(
 }
 
 /** Whether `permit` would let a principal through. */
-export function allows(principal: Principal, action: Action): boolean {
-  return missingScopes(principal, action).length === 0 && mayUseOperation(principal, action)
+export function allows(
+  principal: Principal,
+  action: Action,
+  { allowsAddress, requirements }: Admission,
+  { source, at }: Origin,
+): boolean {
+  const reaches = missingScopes(principal, action).length === 0 && mayUseOperation(principal, action)
+  const isHere = allowsAddress === null || allowsAddress(source)
+  return reaches && isHere && requirements.every(requirement => meets(principal, requirement, at))
 }

@@ -15,8 +15,12 @@ export interface Service {
   /** How callers reach it: scheme, and host with the port that is not the scheme’s own; a pattern where `host` is one. */
   readonly publicProto: string
   readonly publicHost: string
+  /** Whether it is told who calls. */
+  readonly identity: boolean
   readonly webSocket: boolean
   readonly maxBodyBytes: number
+  /** Ids of all that may be asked of it. */
+  readonly operations: readonly string[]
   /** null = it is only decided about. */
   readonly upstream: ServiceUpstream | null
   /** What is asked for; `below` is the path below the service. */

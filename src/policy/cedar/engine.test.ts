@@ -317,3 +317,84 @@ test('an action that is none of the configuration is denied', () => {
   assert.equal(allowed, false)
   assert.match(error ?? '', /catalog\.delete/)
 })
+
+const nobody = principalOf({
+  kind: 'user',
+  roles: [],
+  project: 'proj_a',
+  environment: 'live',
+  scopes: null,
+  tags: {},
+  binding: null,
+  client: null,
+  acr: null,
+  age: null,
+})
+const [chat] = vocabulary.actions as [Action]
+const gpt: Resource = { kind: 'model', id: 'gpt-5', provider: 'openai', test: false }
+const now: CallContext = { address: '192.0.2.1', at: MORNING, features: () => [] }
+
+for (const name of [
+  'editor"',
+  'editor" || true',
+  'edıtor',
+  'EDITOR',
+  ' editor',
+  'editor\u0000',
+  '\\u{65}ditor',
+  '{"__entity":1}',
+  '__proto__',
+]) {
+  test(`${JSON.stringify(name)} is no other role, subject, client or model than it is`, () => {
+    using engine = createEngine(
+      policiesIn(`
+        permit (principal in Ostiary::Role::"editor", action, resource);
+        permit (principal == Ostiary::User::"company:editor", action, resource);
+        permit (principal, action, resource == Ostiary::Model::"editor");
+        permit (principal, action, resource) when { principal has client && principal.client == "editor" };`),
+      vocabulary,
+    )
+    const token = { ...(nobody.token as NonNullable<VerifiedIdentity['token']>), client: name, subject: name }
+    const who = { ...nobody, id: `company:${name}`, roles: [name], token }
+    const { allowed, policies, error } = engine.decide(who, chat, { ...gpt, id: name }, now)
+    assert.deepEqual({ allowed, policies, error }, { allowed: false, policies: [], error: null })
+    assert.equal(engine.decide({ ...nobody, roles: [name, 'editor'] }, chat, gpt, now).allowed, true)
+  })
+}
+
+test('two models that are written alike in the memory of decisions are two', () => {
+  using engine = createEngine(policiesIn('permit (principal, action, resource == Ostiary::Model::"a");'), vocabulary)
+  const decide = (id: string, provider: string) => engine.decide(nobody, chat, { ...gpt, id, provider }, now).allowed
+  assert.equal(decide('a', 'p'), true)
+  for (const [id, provider] of [
+    ['\na', 'p'],
+    ['a\n', 'p'],
+    ['p\nfalse\na', ''],
+    ['A', 'p'],
+  ] as const) {
+    assert.equal(decide(id, provider), false)
+  }
+})
+
+test('an address that is none denies where a policy asks for it, and only there', () => {
+  const text =
+    'permit (principal, action, resource); forbid (principal, action == Ostiary::Action::"catalog.edit", resource) when { context.ip.isLoopback() };'
+  using engine = createEngine(policiesIn(text), vocabulary)
+  const call = { ...now, address: '' }
+  assert.equal(engine.decide(nobody, chat, gpt, call).allowed, true)
+  const service = { kind: 'service', id: 'catalog', provider: null, test: false } as const
+  const { allowed, error } = engine.decide(nobody, catalog[1] as Action, service, call)
+  assert.deepEqual([allowed, error === null], [false, false])
+})
+
+test('two thousand policies are decided by in time, and the last one counts', () => {
+  const text = (n: number) =>
+    `@id("p${n}") permit (principal in Ostiary::Project::"proj_${n}", action, resource) when { context.ip.isIpv4() };`
+  using engine = createEngine(policiesIn(Array.from({ length: 2000 }, (_, n) => text(n)).join('\n')), vocabulary)
+  const decide = (project: string) => engine.decide({ ...nobody, project }, chat, gpt, now)
+  assert.deepEqual(decide('proj_1999').policies, ['p1999'])
+  assert.equal(decide('proj_2000').allowed, false)
+  const began = performance.now()
+  for (let n = 0; n < 10; n++) decide('proj_7')
+  assert.ok((performance.now() - began) / 10 < 100, 'a decision takes less than 100 ms')
+})
