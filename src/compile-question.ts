@@ -60,7 +60,7 @@ export function compileQuestion(
     ...(path !== undefined && { path }),
     features: () => features,
   }
-  return { principal, action, resource, context }
+  return { principal, action, resource, context, conditions: open.conditionsOf(principal, action) }
 }
 
 /** Says of each name that nobody knows which one may have been meant. */

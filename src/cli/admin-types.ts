@@ -545,7 +545,16 @@ export interface AdminOperations {
       action: string
       resource: { kind: 'model' | 'service'; id: string }
       ceilings: {
-        ceiling: 'addresses' | 'scopes' | 'operations' | 'models' | 'environment'
+        ceiling:
+          | 'listener'
+          | 'login'
+          | 'addresses'
+          | 'scopes'
+          | 'operations'
+          | 'admission'
+          | 'requirements'
+          | 'models'
+          | 'environment'
         allows: boolean
         problem: string
         missing: string[]

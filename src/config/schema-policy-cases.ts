@@ -150,8 +150,8 @@ const policyCase = section(
     by: list(word, 'must be the id of a policy', 'The policies that determine it, all of them.', 'ostiary.viewer'),
     because: {
       type: 'string',
-      enum: ['address', 'scope', 'operation', 'model', 'environment', 'policy'],
-      description: 'What must refuse first: a ceiling, or the policies.',
+      enum: ['address', 'login', 'scope', 'operation', 'requirement', 'model', 'environment', 'policy'],
+      description: 'What must refuse first: a ceiling, what is asked of callers, or the policies.',
       examples: ['policy'],
     },
   },

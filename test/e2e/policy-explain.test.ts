@@ -7,7 +7,15 @@ import { ask, type Gateway, startGateway } from '../support/gateway.ts'
 import { bootstrapToken, cliEnvOf, createDeployment, runCli } from '../support/process.ts'
 
 const CEDAR = `@id("never.embed")
-forbid (principal, action == Ostiary::Action::"openai.embeddings", resource);
+forbid (principal, action == Ostiary::Action::"gemini.generate", resource);
+`
+
+const YAML = `policies: { roles: [editor] }
+access:
+  deny: [192.0.2.7]
+  operations:
+    openai.responses: { deny: [127.0.0.0/8] }
+    openai.embeddings: { require: [{ roles: [editor] }] }
 `
 
 describe('an explanation of a key by the running gateway', () => {
@@ -15,7 +23,7 @@ describe('an explanation of a key by the running gateway', () => {
   let token: string
   let env: Readonly<Record<string, string>>
   before(async () => {
-    gateway = await startGateway({ yaml: 'policies: { roles: [editor] }\n' })
+    gateway = await startGateway({ yaml: YAML })
     mkdirSync(join(gateway.folder, 'policies'))
     writeFileSync(join(gateway.folder, 'policies', 'never.cedar'), CEDAR)
     token = await makeToken(bootstrapToken(gateway.dataDirectory), { scopes: adminScopes })
@@ -66,6 +74,18 @@ describe('an explanation of a key by the running gateway', () => {
     }
   })
 
+  test('says what the gateway asks beside the key', async () => {
+    const { id, secret } = await makeKey({})
+    const stopped = async (body: object) =>
+      (await explain(id, body)).ceilings
+        .filter(({ allows }: { allows: boolean }) => !allows)
+        .map(({ ceiling, problem }: { ceiling: string; problem: string }) => `${ceiling} ${problem}`)
+    assert.deepEqual(await stopped({ ip: '192.0.2.7' }), ['listener policy.address'])
+    assert.deepEqual(await stopped({ action: 'openai.responses' }), ['admission policy.address'])
+    assert.deepEqual(await stopped({ action: 'openai.embeddings' }), ['requirements policy.requirement'])
+    assert.deepEqual([(await call(secret, 'responses')).status, (await call(secret, 'embeddings')).status], [403, 403])
+  })
+
   test('follows the key: its project, its state, its policies', async () => {
     const made = await makeKey({ roles: ['viewer'] })
     assert.deepEqual((await explain(made.id)).decision.roles_that_allow, ['developer', 'admin', 'owner'])
@@ -89,8 +109,10 @@ describe('an explanation of a key by the running gateway', () => {
       (await post(token, '/api/projects', { name: 'office', denied_cidrs: ['192.0.2.0/24'] })).text,
     ).project
     const { id: officeKey } = await makeKey({ project })
-    assert.deepEqual((await explain(officeKey, { ip: '192.0.2.1' })).ceilings[0].allows, false)
-    assert.deepEqual((await explain(officeKey, { ip: '192.0.3.1' })).ceilings[0].allows, true)
+    const addresses = async (ip: string) =>
+      (await explain(officeKey, { ip })).ceilings.find(({ ceiling }: { ceiling: string }) => ceiling === 'addresses')
+        .allows
+    assert.deepEqual([await addresses('192.0.2.1'), await addresses('192.0.3.1')], [false, true])
     await post(token, `/api/keys/${made.id}/disable`, {})
     const disabled = await explain(made.id)
     assert.deepEqual([disabled.allowed, disabled.caller.status], [false, 'disabled'])
@@ -110,7 +132,7 @@ describe('an explanation of a key by the running gateway', () => {
 
   test('uses the policies in effect, those of a reload from then on', async () => {
     const { id } = await makeKey({})
-    const asked = { action: 'openai.embeddings' }
+    const asked = { action: 'gemini.generate' }
     assert.equal((await explain(id, asked)).allowed, true)
     assert.equal((await runCli(env, 'config', 'reload')).code, 0)
     const { allowed, decision, policies } = await explain(id, asked)

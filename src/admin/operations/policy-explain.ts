@@ -7,6 +7,7 @@ import { readTime, time } from '#admin/time-query.ts'
 import type { Clock } from '#core/clock.ts'
 import type { Keys } from '#keys/keys.ts'
 import type { Projects } from '#keys/projects.ts'
+import { ceilings } from '#policy/explain.ts'
 
 const name = (description: string, example: string) =>
   Type.String({
@@ -97,7 +98,7 @@ const schema = {
       ),
       ceilings: Type.Array(
         Type.Object({
-          ceiling: Type.Enum(['addresses', 'scopes', 'operations', 'models', 'environment'], {
+          ceiling: Type.Enum([...ceilings], {
             description: 'Which.',
             examples: ['scopes'],
           }),
@@ -108,7 +109,10 @@ const schema = {
           }),
           missing: answered('Scopes that the key lacks.'),
         }),
-        { description: 'What the key itself allows, in the order in which a call is asked.', examples: [[]] },
+        {
+          description: 'What may stop a call before policies are asked, in the order in which it is asked.',
+          examples: [[]],
+        },
       ),
       decision: Type.Object(
         {

@@ -1,18 +1,31 @@
 import type { Decide, Decision } from '#policy/decision.ts'
-import { type CeilingVerdict, judgeCeilings, type Question } from '#policy/explain.ts'
+import { type Ceiling, judgeCeilings, type Question } from '#policy/explain.ts'
 
 /** What can refuse a call, in the order in which it is asked: the ceilings of the credential, then the policies. */
-export const causes = ['address', 'scope', 'operation', 'model', 'environment', 'policy'] as const
+export const causes = [
+  'address',
+  'login',
+  'scope',
+  'operation',
+  'requirement',
+  'model',
+  'environment',
+  'policy',
+] as const
 
 export type Cause = (typeof causes)[number]
 
 const CAUSES = {
+  listener: 'address',
+  login: 'login',
   addresses: 'address',
   scopes: 'scope',
   operations: 'operation',
+  admission: 'address',
+  requirements: 'requirement',
   models: 'model',
   environment: 'environment',
-} as const satisfies Readonly<Record<CeilingVerdict['ceiling'], Cause>>
+} as const satisfies Readonly<Record<Ceiling, Cause>>
 
 /** What a call that asks this would be answered. */
 export interface Answer {
