@@ -69,8 +69,8 @@ describe('decisions for other proxies', () => {
       ...headers,
     })
   /** As Traefik and Caddy do. */
-  const forward = (headers: Headers = {}) =>
-    send('/decide/forward-auth', {
+  const forward = (headers: Headers = {}, query = '') =>
+    send(`/decide/forward-auth${query}`, {
       'x-ostiary-proxy-secret': OTHER_SECRET,
       'x-forwarded-method': 'GET',
       'x-forwarded-uri': '/catalog/items?page=1',
@@ -100,6 +100,7 @@ describe('decisions for other proxies', () => {
     const dialects: readonly (readonly [string, string, () => Promise<Reply>])[] = [
       ['nginx', 'nginx', nginx],
       ['forward-auth', 'traefik', forward],
+      ['forward-auth, as Caddy asks', 'traefik', () => forward({}, '?page=1')],
       ['envoy', 'envoy', () => envoy('/catalog/items?page=1', 'GET')],
     ]
     for (const [dialect, proxy, decide] of dialects) {
@@ -235,6 +236,7 @@ describe('decisions for other proxies', () => {
       ['two URIs', () => nginx({ 'x-original-uri': ['/catalog/a', '/catalog/a'] }), 'uri'],
       ['an absolute URI', () => nginx({ 'x-original-uri': `${APP}/catalog` }), 'uri'],
       ['an empty URI', () => nginx({ 'x-original-uri': '' }), 'uri'],
+      ['another query beside', () => forward({}, '?page=2'), 'uri'],
       ['no method', () => nginx({ 'x-original-method': undefined }), 'method'],
       ['two methods', () => nginx({ 'x-original-method': ['GET', 'GET'] }), 'method'],
       ['a method that is none', () => nginx({ 'x-original-method': 'get' }), 'method'],
