@@ -14,16 +14,14 @@ import type { Secret } from '#core/secret.ts'
 import { claimPort } from '#http/listener.ts'
 import { startRevocationPruning } from '#issuers/revocation/revocation-pruning.ts'
 import { createRevocations, type Revocations } from '#issuers/revocation/revocations.ts'
-import { type BulkRevocation, createBulkRevocation } from '#keys/bulk-revocation.ts'
+import type { BulkRevocation } from '#keys/bulk-revocation.ts'
 import { startExpiryWarnings } from '#keys/expiry-warnings.ts'
-import { createKeyFormat } from '#keys/format.ts'
-import { createKeys, type Keys, type KeysOptions } from '#keys/keys.ts'
-import { createLeakReports, type LeakReports } from '#keys/leak-reports.ts'
+import type { Keys } from '#keys/keys.ts'
+import type { LeakReports } from '#keys/leak-reports.ts'
 import { createOperatorTokens } from '#keys/operator-tokens.ts'
-import { createProjects, type Projects } from '#keys/projects.ts'
+import type { Projects } from '#keys/projects.ts'
 import { createMetricsMemory, Meter } from '#metrics/meter.ts'
 import { table } from '#metrics/table.ts'
-import { isServed } from '#policy/served-models.ts'
 import { type DataDirectory, findDataDirectory, makeDataDirectory, openDataDirectory } from '#secrets/data-directory.ts'
 import { findSealed, findStored } from '#secrets/find.ts'
 import { openKeyRing } from '#secrets/key-ring.ts'
@@ -46,6 +44,7 @@ import { createLiveIssuers } from './live-issuers.ts'
 import { createLiveSecrets, type LiveSecrets } from './live-secrets.ts'
 import { createLog } from './log.ts'
 import { measureGateway } from './measure-gateway.ts'
+import { type KeyRooms, openKeys, unservedModel } from './open-keys.ts'
 import { createReloads, type Reload, type Reloads, seedOf } from './reload.ts'
 import { type Supervisor, startSupervisor, workerCount } from './supervisor.ts'
 
@@ -273,58 +272,10 @@ async function mintFirstKey(keys: Keys): Promise<Ostiary['firstKey']> {
   return { secret, expiresAt: record.expiresAt as number }
 }
 
-interface KeyRooms {
-  readonly keys: Keys
-  readonly projects: Projects
-  readonly bulk: BulkRevocation
-  readonly leaks: LeakReports
-}
-
-/** What stands against a key's pattern of models; null = it fits a model that callers may name. */
-function unservedModel(pattern: string, { models, passthrough }: LoadedConfig['config']): string | null {
-  const names = Object.keys(models)
-  if (passthrough.length > 0 || isServed(pattern, names)) return null
-  const shown = names.length > 10 ? [...names.slice(0, 10), `${names.length - 10} more`] : names
-  return `fits no model that is configured; there are: ${shown.join(', ') || 'none'}`
-}
-
 /** How long after its issue a token of the issuer can be good, in ms; undefined = there is no such issuer. */
 function longestLifetime(issuer: string, { issuers }: LoadedConfig['config']): number | undefined {
   const found = Object.hasOwn(issuers, issuer) ? issuers[issuer] : undefined
   return found && (found.maxLifetimeSeconds + found.clockSkewSeconds) * 1000
-}
-
-function openKeys(
-  config: LoadedConfig['config'],
-  directory: DataDirectory,
-  store: Store,
-  names: Pick<KeysOptions, 'modelFault' | 'vocabulary'>,
-): KeyRooms {
-  const format = createKeyFormat(config.keys.prefix, directory.deploymentSecret)
-  const { pepper, pepperId } = directory
-  const keys = createKeys({
-    format,
-    pepper,
-    pepperId,
-    store: store.keys,
-    projects: store.projects,
-    clock: systemClock,
-    ...names,
-    defaultLifetimeDays: config.keys.defaultLifetimeDays,
-    maxLifetimeDays: config.keys.maxLifetimeDays,
-  })
-  return {
-    keys,
-    projects: createProjects({ store: store.projects, clock: systemClock }),
-    bulk: createBulkRevocation({ keys, store: store.keys, clock: systemClock }),
-    leaks: createLeakReports({
-      store: store.keys,
-      format,
-      pepper,
-      clock: systemClock,
-      action: config.keys.leakReports.action,
-    }),
-  }
 }
 
 interface AdminParts extends KeyRooms {

@@ -1,5 +1,6 @@
 import type { Config } from '#config/schema.ts'
 import type { SecretValues } from '#config/secrets.ts'
+import { serviceActions } from '#core/service-actions.ts'
 import { createUpstream } from '#http/upstream.ts'
 import { compileOperations, type ServiceUpstream } from '#services/service.ts'
 import { createServiceTable, type ServiceTable } from '#services/service-table.ts'
@@ -25,6 +26,7 @@ export function compileServices(
     webSocket: config.webSocket,
     maxBodyBytes: config.maxBodyBytes,
     upstream: config.url === undefined ? null : compileUpstream(config.url, config, secrets, open),
+    operations: [...serviceActions(name, config).values()].map(({ id }) => id),
     operationOf: compileOperations(name, config),
   }))
   return createServiceTable(compiled)

@@ -8,14 +8,13 @@ import type { KnownIdentityKeys } from '#identity/known-keys.ts'
 import { createAuthenticationCheck } from '#issuers/check-authentication.ts'
 import { createCatalog, type Provider } from '#providers/catalog.ts'
 import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
+import { compileAdmission, compileListenerAccess } from './compile-admission.ts'
 import { compileBounds } from './compile-bounds.ts'
 import { type Credentials, compileChain } from './compile-chain.ts'
 import { compileIdentity } from './compile-identity.ts'
 import { compileLogins, compileResourceMetadata } from './compile-issuers.ts'
-import { compileListenerAccess } from './compile-network.ts'
 import { compilePolicies } from './compile-policies.ts'
 import { compileProxies } from './compile-proxies.ts'
-import { compileRequirements } from './compile-requirements.ts'
 import { compileServices } from './compile-services.ts'
 
 /** A generation and what it holds open. Disposing waits for its last call. */
@@ -48,7 +47,7 @@ export function compileGeneration(
   return {
     number,
     resourceMetadata: compileResourceMetadata(config, credentials.publicUrl),
-    access: compileListenerAccess(config),
+    allowsAddress: compileListenerAccess(config),
     authenticate: createAuthenticate({
       chain: compileChain(config, secrets, credentials, open),
       checkSender,
@@ -56,8 +55,8 @@ export function compileGeneration(
     }),
     catalog: createCatalog(providers, [...models, ...passthrough]),
     services: compileServices(config, secrets, open, credentials.publicUrl),
+    admissionOf: compileAdmission(config),
     findProxy: compileProxies(config, secrets, credentials.clock),
-    requirementsOf: compileRequirements(config),
     decide: open.use(compilePolicies(config)).decide,
     limits: config.requests,
     identityHeaders: compileIdentity(config, credentials.publicUrl, identityKeys),

@@ -205,9 +205,9 @@ async function run(seed: WorkerSeed): Promise<void> {
     findClient: createClientFinder(config.listeners.public),
     proxyProtocolOf: proxyProtocol === 'required' ? compileAddresses(trustedProxies) : undefined,
     handle(req, res, client) {
-      const { resourceMetadata, access } = current
+      const { resourceMetadata, allowsAddress } = current
       // From where nobody may call, the pipeline says so.
-      const isAllowed = typeof client === 'string' && (access.allows?.(client) ?? true)
+      const isAllowed = typeof client === 'string' && (allowsAddress?.(client) ?? true)
       if (isAllowed && resourceMetadata !== null && asksForResourceMetadata(req))
         return answerResourceMetadata(res, resourceMetadata)
       if (isAllowed && asksForKeySet(req)) return answerKeySet(res, identityKeys.keySet())

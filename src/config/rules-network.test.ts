@@ -46,7 +46,7 @@ describe('addresses and proxies of the configuration', () => {
       'access: { operations: { openai.chats: { deny: [10.0.0.1] } } }',
       /there is no operation of this name; did you mean "openai.chat"\?/,
     ],
-    ['access: { operations: { openai.chat: {} } }', /says nothing: name `allow` or `deny`/],
+    ['access: { operations: { openai.chat: {} } }', /says nothing: name `allow`, `deny` or `require`/],
     ['access: { operations: { openai.chat: { allow: [] } } }', /allow: an empty list allows nobody/],
     [
       'access: { allow: [10.0.0.0/8], operations: { openai.chat: { allow: [11.0.0.0/8] } } }',

@@ -4,6 +4,7 @@ import { parseCidr } from '#core/cidr.ts'
 import type { Faults, Path } from './faults.ts'
 import { suggest } from './nearest.ts'
 import type { Draft } from './rules.ts'
+import { checkRequire } from './rules-require.ts'
 
 /** Checks that lists of addresses can apply, and that what is said of proxies makes sense together. */
 export function checkNetwork(draft: Draft, faults: Faults): void {
@@ -16,10 +17,18 @@ export function checkNetwork(draft: Draft, faults: Faults): void {
   for (const [id, lists] of Object.entries(draft.access.operations ?? {})) {
     const path = ['access', 'operations', id]
     if (lists === undefined || faults.has(path)) continue
-    if (!known.includes(id)) faults.add(path, `there is no operation of this name${suggest(id, known)}`)
-    if (lists.allow === undefined && !lists.deny?.length) faults.add(path, 'says nothing: name `allow` or `deny`')
+    if (!known.includes(id)) faults.add(path, operationFault(id, known, draft))
+    const saysNothing = lists.allow === undefined && !lists.deny?.length && !lists.require?.length
+    if (saysNothing) faults.add(path, 'says nothing: name `allow`, `deny` or `require`')
     checkLists(path, faults, listsOf(lists), general)
+    checkRequire(draft, lists.require, [...path, 'require'], faults)
   }
+}
+
+function operationFault(id: string, known: readonly string[], { services }: Draft): string {
+  const [service = ''] = id.split('.')
+  if (Object.hasOwn(services ?? {}, service)) return `is of a service: say it at services.${service}`
+  return `there is no operation of this name${suggest(id, known)}`
 }
 
 interface WrittenLists {
@@ -27,12 +36,12 @@ interface WrittenLists {
   readonly deny?: readonly string[] | undefined
 }
 
-function listsOf({ allow, deny }: WrittenLists): AddressLists {
+export function listsOf({ allow, deny }: WrittenLists): AddressLists {
   return { allow: allow ?? null, deny: deny ?? null }
 }
 
 /** Of lists that must hold together with others, the first are at fault. */
-function checkLists(path: Path, faults: Faults, ...lists: readonly [AddressLists, ...AddressLists[]]): void {
+export function checkLists(path: Path, faults: Faults, ...lists: readonly [AddressLists, ...AddressLists[]]): void {
   const [{ allow }, ...others] = lists
   if (others.some(other => other.allow?.length === 0)) return
   if (allow?.length === 0) {
@@ -44,7 +53,8 @@ function checkLists(path: Path, faults: Faults, ...lists: readonly [AddressLists
 }
 
 function checkProxies({ listeners }: Draft, faults: Faults): void {
-  const { trustedProxies = [], forwarded, hops, proxyProtocol } = listeners?.public ?? {}
+  if (listeners?.public === undefined) return
+  const { trustedProxies = [], forwarded, hops, proxyProtocol } = listeners.public
   const at = (name: string) => ['listeners', 'public', name]
   if (['trustedProxies', 'forwarded', 'proxyProtocol'].some(name => faults.has(at(name)))) return
   const isUsed = forwarded !== 'none' || proxyProtocol === 'required'

@@ -4,6 +4,7 @@ import { usualOperations } from '#core/service-actions.ts'
 import type { Faults, Path } from './faults.ts'
 import { suggest } from './nearest.ts'
 import type { Draft } from './rules.ts'
+import { checkLists, listsOf } from './rules-network.ts'
 import { checkRequire } from './rules-require.ts'
 
 type ServiceDraft = NonNullable<NonNullable<Draft['services']>[string]>
@@ -30,10 +31,7 @@ export function checkServices(draft: Draft, faults: Faults): void {
     checkCredentials(service, draft, path, faults)
     checkUse(service, path, faults)
     checkOperations(service, path, faults)
-    checkRequire(draft, service.require, [...path, 'require'], faults)
-    for (const [operation, { require = [] } = {}] of Object.entries(service.operations ?? {})) {
-      checkRequire(draft, require, [...path, 'operations', operation, 'require'], faults)
-    }
+    checkAdmission(service, draft, path, faults)
   }
 }
 
@@ -69,6 +67,21 @@ function checkCredentials(service: ServiceDraft, draft: Draft, path: Path, fault
   }
   if (credential === undefined && credentialHeader !== undefined && credentialHeader !== 'Authorization') {
     faults.add([...path, 'credentialHeader'], 'must not be set without `credential`')
+  }
+}
+
+/** Who may use it from where, where its lists and requirements hold beside those of the listener. */
+function checkAdmission(service: ServiceDraft, draft: Draft, path: Path, faults: Faults): void {
+  if (faults.has(['access'])) return
+  const general = listsOf(draft.access ?? {})
+  checkRequire(draft, service.require, [...path, 'require'], faults)
+  if (faults.has([...path, 'allow']) || faults.has([...path, 'deny'])) return
+  checkLists(path, faults, listsOf(service), general)
+  for (const [name, operation] of Object.entries(service.operations ?? {})) {
+    const inside = [...path, 'operations', name]
+    if (operation === undefined || faults.has(inside)) continue
+    checkLists(inside, faults, listsOf(operation), listsOf(service), general)
+    checkRequire(draft, operation.require, [...inside, 'require'], faults)
   }
 }
 

@@ -1,4 +1,5 @@
 import { parseCidr } from '#core/cidr.ts'
+import { requireSchema } from './schema-require.ts'
 import { map, section } from './shape.ts'
 
 /** An address or a block of them. */
@@ -13,7 +14,8 @@ export const block = {
   },
 } as const
 
-const lists = {
+/** From where something may be called. */
+export const accessLists = {
   allow: {
     type: 'array',
     items: block,
@@ -38,15 +40,16 @@ const lists = {
 export const accessSchema = section(
   'From where the public listener may be called, before any credential is looked at. What a list denies no other allows.',
   {
-    ...lists,
+    ...accessLists,
     operations: map(
       {
-        description: 'The same for one operation, beside it.',
+        description:
+          'The same for one operation of models, beside it, and what its callers must be. Operations of services say it themselves.',
         pattern: '^[a-z][a-z0-9-]{0,31}\\.[a-z][a-z0-9_.-]{0,63}$',
         names: 'an operation’s name is such as `openai.chat`',
         examples: [{ 'openai.embeddings': { allow: ['10.0.0.0/8'] } }],
       },
-      section('Of one operation.', lists, ['allow']),
+      section('Of one operation.', { ...accessLists, require: requireSchema }, ['allow']),
     ),
   },
   ['allow'],

@@ -1,4 +1,5 @@
 import { checkBaseUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
+import { accessLists } from './schema-access.ts'
 import { requireSchema } from './schema-require.ts'
 import { map, section } from './shape.ts'
 
@@ -52,9 +53,10 @@ const operations = map(
         description: 'Scopes that a credential needs for it, all of them.',
         examples: [['catalog:edit']],
       },
+      ...accessLists,
       require: requireSchema,
     },
-    ['methods', 'paths', 'scopes'],
+    ['methods', 'paths', 'scopes', 'allow'],
   ),
 )
 
@@ -149,6 +151,7 @@ export const servicesSchema = map(
         examples: ['company'],
       },
       operations,
+      ...accessLists,
       identity: {
         type: 'boolean',
         default: true,
@@ -210,6 +213,6 @@ export const servicesSchema = map(
         examples: [true],
       },
     },
-    ['url', 'path', 'host', 'credential', 'credentialScheme', 'callerToken'],
+    ['url', 'path', 'host', 'credential', 'credentialScheme', 'callerToken', 'allow'],
   ),
 )

@@ -23,15 +23,17 @@ export async function answerKey(
   call: Call,
   route: KeyRoute,
   caller: Admitted,
-  { rulesOf, catalog }: Generation,
+  { rulesOf, catalog, services }: Generation,
   limiter: Limiter,
 ): Promise<void> {
   const query = new URLSearchParams(route.query)
   const operation = query.get('operation')
-  if (operation !== null && !isOperationId(operation))
+  const isOfService = operation !== null && services.operations.has(operation)
+  if (operation !== null && !isOfService && !isOperationId(operation))
     throw new Problem('route.not_found', { detail: 'There is no such operation.' })
   const model = modelOf(query.get('model'), caller, catalog)
-  const standing = await limiter.look(rulesOf(caller), limitFacts(call, caller, ''), operation, model)
+  const rules = isOfService ? rulesOf(caller).ofServices : rulesOf(caller)
+  const standing = await limiter.look(rules, limitFacts(call, caller, ''), operation, model)
   const { id, project, environment, expiresAt, ceilings } = caller
   const body = JSON.stringify({
     id,

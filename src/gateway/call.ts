@@ -61,6 +61,8 @@ export class Call {
   entered = false
   /** The connection ended before the answer had left. */
   gone = false
+  /** It speaks another protocol, and its end is no answer’s. */
+  upgraded = false
   /** The provider refused its credential, and was asked with the one before. */
   usedPreviousCredential = false
   /** Nonce that the caller's proofs are to contain from now on; null = nothing to tell. */
@@ -113,7 +115,7 @@ export class Call {
 
   #closed(): void {
     if (!this.res.writableFinished) {
-      this.gone = true
+      this.gone = !this.upgraded
       const cut = wasCut(this.res)
       if (cut) this.problem ??= new Problem('gateway.stopped')
       this.reply?.hangUp(!cut)

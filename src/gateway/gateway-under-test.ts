@@ -15,7 +15,6 @@ import type { Decide } from '#policy/decision.ts'
 import { createCatalog, type ModelEntry } from '#providers/catalog.ts'
 import type { FormatName } from '#providers/wire-format.ts'
 import { createServiceTable } from '#services/service-table.ts'
-import type { Access } from './check-access.ts'
 import { createLifetime } from './lifetime.ts'
 import { createOverload } from './overload.ts'
 import { createPipeline } from './pipeline.ts'
@@ -30,7 +29,8 @@ interface GatewayOptions {
   readonly models?: readonly ModelEntry[]
   readonly authenticator?: Authenticator
   /** Default: from anywhere. */
-  readonly access?: Access
+  /** From where it may be called; default = from anywhere. */
+  readonly allowsAddress?: (address: string) => boolean
   /** Default: everything is allowed. */
   readonly decide?: Decide
   readonly ensureRecordable?: () => void
@@ -105,7 +105,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
   const generation = {
     number: 3,
     resourceMetadata: null,
-    access: options.access ?? { allows: null, ofActions: new Map() },
+    allowsAddress: options.allowsAddress ?? null,
     authenticate: createAuthenticate({
       chain: [options.authenticator ?? byName],
       checkSender: () => null,
@@ -121,7 +121,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     },
     services: createServiceTable([]),
     decide: options.decide ?? (() => ({ allowed: true, policies: ['test'], error: null, shadow: null })),
-    requirementsOf: () => [],
+    admissionOf: () => ({ allowsAddress: null, requirements: [] }),
     identityHeaders: () => [],
     findProxy: () => null,
     rulesOf: () => NO_RULES,
@@ -189,7 +189,8 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
   }
 }
 
-const NO_RULES = { admit: [], reserve: [] }
+const NO_STAGES = { admit: [], reserve: [] }
+const NO_RULES = { ...NO_STAGES, ofServices: NO_STAGES, ofDecisions: NO_STAGES }
 
 function noStore(): never {
   throw new Error('without a budget nobody asks the store')

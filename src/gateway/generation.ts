@@ -3,13 +3,12 @@ import type { Action } from '#core/action.ts'
 import type { Principal } from '#core/principal.ts'
 import type { IdentityHeaders } from '#identity/identity-headers.ts'
 import type { CompiledRules } from '#limits/compile-rules.ts'
-import type { Requirement } from '#policy/check-requirements.ts'
 import type { Decide } from '#policy/decision.ts'
+import type { Admission } from '#policy/permit.ts'
 import type { Catalog, ModelTarget } from '#providers/catalog.ts'
 import type { FindProxy } from '#proxies/known-proxies.ts'
 import type { ServiceTable } from '#services/service-table.ts'
 import type { ModelFacts } from '#usage/prices.ts'
-import type { Access } from './check-access.ts'
 import type { Lifetime } from './lifetime.ts'
 import type { InputLimits } from './read-input.ts'
 import type { ResourceMetadata } from './resource-metadata.ts'
@@ -18,7 +17,7 @@ import type { ResourceMetadata } from './resource-metadata.ts'
 export interface Generation extends Pick<Lifetime, 'enter' | 'leave'> {
   readonly number: number
   /** Who may speak to the public listener at all, and from where. */
-  readonly access: Access
+  readonly allowsAddress: ((address: string) => boolean) | null
   readonly authenticate: Authenticate
   /** null = no tokens are taken. */
   readonly resourceMetadata: ResourceMetadata | null
@@ -27,8 +26,8 @@ export interface Generation extends Pick<Lifetime, 'enter' | 'leave'> {
   /** Who may ask about calls that they were sent. */
   readonly findProxy: FindProxy
   readonly decide: Decide
-  /** What callers must be for an action, whatever their credential reaches: all of it. */
-  readonly requirementsOf: (action: Action) => readonly Requirement[]
+  /** What an action asks of its callers, whatever their credential reaches. */
+  readonly admissionOf: (action: Action) => Admission
   readonly limits: InputLimits
   /** What a service is told of its caller. */
   readonly identityHeaders: IdentityHeaders

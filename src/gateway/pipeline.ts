@@ -30,7 +30,7 @@ export function createPipeline(options: PipelineOptions) {
     generation.enter()
     try {
       const route = call.routed(findRoute(req, generation.services, call.asked)) // a dead end waits until the caller is known
-      checkAccess(call.client, route, generation.access) // 400 403: nobody's credential matters
+      checkAccess(call.client, generation.allowsAddress) // 400 403: nobody's credential matters
       const verdict = await authenticate(req, route.query, call) // 400 503
       if (verdict instanceof Problem) return overload.refuse(call, verdict) // 401, or 503 while overloaded
       const principal = call.identified(verdict)
@@ -39,8 +39,8 @@ export function createPipeline(options: PipelineOptions) {
       options.recorder.ensureRecordable() // 503: what cannot be recorded is not done
       if (route.serves === 'nothing') throw route.problem // 400 403 404 405
       if (route.serves === 'key') return await answerKey(call, route, admitted, generation, limiter)
-      const caller = permit(admitted, route.action, generation.requirementsOf(route.action), now) // 401 403
-      takePace(call, generation, limiter, caller, route.id) // 429: requests, calls at once
+      const caller = permit(admitted, route.action, generation.admissionOf(route.action), call) // 401 403
+      takePace(call, generation, limiter, caller, route) // 429: requests, calls at once
       if (route.serves === 'decision') return answerQuestion(call, route, caller, generation) // 403
       if (route.serves === 'service') return await serveService(call, route, caller, generation, options) // 403 413 502 504
       if (route.serves === 'models') return answerModels(call, route, caller, catalog) // 404

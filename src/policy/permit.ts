@@ -1,5 +1,6 @@
 import type { Action } from '#core/action.ts'
 import type { Principal } from '#core/principal.ts'
+import { Problem } from '#core/problems.ts'
 import type { Admitted } from './check-address.ts'
 import { checkOperation } from './check-operation.ts'
 import { checkRequirements, type Requirement } from './check-requirements.ts'
@@ -13,17 +14,34 @@ export type Permitted = Admitted & { readonly [permitted]: true }
 /** What is checked before the body is read, in this order. */
 const checks: readonly ((principal: Principal, action: Action) => void)[] = [checkScope, checkOperation]
 
-/**
- * Throws `policy.scope`, `policy.operation` and, where the action asks for another kind of caller, what `checkRequirements` throws.
- * `now` in ms since the epoch.
- */
+/** What an action asks of its callers, whatever their credential reaches. */
+export interface Admission {
+  /** From where; null = from anywhere. */
+  readonly allowsAddress: ((address: string) => boolean) | null
+  /** What they must be, all of it. */
+  readonly requirements: readonly Requirement[]
+}
+
+/** Where and when a call is made: address of the client, ms since the epoch. */
+interface Origin {
+  readonly source: string
+  readonly at: number
+}
+
+/** Throws `policy.scope`, `policy.operation`, `policy.address` and what `checkRequirements` throws. */
 export function permit(
   principal: Admitted,
   action: Action,
-  requirements: readonly Requirement[],
-  now: number,
+  { allowsAddress, requirements }: Admission,
+  { source, at }: Origin,
 ): Permitted {
   for (const check of checks) check(principal, action)
-  checkRequirements(principal, requirements, now)
+  if (allowsAddress !== null && !allowsAddress(source)) {
+    throw new Problem('policy.address', {
+      detail: `The operation ${action.id} may not be used from ${source}.`,
+      reason: 'access_operation',
+    })
+  }
+  checkRequirements(principal, requirements, at)
   return principal as Permitted
 }

@@ -10,6 +10,8 @@ export interface ServicePlace {
 /** Services by their place on the public listener. */
 export interface ServiceTable {
   readonly isEmpty: boolean
+  /** Ids of all that may be asked of them. */
+  readonly operations: ReadonlySet<string>
   /**
    * `host` as in `Host`, `path` canonical. The host decides first: one that is named, then the longest `*.` pattern, then
    * none; of those at one host the longest path. null = no service is there.
@@ -30,6 +32,7 @@ export function createServiceTable(services: readonly Service[]): ServiceTable {
   const anywhere = new Paths(byHost.get(null) ?? [])
   return {
     isEmpty: services.length === 0,
+    operations: new Set(services.flatMap(({ operations }) => operations)),
     find(host, path) {
       if (exact.size + patterns.length > 0) {
         const name = nameOf(host)

@@ -19,6 +19,8 @@ export interface Service {
   readonly identity: boolean
   readonly webSocket: boolean
   readonly maxBodyBytes: number
+  /** Ids of all that may be asked of it. */
+  readonly operations: readonly string[]
   /** null = it is only decided about. */
   readonly upstream: ServiceUpstream | null
   /** What is asked for; `below` is the path below the service. */
