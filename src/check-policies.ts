@@ -1,16 +1,47 @@
 import type { Config } from '#config/schema.ts'
 import { Problem } from '#core/problems.ts'
+import { shippedRoles } from '#core/roles.ts'
+import { namesUsed } from '#policy/cedar/idle-names.ts'
+import { parsePolicies } from '#policy/cedar/parse-policies.ts'
 import { showFault } from '#policy/cedar/policy.ts'
 import { findEmptyGroups } from '#policy/cedar/validate-policies.ts'
 import { findPolicyFaults, vocabularyOf } from './compile-policies.ts'
 
-/** Throws `config.invalid` where a policy is none, or could never apply, and where a group of models has none. */
+/** Throws `config.invalid` where a policy is none, or could never apply, and where a role or group of models is of no effect. */
 export function checkPolicies(config: Config): void {
   const empty = findEmptyGroups(vocabularyOf(config)).map(({ group, pattern }) =>
     pattern === null
       ? `policies.modelGroups.${group}: names no model`
       : `policies.modelGroups.${group}: ${pattern} fits no model that is configured`,
   )
-  const faults = [...empty, ...findPolicyFaults(config).map(showFault)]
+  const own = findPolicyFaults(config).map(showFault)
+  const faults = [...empty, ...own, ...(own.length === 0 ? findIdle(config) : [])]
   if (faults.length > 0) throw new Problem('config.invalid', { detail: faults.join('\n') })
+}
+
+/** Roles and groups that are said, and of which nothing follows. */
+function findIdle(config: Config): string[] {
+  const { policies, issuers, services, access, policySources } = config
+  const used = namesUsed(policySources.length === 0 ? [] : parsePolicies(policySources).policies)
+  const asked = [
+    ...Object.values(access.operations),
+    ...Object.values(services).flatMap(service => [service, ...Object.values(service.operations)]),
+  ].flatMap(({ require }) => require.flatMap(({ roles }) => roles))
+  // A service that is told who calls may make of a role what it likes.
+  const isTold = Object.values(services).some(({ identity }) => identity)
+  const isIdle = (role: string) =>
+    !isTold && !used.roles.has(role) && !asked.includes(role) && !shippedRoles.some(shipped => shipped === role)
+  const nothing = (role: string) =>
+    `no policy, requirement or service is about the role "${role}": who has it may do nothing`
+  const given = Object.entries(issuers).flatMap(([name, { grants }]) =>
+    [...new Set(grants.flatMap(({ roles }) => roles))]
+      .filter(isIdle)
+      .map(role => `issuers.${name}.grants: ${nothing(role)}`),
+  )
+  const groups = Object.keys(policies.modelGroups).filter(group => !used.groups.has(group))
+  return [
+    ...policies.roles.filter(isIdle).map(role => `policies.roles: ${nothing(role)}`),
+    ...given,
+    ...groups.map(group => `policies.modelGroups.${group}: no policy is about it`),
+  ]
 }

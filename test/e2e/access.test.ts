@@ -140,12 +140,16 @@ test('the addresses of a project hold for its keys, on every worker within the b
 })
 
 test('roles and metadata of a key are what policies read of its caller', async () => {
-  await using gateway = await startGateway({ yaml: 'policies: { roles: [buyer] }\n' })
+  await using gateway = await startGateway()
+  const idle = 'policies.roles: no policy, requirement or service is about the role "buyer": who has it may do nothing'
+  const yaml = 'policies: { roles: [buyer] }\n'
+  await assert.rejects(reload(gateway, yaml), { code: 'config.invalid', detail: idle })
   await mkdir(join(gateway.folder, 'policies'))
-  const policy = `@id("red") forbid (principal is Ostiary::ApiKey, action, resource)
-    when { principal.hasTag("team") && principal.getTag("team") == "red" };`
-  await writeFile(join(gateway.folder, 'policies', 'red.cedar'), policy)
-  await gateway.ostiary.reload('test')
+  const policies = `@id("red") forbid (principal is Ostiary::ApiKey, action, resource)
+    when { principal.hasTag("team") && principal.getTag("team") == "red" };
+    @shadow permit (principal in Ostiary::Role::"buyer", action, resource);`
+  await writeFile(join(gateway.folder, 'policies', 'red.cedar'), policies)
+  await reload(gateway, yaml)
   const { keys } = gateway.ostiary
   const by = internalActor('test')
   const mint = (settings: object) => keys.mint({ name: 'k', environment: 'test', ...settings }, by)

@@ -180,7 +180,8 @@ describe('roles of tokens', () => {
       role => `{ when: { groups: ${role} }, roles: [${role}] }`,
     )
     const yaml = issuer.yaml().replace('[{ scopes: [chat:create] }]', `[${grants.join(', ')}]`)
-    gateway = await startGateway({ yaml: `issuers:\n  company: ${yaml}` })
+    gateway = await startGateway()
+    writeFileSync(gateway.configFile, `issuers:\n  company: ${yaml}`)
     await reloadWith(
       gateway,
       '@id("writers") permit (principal in Ostiary::Role::"writer", action == Ostiary::Action::"openai.chat", resource);',
@@ -218,7 +219,9 @@ test('`config check` refuses groups of models that hold none, and a start does',
   assert.deepEqual(checked, {
     code: 2,
     stdout: '',
-    stderr: 'policies.modelGroups.cheap: gpt-* fits no model that is configured\n',
+    stderr:
+      'policies.modelGroups.cheap: gpt-* fits no model that is configured\n' +
+      'policies.modelGroups.cheap: no policy is about it\npolicies.modelGroups.free: no policy is about it\n',
   })
   const folder = { yaml: 'policies: { modelGroups: { cheap: [gpt-*] } }\n' }
   await assert.rejects(startGateway(folder), { code: 'config.invalid', detail: /policies\.modelGroups\.cheap/ })
