@@ -10,6 +10,7 @@ let gateway: Gateway
 let reader: string
 let writer: string
 let unscoped: string
+let tester: string
 
 const yamlOf = (url: string) => `
 services:
@@ -43,6 +44,7 @@ before(async () => {
   reader = await mint(['catalog:read', 'plain:read', 'kept:read', 'decided:read'])
   writer = await mint(['catalog:read', 'catalog:write', 'catalog:edit'])
   unscoped = await mint(undefined)
+  tester = await mint(['catalog:read', 'kept:read'], 'test')
 })
 
 after(async () => {
@@ -82,6 +84,15 @@ describe('a service', () => {
     assert.equal(event.target, null)
   })
 
+  test('gets no credential of its caller’s, in whatever header it came', async () => {
+    for (const header of ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'x-ostiary-key']) {
+      const value = header === 'authorization' ? `Bearer ${reader}` : reader
+      const reply = await ask(`${gateway.url}/kept/here`, { method: 'GET', headers: { [header]: value } })
+      assert.equal(reply.status, 200)
+      assert.ok(!upstream.one().rawHeaders.join(' ').includes(reader), header)
+    }
+  })
+
   test('is found by its host, with the credential in a header of its own', async () => {
     const reply = await call('/any/where', { headers: { host: 'a.plain.example.com:8400' } })
     assert.equal(reply.status, 200)
@@ -113,8 +124,11 @@ describe('a service', () => {
     const refused = await call('/catalog/x', { key: unscoped })
     assert.equal(refused.status, 403)
     assert.equal(JSON.parse(refused.text).code, 'policy.denied')
-    assert.equal((await call('/catalog/x', { key: gateway.testKey })).status, 403)
+    const beyond = await call('/catalog/x', { key: tester })
+    assert.equal(beyond.status, 403)
+    assert.equal(JSON.parse(beyond.text).code, 'policy.environment')
     assert.equal(upstream.requests.length, 0)
+    assert.equal((await call('/kept/here/x', { key: tester })).status, 200)
   })
 
   test('is not to be had without a credential, and not at all where it is only decided about', async () => {
