@@ -11,6 +11,7 @@ import { callProblems } from '#core/call-problems.ts'
 import { adminScopes } from '#core/operator.ts'
 import { problemTypes } from '#core/problems.ts'
 import { createDeployment, type Deployment, type GatewayProcess, runCli, startProcess } from './support/process.ts'
+import { type Provider, startProvider } from './support/provider.ts'
 
 const documents = [...globSync('*.md'), ...globSync('docs/**/*.md')].sort()
 const read = (file: string) => readFileSync(file, 'utf8')
@@ -225,18 +226,23 @@ describe('configurations', () => {
 describe('commands', { skip: process.platform === 'win32' && 'the blocks are for a POSIX shell' }, () => {
   let deployment: Deployment
   let gateway: GatewayProcess
+  let service: Provider
 
   before(async () => {
     // As after a checkout: the data directory is below the folder in which the gateway starts.
     // The guides revoke tokens of an issuer, which need not be there for that.
     const issuer = '{ issuer: http://127.0.0.1:9, jwksUrl: http://127.0.0.1:9/keys, audience: [ostiary] }'
-    deployment = createDeployment(`issuers: { company: ${issuer} }\n`, { OSTIARY_DATA_DIR: '.ostiary' })
+    service = await startProvider(({ path }, res) => void res.end(`the service was asked for ${path}\n`))
+    const services = `{ catalog: { url: '${service.url}', path: /catalog, tags: [test] } }`
+    const yaml = `issuers: { company: ${issuer} }\nservices: ${services}\n`
+    deployment = createDeployment(yaml, { OSTIARY_DATA_DIR: '.ostiary' })
     gateway = await startProcess(deployment)
   })
 
   after(async () => {
     await gateway?.[Symbol.asyncDispose]()
     deployment?.[Symbol.dispose]()
+    await service?.[Symbol.asyncDispose]()
   })
 
   const runnable = blocks.filter(({ info }) => info === 'sh run')

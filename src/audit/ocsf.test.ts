@@ -34,6 +34,7 @@ const call: CallEvent = {
   usage: null,
   costNanoUsd: null,
 }
+const ofService = { target: null, model: null, service: { name: 'catalog', operation: 'edit', path: '/items/1' } }
 const refused = { ...call, outcome: 'refused', status: 403 } as const
 const change = {
   id: 'evt_1',
@@ -53,6 +54,9 @@ const admitted = { id, at, worker, configGeneration, source, method, path, route
 const table: readonly (readonly [OstiaryEvent, number, number, number, readonly string[]])[] = [
   [call, 6003, 1, 1, ['actor', 'api', 'src_endpoint']],
   [{ ...call, method: 'GET' }, 6003, 2, 1, ['actor', 'api', 'src_endpoint']],
+  [{ ...call, ...ofService, method: 'HEAD' }, 6003, 2, 1, ['actor', 'api', 'src_endpoint']],
+  [{ ...call, ...ofService, method: 'PATCH' }, 6003, 3, 1, ['actor', 'api', 'src_endpoint']],
+  [{ ...call, ...ofService, method: 'DELETE' }, 6003, 4, 1, ['actor', 'api', 'src_endpoint']],
   [{ ...refused, problem: 'model.not_found' }, 6003, 1, 2, ['actor', 'api', 'src_endpoint']],
   [{ ...refused, problem: 'policy.environment' }, 3003, 99, 2, ['user', 'privileges', 'activity_name']],
   [{ ...admitted, type: 'admitted' }, 3003, 1, 1, ['user', 'privileges']],
@@ -120,4 +124,8 @@ test('names the policies that decided a call', () => {
     authorizations: [{ decision: 'Allowed', policy: { uid: 'own' } }],
   })
   assert.deepEqual(actorOf(call), { user: { uid: 'key_1', type_id: 4 } })
+})
+
+test('a call to a service names the service', () => {
+  assert.deepEqual(ocsfRecord({ ...call, ...ofService }, '1.0.0').resources, [{ name: 'catalog', type: 'service' }])
 })

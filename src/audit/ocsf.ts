@@ -61,20 +61,32 @@ function apiActivity(event: CallEvent): Translation {
   const failed = event.problem !== null
   return {
     class: 6003,
-    // A call makes an answer; a list of models is read.
-    activity: event.method === 'GET' ? activity.read : activity.create,
+    // A call to a model makes an answer; a list of them is read.
+    activity: ofMethod[event.method] ?? activity.create,
     severity: failed ? severity.low : severity.info,
     fields: {
       ...outcomeOf(event.problem, event.reason),
       ...callerOf(event),
       duration: Math.round(event.durationMs),
       http_response: { code: event.status, length: event.bytesOut },
-      resources:
-        event.target === null
-          ? []
-          : [{ name: event.target.model, type: 'model', group: { name: event.target.provider } }],
+      resources: resourcesOf(event),
     },
   }
+}
+
+const ofMethod: Readonly<Record<string, number>> = {
+  GET: activity.read,
+  HEAD: activity.read,
+  OPTIONS: activity.read,
+  QUERY: activity.read,
+  PUT: activity.update,
+  PATCH: activity.update,
+  DELETE: activity.delete,
+}
+
+function resourcesOf({ target, service }: CallEvent): readonly Fields[] {
+  if (service !== undefined) return [{ name: service.name, type: 'service' }]
+  return target === null ? [] : [{ name: target.model, type: 'model', group: { name: target.provider } }]
 }
 
 function unauthorized(event: CallEvent): Translation {

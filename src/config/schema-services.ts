@@ -85,7 +85,7 @@ export const servicesSchema = map(
       path: {
         type: 'string',
         maxLength: 256,
-        pattern: "^(?:/(?!\\.{1,2}(?:/|$))[A-Za-z0-9._~!$&'()*+,=:@-]+)+$",
+        pattern: "^(?:/(?!\\.{1,2}(?:/|$))[A-Za-z0-9._~!$&'()+,=:@-]+)+$",
         patternErrorMessage: 'must be a path such as `/catalog`, without a slash at its end',
         description:
           'Path on the public listener below which the service is: `/catalog` is it and all below `/catalog/`.',

@@ -130,6 +130,7 @@ const SMUGGLING: Readonly<Record<string, string>> = {
   'a length beyond 64 bits': `${POST}Content-Length: 18446744073709551616\r\n\r\n${HIDDEN}`,
   'an empty length': `${POST}Content-Length: \r\n\r\n${HIDDEN}`,
   'an unknown coding': `${POST}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n${HIDDEN}`,
+  'a coding before chunked': `${POST}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n${HIDDEN}`,
   'chunked not last': `${POST}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n${HIDDEN}`,
   'chunked in quotes': `${POST}Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n${HIDDEN}`,
   'chunked and more in a second line': `${POST}Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n${HIDDEN}`,
@@ -306,4 +307,35 @@ test('draining cuts what runs longer than the bound', async t => {
   const ended = Promise.all([once(calls[0]?.res as ServerResponse, 'close'), received(busy)])
   await listener.drain(50)
   await ended
+})
+
+test('ends connections that speak another protocol when it has waited for them', { timeout: 5000 }, async t => {
+  const listener = await open(t, {
+    handle: (_req, res) => res.writeHead(101, { connection: 'Upgrade', upgrade: 'websocket' }).flushHeaders(),
+  })
+  const socket = connect(listener.port, '127.0.0.1').on('error', () => {})
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  assert.match(answer.toString(), /^HTTP\/1\.1 101 /)
+  const closed = once(socket, 'close')
+  await listener.drain(100)
+  await closed
+})
+
+test('takes no request after an upgrade that it did not take up, nor after one that was refused', async t => {
+  const handled: string[] = []
+  const { port } = await open(t, {
+    handle: (req, res) => {
+      handled.push(req.url ?? '')
+      setTimeout(() => res.end('done'), 50)
+    },
+  })
+  for (const line of ['Connection: Upgrade\r\nUpgrade: h2c', 'Host: y']) {
+    const socket = connect(port, '127.0.0.1').on('error', () => {})
+    socket.write(`GET /first HTTP/1.1\r\nHost: x\r\n${line}\r\n\r\nGET /hidden HTTP/1.1\r\nHost: x\r\n\r\n`)
+    setTimeout(() => socket.write('GET /later HTTP/1.1\r\nHost: x\r\n\r\n'), 10)
+    socket.resume()
+    await once(socket, 'close')
+  }
+  assert.deepEqual(handled, ['/first'])
 })

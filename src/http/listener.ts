@@ -109,12 +109,19 @@ function createHttpServer(options: ListenerOptions): DrainableServer {
   server.maxHeadersCount = 0
   const { findClient = req => peerOf(req.socket) } = options
   const handle = (req: IncomingMessage, res: ServerResponse) => {
+    // What follows belongs to a request that was refused, or is no request.
+    if (ended.has(req.socket)) return
+    if (server.draining) res.shouldKeepAlive = false
     // Of what follows an upgrade that is not taken up, Node drops what came with the head: nobody knows where the next begins.
-    if (server.draining || req.headers.upgrade !== undefined) res.shouldKeepAlive = false
-    const { host } = req.headers
+    if (req.headers.upgrade !== undefined) endAfter(req, res)
+    const { host, 'transfer-encoding': coding } = req.headers
     // RFC 9112 §3.2: exactly one.
     if (host === undefined ? req.httpVersion !== '1.0' : host.includes(',')) {
       return refuseHead(req, res, 'host', options.onMalformed)
+    }
+    // Node takes off the last coding only, and where the body ends with another one before it is anybody's guess (RFC 9112 §6.1).
+    if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || req.httpVersion === '1.0')) {
+      return refuseHead(req, res, 'transfer_encoding', options.onMalformed)
     }
     options.handle(req, res, findClient(req))
   }
@@ -214,6 +221,15 @@ function responseOf(socket: Socket): ServerResponse | undefined {
   return (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
 }
 
+/** Connections on which no further request is taken. */
+const ended = new WeakSet<Socket>()
+
+/** Ends the connection with this answer, also where more has arrived already. */
+function endAfter(req: IncomingMessage, res: ServerResponse): void {
+  res.shouldKeepAlive = false
+  ended.add(req.socket)
+}
+
 function refuseHead(
   req: IncomingMessage,
   res: ServerResponse,
@@ -224,7 +240,7 @@ function refuseHead(
   const id = newId('req', Date.now())
   onMalformed?.(id, peerOf(req.socket), problem)
   const body = JSON.stringify(toProblemJson(problem, id))
-  res.shouldKeepAlive = false
+  endAfter(req, res)
   res.writeHead(problem.status, {
     'content-type': 'application/problem+json',
     'content-length': Buffer.byteLength(body),

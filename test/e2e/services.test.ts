@@ -3,12 +3,14 @@ import { after, before, beforeEach, describe, test } from 'node:test'
 import { internalActor } from '#core/actor.ts'
 import { ask, type Gateway, startGateway } from '../support/gateway.ts'
 import { type Provider, startProvider } from '../support/provider.ts'
+import { startTokenIssuer } from '../support/token-issuer.ts'
 
 let upstream: Provider
 let gateway: Gateway
 let reader: string
 let writer: string
 let unscoped: string
+let tester: string
 
 const yamlOf = (url: string) => `
 services:
@@ -42,6 +44,7 @@ before(async () => {
   reader = await mint(['catalog:read', 'plain:read', 'kept:read', 'decided:read'])
   writer = await mint(['catalog:read', 'catalog:write', 'catalog:edit'])
   unscoped = await mint(undefined)
+  tester = await mint(['catalog:read', 'kept:read'], 'test')
 })
 
 after(async () => {
@@ -81,6 +84,15 @@ describe('a service', () => {
     assert.equal(event.target, null)
   })
 
+  test('gets no credential of its caller’s, in whatever header it came', async () => {
+    for (const header of ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'x-ostiary-key']) {
+      const value = header === 'authorization' ? `Bearer ${reader}` : reader
+      const reply = await ask(`${gateway.url}/kept/here`, { method: 'GET', headers: { [header]: value } })
+      assert.equal(reply.status, 200)
+      assert.ok(!upstream.one().rawHeaders.join(' ').includes(reader), header)
+    }
+  })
+
   test('is found by its host, with the credential in a header of its own', async () => {
     const reply = await call('/any/where', { headers: { host: 'a.plain.example.com:8400' } })
     assert.equal(reply.status, 200)
@@ -112,8 +124,11 @@ describe('a service', () => {
     const refused = await call('/catalog/x', { key: unscoped })
     assert.equal(refused.status, 403)
     assert.equal(JSON.parse(refused.text).code, 'policy.denied')
-    assert.equal((await call('/catalog/x', { key: gateway.testKey })).status, 403)
+    const beyond = await call('/catalog/x', { key: tester })
+    assert.equal(beyond.status, 403)
+    assert.equal(JSON.parse(beyond.text).code, 'policy.environment')
     assert.equal(upstream.requests.length, 0)
+    assert.equal((await call('/kept/here/x', { key: tester })).status, 200)
   })
 
   test('is not to be had without a credential, and not at all where it is only decided about', async () => {
@@ -122,4 +137,60 @@ describe('a service', () => {
     assert.equal((await call('/catalogue')).status, 404)
     assert.equal(upstream.requests.length, 0)
   })
+})
+
+test('a service that takes the caller’s own token gets that and nothing else; a key, or another issuer’s token, goes nowhere', async () => {
+  await using issuer = await startTokenIssuer()
+  const grants = '[{ scopes: [inner:read] }]'
+  const yaml = issuer.yaml().replace('[{ scopes: [chat:create] }]', grants)
+  await using other = await startGateway({
+    yaml: `
+issuers:
+  company: ${yaml}
+  partner: ${yaml.replaceAll(`issuer: ${issuer.url}`, `issuer: ${issuer.url}/partner`)}
+services:
+  inner: { url: '${upstream.url}', path: /inner, callerToken: company, tags: [test] }
+`,
+  })
+  const call = (headers: Record<string, string>) => ask(`${other.url}/inner/x`, { method: 'GET', headers })
+  const token = await issuer.sign({ sub: 'ann' })
+  assert.equal((await call({ 'x-api-key': token })).status, 200)
+  const { headers } = upstream.one()
+  assert.deepEqual([headers.authorization, headers['x-api-key']], [`Bearer ${token}`, undefined])
+  const key = { name: 'k', environment: 'test' as const, scopes: ['inner:read'] }
+  const minted = await other.ostiary.keys.mint(key, internalActor('test'))
+  const refused = await call({ authorization: `Bearer ${minted.secret.reveal()}` })
+  assert.equal(refused.status, 403)
+  assert.equal(JSON.parse(refused.text).code, 'policy.caller_token')
+  const partner = await issuer.sign({ iss: `${issuer.url}/partner`, sub: 'ann' })
+  assert.equal((await call({ authorization: `Bearer ${partner}` })).status, 403)
+  assert.equal(upstream.requests.length, 0)
+})
+
+test('forged headers of every spelling reach nobody, and the gateway’s own always do', async () => {
+  const forged = {
+    'X-Ostiary-Subject': 'user:admin',
+    X_Ostiary_Subject: 'user:admin',
+    'x.ostiary.roles': 'owner',
+    'X-Forwarded-For': '203.0.113.9',
+    Forwarded: 'for=203.0.113.9',
+    'X-Real-IP': '203.0.113.9',
+    'CF-Connecting-IP': '203.0.113.9',
+    'X-HTTP-Method-Override': 'DELETE',
+    'X-Original-URL': '/admin',
+    Connection: 'close, X-Forwarded-For, X-Ostiary-Subject, X-Real-IP, Via, X-Request-Id',
+    Cookie: 'a=1; __Host-ostiary-session=stolen; b=2',
+    'X-Kept': 'yes',
+  }
+  const reply = await call('/catalog/items', { headers: forged })
+  assert.equal(reply.status, 200)
+  const { headers, rawHeaders } = upstream.one()
+  assert.doesNotMatch(rawHeaders.join('\n'), /admin|owner|203\.0\.113\.9|DELETE|stolen/)
+  assert.deepEqual(
+    [headers['x-kept'], headers.cookie, headers['x-forwarded-for'], headers['x-real-ip'], headers.via],
+    ['yes', 'a=1; b=2', '127.0.0.1', '127.0.0.1', '1.1 ostiary'],
+  )
+  assert.equal(headers['x-request-id'], reply.headers['x-request-id'])
+  assert.equal(headers['x-forwarded-host'], new URL(gateway.url).host)
+  assert.equal(headers['x-ostiary-subject'], (await gateway.event(String(reply.headers['x-request-id']))).principal?.id)
 })
