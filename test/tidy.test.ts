@@ -96,6 +96,7 @@ describe('habits', () => {
       'src/audit/webhook-anchor.ts', // signs what is posted
       'src/cli/admin-client.ts', // the operator's token, sent
       'src/cli/open-audit.ts', // the connection
+      'src/cli/policy-explain.ts', // a token to explain, of which the claims are read
       'src/cli/secrets.ts', // sent to the admin listener
       'src/cli/start.ts', // the first key, shown once
       'src/cli/token-names.ts', // a token to revoke, of which its names are read

@@ -5,9 +5,9 @@ import type { MeteredUsage } from '#core/usage.ts'
 import { wasCut } from '#http/listener.ts'
 import { peerOf } from '#http/peer.ts'
 import type { Ticket } from '#limits/ticket.ts'
-import type { Decision } from '#policy/decision.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
 import type { Price } from '#usage/price.ts'
+import type { Decided } from './decide-call.ts'
 import type { Generation } from './generation.ts'
 import type { Route } from './routes.ts'
 import type { Asked } from './take-question.ts'
@@ -43,7 +43,7 @@ export class Call {
   model: string | null = null
   target: ModelTarget | null = null
   /** What the policies said; null = they were not asked. */
-  decision: Decision | null = null
+  decided: Decided | null = null
   stream = false
   problem: Problem | null = null
   upstreamStatus: number | null = null
@@ -61,6 +61,8 @@ export class Call {
   entered = false
   /** The connection ended before the answer had left. */
   gone = false
+  /** It speaks another protocol, and its end is no answer’s. */
+  upgraded = false
   /** The provider refused its credential, and was asked with the one before. */
   usedPreviousCredential = false
   /** Nonce that the caller's proofs are to contain from now on; null = nothing to tell. */
@@ -113,7 +115,7 @@ export class Call {
 
   #closed(): void {
     if (!this.res.writableFinished) {
-      this.gone = true
+      this.gone = !this.upgraded
       const cut = wasCut(this.res)
       if (cut) this.problem ??= new Problem('gateway.stopped')
       this.reply?.hangUp(!cut)

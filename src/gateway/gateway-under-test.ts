@@ -119,8 +119,9 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
       onHangUp: options.drainMs === undefined ? ('stop' as const) : ('drain' as const),
       drainMs: options.drainMs ?? 0,
     },
+    decide: options.decide ?? (() => ({ allowed: true, policies: ['ostiary.models'], error: null, shadow: null })),
+    readsTags: false,
     services: createServiceTable([]),
-    decide: options.decide ?? (() => ({ allowed: true, policies: ['test'], error: null, shadow: null })),
     admissionOf: () => ({ allowsAddress: null, requirements: [] }),
     identityHeaders: () => [],
     findProxy: () => null,
@@ -189,7 +190,8 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
   }
 }
 
-const NO_RULES = { admit: [], reserve: [] }
+const NO_STAGES = { admit: [], reserve: [] }
+const NO_RULES = { ...NO_STAGES, ofServices: NO_STAGES, ofDecisions: NO_STAGES }
 
 function noStore(): never {
   throw new Error('without a budget nobody asks the store')
