@@ -12,7 +12,7 @@ export interface KeyQuestion {
   /** `id` of the source. */
   readonly id: string
   readonly keyId: string | null
-  /** Address of the peer whose token names it. */
+  /** Address of the client whose token names it. */
   readonly source: string
 }
 

@@ -19,7 +19,7 @@ export interface CallEvent {
   readonly at: number
   readonly worker: number
   readonly configGeneration: number
-  /** Address of the connection's peer. */
+  /** Address of the client. */
   readonly source: string
   readonly method: string
   /** Canonical path without query, cut at 256 characters. */

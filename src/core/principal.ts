@@ -12,7 +12,7 @@ export interface Ceilings {
   readonly operations: ReadonlySet<string> | null
   /** By the name that the caller uses. */
   readonly allowsModel: ((model: string) => boolean) | null
-  /** By the address of the connection's peer. */
+  /** By the address of the client. */
   readonly allowsAddress: ((address: string) => boolean) | null
 }
 

@@ -6,7 +6,7 @@ declare const admitted: unique symbol
 /** A principal who may speak from where they speak. Made here only. */
 export type Admitted = Principal & { readonly [admitted]: true }
 
-/** Throws `policy.address`. `source` is the address of the connection's peer. */
+/** Throws `policy.address`. `source` is the address of the client. */
 export function checkAddress(principal: Principal, source: string): Admitted {
   const allows = principal.ceilings.allowsAddress
   if (allows !== null && !allows(source)) {

@@ -77,7 +77,7 @@ export interface KeyRecord {
   readonly disabledAt: number | null
   readonly revokedAt: number | null
   readonly lastUsedAt: number | null
-  /** Address of the peer. */
+  /** Address of the client. */
   readonly lastUsedFrom: string | null
   /** When the end was announced; null = not yet. */
   readonly expiryWarnedAt: number | null

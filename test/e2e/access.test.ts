@@ -163,6 +163,8 @@ test('roles and metadata of a key are what policies read of its caller', async (
   }
   assert.deepEqual([await statusOf({}), await statusOf({ roles: ['developer'] })], [200, 200])
   assert.equal(await statusOf({ roles: ['buyer'] }), 403, 'nothing permits anything to them')
+  const [denied] = await gateway.events(3)
+  assert.deepEqual(denied?.principal?.roles, ['buyer'])
   const { record, secret } = await mint({ metadata: { team: 'blue' } })
   assert.equal((await chat(gateway, FRIEND, secret.reveal())).status, 200)
   assert.equal(await statusOf({ metadata: { team: 'red' } }), 403, 'its metadata forbids it')

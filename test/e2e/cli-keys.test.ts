@@ -74,18 +74,21 @@ describe('ostiary keys', () => {
       'o1',
     ]
     args.push('--scopes', 'chat:create', '--operations', 'openai.chat', '--cidr', '127.0.0.0/8', '--cidr', '::1')
+    args.push('--role', 'developer', '--deny-cidr', '127.0.0.66,127.0.0.67')
     args.push('--limit', 'requests=20/1m', '--limit', 'tokens=100000/1d', '--limit', 'concurrency=5')
     args.push('--budget', 'usd=10.50/month', '--budget', 'tokens=1000/day', '--expires', '30d')
     args.push('--metadata', 'team=a=b', '--metadata', 'owner=')
     const { key, secret } = await json('keys', 'create', ...args)
-    const { models, scopes, operations, cidrs, limits, budgets, metadata } = key
+    const { roles, models, scopes, operations, cidrs, denied_cidrs, limits, budgets, metadata } = key
     assert.deepEqual(
-      { models, scopes, operations, cidrs, limits, budgets, metadata },
+      { roles, models, scopes, operations, cidrs, denied_cidrs, limits, budgets, metadata },
       {
+        roles: ['developer'],
         models: ['gpt-*', 'sandbox', 'o1'],
         scopes: ['chat:create'],
         operations: ['openai.chat'],
         cidrs: ['127.0.0.0/8', '::1'],
+        denied_cidrs: ['127.0.0.66', '127.0.0.67'],
         limits: [
           { unit: 'requests', amount: 20, window_seconds: 60 },
           { unit: 'tokens', amount: 100_000, window_seconds: 86_400 },
@@ -106,6 +109,8 @@ describe('ostiary keys', () => {
     const changed = await json('keys', 'update', key.id, '--models', 'all', '--limit', 'none', '--metadata', 'none')
     assert.deepEqual([changed.key.models, changed.key.limits, changed.key.metadata], [null, null, {}])
     assert.deepEqual([changed.key.scopes, changed.key.name], [scopes, 'till 7'])
+    const freed = await json('keys', 'update', key.id, '--role', 'none', '--deny-cidr', 'none', '--cidr', 'all')
+    assert.deepEqual([freed.key.roles, freed.key.denied_cidrs, freed.key.cidrs], [null, null, null])
     const shown = await cli('keys', 'show', key.id)
     assert.match(shown.stdout, new RegExp(`^id +${key.id}\n.*\nname +till 7\n`))
     assert.match(shown.stdout, /^scopes +\["chat:create"\]$/m)
@@ -289,6 +294,19 @@ describe('ostiary keys', () => {
 })
 
 describe('ostiary projects', () => {
+  test('create and update say from where keys and tokens of a project may be used', async () => {
+    const args = ['--name', 'fenced', '--cidr', '127.0.0.0/8,::1', '--deny-cidr', '127.0.0.66']
+    const { project } = await json('projects', 'create', ...args)
+    assert.deepEqual([project.cidrs, project.denied_cidrs], [['127.0.0.0/8', '::1'], ['127.0.0.66']])
+    const refused = await cli('keys', 'create', '--name', 'outside', '--project', 'fenced', '--cidr', '10.0.0.0/8')
+    assert.match(refused.stderr, /"10.0.0.0\/8" can never apply: .*its project/)
+    const updated = await json('projects', 'update', 'fenced', '--cidr', 'all', '--deny-cidr', 'none')
+    assert.deepEqual([updated.project.cidrs, updated.project.denied_cidrs], [null, null])
+    const never = await cli('projects', 'update', 'fenced', '--cidr', '10.1.0.0/16', '--deny-cidr', '10.0.0.0/8')
+    assert.match(never.stderr, /can never apply/)
+    assert.deepEqual((await json('projects', 'show', 'fenced')).project, updated.project)
+  })
+
   test('create, list, show, update and delete', async () => {
     const created = await cli('projects', 'create', '--name', 'shop', '--description', 'the shop', '--metadata', 'a=b')
     const [, id = ''] = /^(proj_\w{26}) shop\n$/.exec(created.stdout) ?? []

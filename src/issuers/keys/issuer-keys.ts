@@ -30,6 +30,6 @@ export interface KeyQuery {
   readonly issuer: string
   readonly keyId: string | null
   readonly algorithm: string
-  /** Address of the connection's peer: who makes up names of keys takes of their own budget of fetches only. */
+  /** Address of the client: who makes up names of keys takes of their own budget of fetches only. */
   readonly source: string
 }
