@@ -41,6 +41,7 @@ import { keepLimits } from './keep-limits.ts'
 import { openLeakedKeys } from './leaked-keys.ts'
 import { listenerUrl } from './listener-url.ts'
 import { createLiveIssuers } from './live-issuers.ts'
+import { createLivePolicies } from './live-policies.ts'
 import { createLiveSecrets, type LiveSecrets } from './live-secrets.ts'
 import { createLog } from './log.ts'
 import { measureGateway } from './measure-gateway.ts'
@@ -341,6 +342,7 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
     reload: parts.reloads.reload,
     secrets: parts.liveSecrets,
     issuers: parts.issuers,
+    policies: createLivePolicies({ current: parts.reloads.current, clock: systemClock }),
     identityKeys: parts.identityKeys,
     revocations: parts.revocations,
     metrics: parts.metrics,

@@ -1,5 +1,7 @@
+import { CREDENTIAL_HEADERS } from '#auth/credentials.ts'
 import type { Config } from '#config/schema.ts'
 import type { SecretValues } from '#config/secrets.ts'
+import { serviceActions } from '#core/service-actions.ts'
 import { createUpstream } from '#http/upstream.ts'
 import { compileOperations, type ServiceUpstream } from '#services/service.ts'
 import { createServiceTable, type ServiceTable } from '#services/service-table.ts'
@@ -21,9 +23,11 @@ export function compileServices(
     path: config.path ?? '',
     publicProto: protocol.slice(0, -1),
     publicHost: config.host === undefined ? host : port === '' ? config.host : `${config.host}:${port}`,
+    identity: config.identity,
     webSocket: config.webSocket,
     maxBodyBytes: config.maxBodyBytes,
     upstream: config.url === undefined ? null : compileUpstream(config.url, config, secrets, open),
+    operations: [...serviceActions(name, config).values()].map(({ id }) => id),
     operationOf: compileOperations(name, config),
   }))
   return createServiceTable(compiled)
@@ -36,13 +40,15 @@ function compileUpstream(
   open: AsyncDisposableStack,
 ): ServiceUpstream {
   const { origin, pathname } = new URL(url)
-  const { allowPrivateNetwork = false, credential, credentialHeader: header } = config
+  const { allowPrivateNetwork = false, credential } = config
+  const header = config.credentialHeader.toLowerCase()
   const upstream = open.use(createUpstream({ ...config, allowPrivateNetwork, origin, redirects: 'pass' }))
-  const usualScheme = header.toLowerCase() === 'authorization' ? 'Bearer' : null
+  const usualScheme = header === 'authorization' ? 'Bearer' : null
   return {
     origin,
     basePath: pathname.replace(/\/+$/, ''),
     stripPath: config.stripPath,
+    credentialHeaders: new Set([...CREDENTIAL_HEADERS, header]),
     credential:
       credential === undefined
         ? null

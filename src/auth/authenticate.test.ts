@@ -30,6 +30,7 @@ function createAuthenticate(
     const verdict = await authenticate({ headers } as IncomingMessage, query, {
       source: '192.0.2.1',
       dpopNonce: null,
+      origin: null,
     })
     if (verdict instanceof Problem) throw verdict
     return verdict

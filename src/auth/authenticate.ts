@@ -29,6 +29,8 @@ export interface SenderNotes {
   readonly source: string
   /** Nonce that the caller's proofs are to contain from now on (RFC 9449 §8.2); null = the one they have, or none. */
   dpopNonce: string | null
+  /** By which the caller reached another proxy, which asks about them; null = they reached the gateway itself. */
+  readonly origin: string | null
 }
 
 /** The caller, or the refusal: 401. Throws what `readCredential` does, and `store.unavailable`. */

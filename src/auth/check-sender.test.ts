@@ -24,7 +24,7 @@ async function check(
     onNonce('next')
     return Promise.resolve(proof)
   }
-  const notes: SenderNotes = { source: '', dpopNonce: null }
+  const notes: SenderNotes = { source: '', dpopNonce: null, origin: null }
   const checkSender = createCheckSender({ verifyProof, certificateThumbprint: () => presented })
   const problem = await checkSender(bound(binding), { text: 'k1', dpop }, {} as IncomingMessage, notes)
   const error = problem && (/error="(\w+)"/.exec(problem.challenge ?? '')?.[1] ?? null)

@@ -23,13 +23,20 @@ export function createCheckSender({ verifyProof, certificateThumbprint }: Sender
       const onNonce = (nonce: string) => {
         notes.dpopNonce = nonce
       }
-      const wrong = verifyProof({ req, credential: text, thumbprint: binding.thumbprint, onNonce })
+      const wrong = verifyProof({
+        req,
+        origin: notes.origin,
+        credential: text,
+        thumbprint: binding.thumbprint,
+        onNonce,
+      })
       if (!(wrong instanceof Promise)) return ofProof(wrong, identity)
       return wrong.then(found => ofProof(found, identity))
     }
     if (binding === null) return null
     if (binding.kind === 'dpop') return refuse('proof_as_bearer', identity, null)
-    const certificate = certificateThumbprint(req)
+    // Of another proxy’s question the connection is the proxy’s.
+    const certificate = notes.origin === null ? certificateThumbprint(req) : null
     if (certificate === binding.thumbprint) return null
     return refuse(certificate === null ? 'proof_no_certificate' : 'proof_other_certificate', identity, null)
   }

@@ -62,6 +62,7 @@ const defaults = {
   secrets: { warnAgeDays: 180 },
   log: { level: 'info' },
   passthrough: [],
+  decide: { proxies: {} },
   identity: { tokenLifetimeSeconds: 60, rotationDays: 30 },
   policies: { roles: [], modelGroups: {} },
   policySources: [],

@@ -1,5 +1,6 @@
 import type { Faults } from './faults.ts'
 import { suggest } from './nearest.ts'
+import { checkDecide } from './rules-decide.ts'
 import { checkIntrospection } from './rules-introspection.ts'
 import { checkIssuerKeys } from './rules-issuer-keys.ts'
 import { checkIssuers } from './rules-issuers.ts'
@@ -23,6 +24,7 @@ type DeepPartial<T> = T extends readonly unknown[]
 export function checkRules(draft: Draft, providerNames: readonly string[], open: boolean, faults: Faults): void {
   checkLimits(draft, open, faults)
   checkServices(draft, faults)
+  checkDecide(draft, faults)
   checkIssuers(draft, open, faults)
   checkIssuerKeys(draft, faults)
   checkPorts(draft, faults)

@@ -152,6 +152,13 @@ export const servicesSchema = map(
       },
       operations,
       ...accessLists,
+      identity: {
+        type: 'boolean',
+        default: true,
+        description:
+          'Whether it is told who calls, in headers and by a signed token. `false` for a service that is not yours.',
+        examples: [false],
+      },
       require: requireSchema,
       webSocket: {
         type: 'boolean',

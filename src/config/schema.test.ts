@@ -77,6 +77,10 @@ describe('the schema', () => {
         'issuers.*.introspection.clientId',
         'issuers.*.introspection.clientSecret',
         'issuers.*.introspection.tokenPrefix',
+        'decide.proxies.*.dialect',
+        'decide.proxies.*.addresses',
+        'decide.proxies.*.secret',
+        'decide.proxies.*.origins',
         'providers.*.format',
         'providers.*.credential',
         'providers.*.callerToken',
@@ -167,7 +171,7 @@ const junk = fc.constantFrom<unknown>(
 const arbitraryFile = arbitraryFor(configSchema)
 
 function arbitraryFor(node: SchemaNode): fc.Arbitrary<unknown> {
-  return fc.oneof({ weight: 60, arbitrary: fitting(node) }, { weight: 1, arbitrary: junk })
+  return fc.oneof({ weight: 120, arbitrary: fitting(node) }, { weight: 1, arbitrary: junk })
 }
 
 function fitting(node: SchemaNode): fc.Arbitrary<unknown> {

@@ -1,6 +1,7 @@
 import { checkOrigin, checkPostgresUrl, URL_MESSAGE, URL_PATTERN } from './addresses.ts'
 import { accessSchema } from './schema-access.ts'
 import { auditSchema } from './schema-audit.ts'
+import { decideSchema } from './schema-decide.ts'
 import { dpopSchema } from './schema-dpop.ts'
 import { identitySchema } from './schema-identity.ts'
 import { issuersSchema } from './schema-issuers.ts'
@@ -224,6 +225,7 @@ export const configSchema = section('Configuration of the Ostiary gateway.', {
   dpop: dpopSchema,
   policies: policiesSchema,
   identity: identitySchema,
+  decide: decideSchema,
   providers: providersSchema,
   models: modelsSchema,
   services: servicesSchema,

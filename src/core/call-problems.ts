@@ -92,6 +92,16 @@ export const callProblems = {
     title: 'The operation reads or writes state in the provider’s account',
     help: 'Tenants share that account, so files, batches, stored responses, conversations, cached contents and containers are refused until their ownership is tracked.',
   },
+  'decide.malformed': {
+    status: 400,
+    title: 'The proxy’s question cannot be read',
+    help: 'The detail names what is missing, said twice or contradicted. The operator of the proxy finds a configuration that asks rightly in the guide.',
+  },
+  'decide.not_decidable': {
+    status: 403,
+    title: 'Nothing can be decided about this request',
+    help: 'A proxy may ask about calls to services only. The operator adds the service to `services`, or asks about fewer paths.',
+  },
   'request.invalid_path': {
     status: 400,
     title: 'The path is not canonical',

@@ -35,7 +35,7 @@ export interface CallEvent {
     readonly client?: string
     readonly tokenId?: string
     readonly session?: string
-    /** Those that the rules of the issuer gave; none = no roles. */
+    /** Those of the key, or that the rules of the issuer gave; none = no roles. */
     readonly roles?: readonly string[]
     /** With what the sender proved that the credential is theirs; none = it was borne. */
     readonly binding?: 'dpop' | 'certificate'
@@ -47,6 +47,8 @@ export interface CallEvent {
   readonly target: { readonly provider: string; readonly model: string; readonly test: boolean } | null
   /** Of a call to a service: its name, the operation, and the canonical path below it, cut at 256 characters. */
   readonly service?: { readonly name: string; readonly operation: string; readonly path: string }
+  /** Name of the proxy that asked whether it may pass the call on; none = the gateway itself was called. */
+  readonly decidedFor?: string
   readonly stream: boolean
   readonly outcome: CallOutcome
   /** Code of the problem answered or met; null = none. */
@@ -111,6 +113,7 @@ export interface AdmittedEvent
     | 'model'
     | 'target'
     | 'service'
+    | 'decidedFor'
   > {
   readonly type: 'admitted'
 }

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 
 /**
  * One request to a provider or service and its reply, as callbacks: what the hot path hands to an HTTP connection pool
@@ -11,6 +11,8 @@ export interface UpstreamRequest<Body = Buffer | Readable | null> {
   /** Complete: nothing of the caller's is added later. */
   readonly headers: Record<string, string>
   readonly body: Body
+  /** The protocol that the connection is to speak from then on. */
+  readonly upgrade?: 'websocket'
 }
 
 /** A request to a provider: its body is here whole. */
@@ -18,8 +20,13 @@ export type ProviderRequest = UpstreamRequest<Buffer | null>
 
 export type ReplyHeaders = Record<string, string | string[] | undefined>
 
-/** The receiving side. Order of calls: `onHead` once, `onData` any times, then `onEnd` or `onError` once. `onError` may come first. */
+/**
+ * The receiving side. Order of calls: `onHead` once, `onData` any times, then `onEnd` or `onError` once. `onError` may come
+ * first. Who asked for another protocol may hear `onUpgrade` instead, and nothing after it.
+ */
 export interface ReplySink {
+  /** The connection is the sink’s now, and so is its end. */
+  onUpgrade?(headers: ReplyHeaders, socket: Duplex): void
   onHead(status: number, headers: ReplyHeaders): void
   /** Returns false to be sent nothing more until `resume()`. */
   onData(chunk: Buffer): boolean

@@ -27,10 +27,12 @@ export async function answerKey(
 ): Promise<void> {
   const query = new URLSearchParams(route.query)
   const operation = query.get('operation')
-  if (operation !== null && !isOperationId(operation))
+  const isOfService = operation !== null && generation.services.operations.has(operation)
+  if (operation !== null && !isOfService && !isOperationId(operation))
     throw new Problem('route.not_found', { detail: 'There is no such operation.' })
   const model = modelOf(query.get('model'), call, caller, generation)
-  const standing = await limiter.look(generation.rulesOf(caller), limitFacts(call, caller, ''), operation, model)
+  const rules = isOfService ? generation.rulesOf(caller).ofServices : generation.rulesOf(caller)
+  const standing = await limiter.look(rules, limitFacts(call, caller, ''), operation, model)
   const { id, project, environment, expiresAt, ceilings } = caller
   const body = JSON.stringify({
     id,

@@ -1,7 +1,7 @@
 import type { AdmittedEvent } from '#core/events.ts'
 import type { Principal } from '#core/principal.ts'
 import type { Call } from './call.ts'
-import type { ServiceRoute } from './routes.ts'
+import type { DecisionRoute, ServiceRoute } from './routes.ts'
 
 /** What both events of a call say alike: who asked for what, as far as it is known by now. */
 export function factsOf(call: Call, worker: number): Omit<AdmittedEvent, 'type' | 'target' | 'credential'> {
@@ -17,17 +17,18 @@ export function factsOf(call: Call, worker: number): Omit<AdmittedEvent, 'type' 
     route: route?.id ?? null,
     principal: principal && principalOf(principal),
     model: call.model,
-    ...(route?.serves === 'service' && { service: serviceOf(route) }),
+    ...((route?.serves === 'service' || route?.serves === 'decision') && { service: serviceOf(route) }),
+    ...(call.asked !== null && { decidedFor: call.asked.proxy }),
   }
 }
 
-function serviceOf({ service, operation, below }: ServiceRoute): NonNullable<AdmittedEvent['service']> {
+function serviceOf({ service, operation, below }: ServiceRoute | DecisionRoute): NonNullable<AdmittedEvent['service']> {
   return { name: service.name, operation, path: (below || '/').slice(0, 256) }
 }
 
 function principalOf({ kind, id, project, environment, token, roles, binding }: Principal): AdmittedEvent['principal'] {
   const facts = { kind, id, project, environment }
-  if (token === null && binding === null) return facts
+  if (token === null && binding === null && roles.length === 0) return facts
   return {
     ...facts,
     ...(token?.client != null && { client: token.client }),

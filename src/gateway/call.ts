@@ -10,6 +10,7 @@ import type { Price } from '#usage/price.ts'
 import type { Decided } from './decide-call.ts'
 import type { Generation } from './generation.ts'
 import type { Route } from './routes.ts'
+import type { Asked } from './take-question.ts'
 
 /** What a call keeps of the generation that it began with. */
 type CallGeneration = Pick<Generation, 'number' | 'resourceMetadata'>
@@ -24,11 +25,17 @@ export class Call {
   readonly res: ServerResponse
   /** Address of the client, as far as the proxies in front can be believed. */
   readonly source: string
+  /** The same, or why nobody knows it. */
+  readonly client: string | Problem
   /** Wall clock, ms since the epoch. */
   readonly at: number
   /** Monotonic, ms, as all times below. */
   readonly startedAt: number
   readonly configGeneration: number
+  /** A proxy asks whether it may pass the call on; null = the gateway itself was called. */
+  readonly asked: Asked | null
+  /** By which the caller reached that proxy; null = the gateway, or it is not known. */
+  readonly origin: string | null
   /** Where clients learn who gives out tokens; null = nobody does. */
   readonly resourceMetadataUrl: string | null
   route: Route | null = null
@@ -54,6 +61,8 @@ export class Call {
   entered = false
   /** The connection ended before the answer had left. */
   gone = false
+  /** It speaks another protocol, and its end is no answer’s. */
+  upgraded = false
   /** The provider refused its credential, and was asked with the one before. */
   usedPreviousCredential = false
   /** Nonce that the caller's proofs are to contain from now on; null = nothing to tell. */
@@ -77,11 +86,15 @@ export class Call {
     client: string | Problem,
     at: number,
     generation: CallGeneration,
+    asked: Asked | null = null,
   ) {
     this.id = id
     this.req = req
     this.res = res
+    this.client = client
     this.source = client instanceof Problem ? peerOf(req.socket) : client
+    this.asked = asked
+    this.origin = asked === null || asked.question instanceof Problem ? null : asked.question.origin
     this.at = at
     this.startedAt = performance.now()
     this.configGeneration = generation.number
@@ -102,7 +115,7 @@ export class Call {
 
   #closed(): void {
     if (!this.res.writableFinished) {
-      this.gone = true
+      this.gone = !this.upgraded
       const cut = wasCut(this.res)
       if (cut) this.problem ??= new Problem('gateway.stopped')
       this.reply?.hangUp(!cut)

@@ -7,7 +7,7 @@ import { requestFeatures } from '#providers/request-features.ts'
 import type { Call } from './call.ts'
 import type { Generation } from './generation.ts'
 import type { Input } from './read-input.ts'
-import type { OperationRoute, ServiceRoute } from './routes.ts'
+import type { DecisionRoute, OperationRoute, ServiceRoute } from './routes.ts'
 
 /** What the policies say of a call to a model. */
 export function decideModel(
@@ -27,7 +27,7 @@ export function decideService(
   call: Call,
   generation: Pick<Generation, 'decide' | 'readsTags'>,
   caller: Principal,
-  { action, service, below }: Pick<ServiceRoute, 'action' | 'service' | 'below'>,
+  { action, service, below }: ServiceRoute | DecisionRoute,
 ): Decision {
   const resource = { kind: 'service', id: service.name, provider: null, test: service.test } as const
   const asked = { method: call.req.method ?? '', path: below || '/', features: () => [] }
@@ -83,7 +83,8 @@ export function decisionFacts({ decided, principal }: Call): Partial<CallEvent> 
     ...(acr !== null && { acr }),
     ...(authenticatedAt !== null && { authenticatedAt }),
     ...(features !== null && { features }),
-    ...(tags !== null && Object.keys(tags).length > 0 && { tags }),
+    // None too: a replay must tell a key without metadata from a call of which nobody wrote it down.
+    ...(tags !== null && principal.token === null && { tags }),
   }
   return {
     ...(!isUsual && { policies }),

@@ -124,6 +124,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     services: createServiceTable([]),
     admissionOf: () => ({ allowsAddress: null, requirements: [] }),
     identityHeaders: () => [],
+    findProxy: () => null,
     rulesOf: () => NO_RULES,
     factsOf: () => ({ price: null, maxOutputTokens: null }),
     ...createLifetime(() => upstream[Symbol.asyncDispose]()),
@@ -189,7 +190,8 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
   }
 }
 
-const NO_RULES = { admit: [], reserve: [] }
+const NO_STAGES = { admit: [], reserve: [] }
+const NO_RULES = { ...NO_STAGES, ofServices: NO_STAGES, ofDecisions: NO_STAGES }
 
 function noStore(): never {
   throw new Error('without a budget nobody asks the store')

@@ -6,6 +6,7 @@ import type { CompiledRules } from '#limits/compile-rules.ts'
 import type { Decide } from '#policy/decision.ts'
 import type { Admission } from '#policy/permit.ts'
 import type { Catalog, ModelTarget } from '#providers/catalog.ts'
+import type { FindProxy } from '#proxies/known-proxies.ts'
 import type { ServiceTable } from '#services/service-table.ts'
 import type { ModelFacts } from '#usage/prices.ts'
 import type { Lifetime } from './lifetime.ts'
@@ -22,11 +23,13 @@ export interface Generation extends Pick<Lifetime, 'enter' | 'leave'> {
   readonly resourceMetadata: ResourceMetadata | null
   readonly catalog: Catalog
   readonly services: ServiceTable
+  /** Who may ask about calls that they were sent. */
+  readonly findProxy: FindProxy
   readonly decide: Decide
-  /** Whether a policy may read the metadata of keys: then events say it. */
-  readonly readsTags: boolean
   /** What an action asks of its callers, whatever their credential reaches. */
   readonly admissionOf: (action: Action) => Admission
+  /** Whether a policy may read the metadata of keys: then events say it. */
+  readonly readsTags: boolean
   readonly limits: InputLimits
   /** What a service is told of its caller. */
   readonly identityHeaders: IdentityHeaders

@@ -1,5 +1,6 @@
 import { networkOf } from '#core/network.ts'
 import { clientOf, userOf } from '#core/principal.ts'
+import type { CompiledRules, StagedRules } from '#limits/compile-rules.ts'
 import type { Limiter } from '#limits/limiter.ts'
 import type { CallFacts } from '#limits/rules.ts'
 import type { Grant } from '#policy/authorize.ts'
@@ -14,7 +15,9 @@ import { isListed } from '#usage/prices.ts'
 import type { Call } from './call.ts'
 import type { Generation } from './generation.ts'
 import type { Input } from './read-input.ts'
-import type { OperationRoute } from './routes.ts'
+import type { OperationRoute, Route } from './routes.ts'
+
+type PacedRoute = Extract<Route, { readonly serves: 'operation' | 'models' | 'service' | 'decision' }>
 
 declare const held: unique symbol
 
@@ -27,11 +30,22 @@ export type Hold = {
 } & { readonly [held]: true }
 
 /** Takes of the rates of requests, and of calls at once. Throws `limits.*`. */
-export function takePace(call: Call, { rulesOf }: Generation, limiter: Limiter, caller: Permitted, id: string): void {
-  const rules = rulesOf(caller)
+export function takePace(
+  call: Call,
+  { rulesOf }: Generation,
+  limiter: Limiter,
+  caller: Permitted,
+  { id, serves }: Pick<PacedRoute, 'id' | 'serves'>,
+): void {
+  const rules = stagesFor(serves, rulesOf(caller))
   if (rules.admit.length === 0 && rules.reserve.length === 0) return
   call.ticket = limiter.open(rules, limitFacts(call, caller, id))
   call.ticket.admit()
+}
+
+function stagesFor(serves: PacedRoute['serves'], rules: CompiledRules): StagedRules {
+  if (serves === 'service') return rules.ofServices
+  return serves === 'decision' ? rules.ofDecisions : rules
 }
 
 /** By what limits tell calls apart. */
@@ -73,6 +87,21 @@ export async function reserve(
   }
   return { grant, input, maxOutputTokens } as Hold
 }
+
+/** Takes of what else bounds a call to a service: of rates over more than an hour. Throws `limits.*` and `store.unavailable`. */
+export async function reserveOfService({ ticket }: Call): Promise<void> {
+  if (ticket?.reserves) await ticket.reserve(NO_MODEL)
+}
+
+const NO_MODEL = {
+  model: '',
+  countedAs: '',
+  inputTokens: 0,
+  outputTokens: 0,
+  boundTokens: 0,
+  boundNanoUsd: 0,
+  unbounded: null,
+} as const
 
 /**
  * By which name limits count a model apart: a pattern lets callers make up names without end, so that only models that the

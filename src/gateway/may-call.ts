@@ -16,20 +16,18 @@ const FORMATS: readonly FormatName[] = ['openai', 'anthropic', 'gemini']
  * call that asks for text alone.
  */
 export function mayCall(
-  { source, at }: Call,
+  call: Call,
   { decide, admissionOf }: Pick<Generation, 'decide' | 'admissionOf'>,
   caller: Admitted,
   target: ModelTarget,
 ): boolean {
   if (!mayUse(caller, target)) return false
   const formats = target.provider.format === null ? FORMATS : [target.provider.format]
-  const context = { address: source, at, features: () => [] }
+  const context = { address: call.source, at: call.at, features: () => [] }
   const resource = resourceOf(target)
   return formats.some(format =>
     modelActionsOf(format).some(
-      action =>
-        allows(caller, action, admissionOf(action), { source, at }) &&
-        decide(caller, action, resource, context).allowed,
+      action => allows(caller, action, admissionOf(action), call) && decide(caller, action, resource, context).allowed,
     ),
   )
 }

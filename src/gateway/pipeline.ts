@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { newId } from '#core/ids.ts'
 import { Problem } from '#core/problems.ts'
 import { authorize } from '#policy/authorize.ts'
 import { checkAddress } from '#policy/check-address.ts'
@@ -7,7 +6,8 @@ import { permit } from '#policy/permit.ts'
 import { admit } from './admit.ts'
 import { answerKey } from './answer-key.ts'
 import { answerModels } from './answer-models.ts'
-import { Call } from './call.ts'
+import { answerQuestion } from './answer-question.ts'
+import { beginCall } from './begin-call.ts'
 import { checkAccess } from './check-access.ts'
 import { decideModel } from './decide-call.ts'
 import { finish } from './finish.ts'
@@ -26,11 +26,11 @@ export function createPipeline(options: PipelineOptions) {
     const now = options.clock()
     const generation = options.current()
     const { authenticate, catalog, limits } = generation
-    const call = new Call(newId('req', now), req, res, client, now, generation)
+    const call = beginCall(req, res, client, now, generation)
     generation.enter()
     try {
-      const route = call.routed(findRoute(req, generation.services)) // a dead end waits until the caller is known
-      checkAccess(client, generation.allowsAddress) // 400 403: nobody's credential matters
+      const route = call.routed(findRoute(req, generation.services, call.asked)) // a dead end waits until the caller is known
+      checkAccess(call.client, generation.allowsAddress) // 400 403: nobody's credential matters
       const verdict = await authenticate(req, route.query, call) // 400 503
       if (verdict instanceof Problem) return overload.refuse(call, verdict) // 401, or 503 while overloaded
       const principal = call.identified(verdict)
@@ -40,7 +40,8 @@ export function createPipeline(options: PipelineOptions) {
       if (route.serves === 'nothing') throw route.problem // 400 403 404 405
       if (route.serves === 'key') return await answerKey(call, route, admitted, generation, limiter)
       const caller = permit(admitted, route.action, generation.admissionOf(route.action), call) // 401 403
-      takePace(call, generation, limiter, caller, route.id) // 429: requests, calls at once
+      takePace(call, generation, limiter, caller, route) // 429: requests, calls at once
+      if (route.serves === 'decision') return answerQuestion(call, route, caller, generation) // 403
       if (route.serves === 'service') return await serveService(call, route, caller, generation, options) // 403 413 502 504
       if (route.serves === 'models') return answerModels(call, route, caller, generation) // 404
       const input = await readInput(call, route, limits) // 400 403 413 415

@@ -36,14 +36,21 @@ export function refuse(call: Call, problem: Problem): void {
   headers.push(...challengeHeaders(call, problem))
   if (problem.status === 503 && problem.headers?.['retry-after'] === undefined) headers.push('retry-after', '1')
   for (const [name, value] of Object.entries(problem.headers ?? {})) headers.push(name, value)
-  res.statusCode = problem.status
+  const status = statusOf(call, problem)
+  if (status !== problem.status) headers.push('x-ostiary-status', String(problem.status))
+  res.statusCode = status
   call.answer = () => {
     call.answer = null
     // Gone while its event was being written.
     if (call.gone) return
-    res.writeHead(problem.status, headers)
+    res.writeHead(status, headers)
     // With as many bytes as characters it is ASCII, and leaves with the head in one write of one buffer.
     res.end(body, call.bytesOut === body.length ? 'latin1' : 'utf8')
     discardBody(call.req)
   }
+}
+
+/** nginx’s `auth_request` knows 401 and 403; at anything else it fails with 500. What was meant is told in a header. */
+function statusOf({ asked }: Call, { status }: Problem): number {
+  return asked?.dialect === 'nginx' && status < 500 && status !== 401 ? 403 : status
 }

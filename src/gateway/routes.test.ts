@@ -14,7 +14,8 @@ function find(request: string, headers: IncomingHttpHeaders = {}): Route {
 function shape(route: Route): string {
   if (route.serves === 'nothing') return `${route.problem.code} (${route.format})`
   if (route.serves === 'models') return `${route.id} ${route.model ?? '-'} (${route.format})`
-  if (route.serves === 'key' || route.serves === 'service') return `${route.id} (${route.format})`
+  if (route.serves === 'key' || route.serves === 'service' || route.serves === 'decision')
+    return `${route.id} (${route.format})`
   const { streams } = route.operation
   return `${route.id} ${route.model ?? '-'} (${route.format})${streams === null ? '' : streams ? ' stream' : ' whole'}`
 }

@@ -7,7 +7,9 @@ import type { JsonObject } from '#http/strict-json.ts'
 import type { FormatName } from '#providers/wire-format.ts'
 import type { Service, ServiceUpstream } from '#services/service.ts'
 import type { ServiceTable } from '#services/service-table.ts'
+import { findQuestionRoute } from './question-route.ts'
 import { findServiceRoute } from './service-route.ts'
+import type { Asked } from './take-question.ts'
 
 /** How problems are rendered: the dialect of the route, or RFC 9457 where there is none. */
 export type ProblemFormat = FormatName | 'problem+json'
@@ -20,7 +22,7 @@ interface Common {
 }
 
 /** Decided once per request, before anything else. A path that leads nowhere is a route too: its problem waits until the caller is known. */
-export type Route = OperationRoute | ModelsRoute | KeyRoute | ServiceRoute | DeadEnd
+export type Route = OperationRoute | ModelsRoute | KeyRoute | ServiceRoute | DecisionRoute | DeadEnd
 
 /** Forwards to a provider. */
 export interface OperationRoute extends Common {
@@ -49,18 +51,30 @@ export interface KeyRoute extends Common {
   readonly id: 'ostiary.key'
 }
 
-/** Passes the request on to a service. */
-export interface ServiceRoute extends Common {
-  readonly serves: 'service'
+/** What is asked of a service. */
+interface ServiceCall extends Common {
   /** Id of the action. */
   readonly id: string
   readonly format: 'problem+json'
   readonly action: Action
-  readonly service: Service & { readonly upstream: ServiceUpstream }
+  readonly service: Service
   /** Name of the operation. */
   readonly operation: string
   /** Canonical path below the service; empty = its own place, without a slash at its end. */
   readonly below: string
+}
+
+/** Passes the request on to a service. */
+export interface ServiceRoute extends ServiceCall {
+  readonly serves: 'service'
+  readonly service: Service & { readonly upstream: ServiceUpstream }
+}
+
+/** Tells another proxy whether it may pass the request on. */
+export interface DecisionRoute extends ServiceCall {
+  readonly serves: 'decision'
+  /** What the caller asked that proxy for: origin, path and query as they were sent. */
+  readonly uri: string
 }
 
 export interface DeadEnd extends Common {
@@ -171,7 +185,8 @@ for (const row of rows) {
 patterns.sort((a, b) => b.suffix.length - a.suffix.length)
 
 /** Where a request leads. Never refuses by itself: a dead end carries its problem until the caller is known. */
-export function findRoute(req: IncomingMessage, services: ServiceTable): Route {
+export function findRoute(req: IncomingMessage, services: ServiceTable, asked: Asked | null = null): Route {
+  if (asked !== null) return findQuestionRoute(asked.question, services)
   const { method = '', url = '' } = req
   const dialect = dialectOf(req.headers)
   let path = ''

@@ -1,6 +1,8 @@
+import type { Duplex } from 'node:stream'
 import type { Exchange, ReplyHeaders, ReplySink } from '#core/exchange.ts'
 import { Problem } from '#core/problems.ts'
 import { discardBody } from '#http/discard-body.ts'
+import { upgradeOf } from '#http/upgrades.ts'
 import { publicReference } from '#services/public-reference.ts'
 import { serviceReplyHeaders } from '#services/reply-headers.ts'
 import type { Call } from './call.ts'
@@ -8,6 +10,7 @@ import { nonceHeader } from './challenge.ts'
 import { expiryHeader } from './expiry-header.ts'
 import { limitHeaders } from './limit-headers.ts'
 import type { ServiceRoute } from './routes.ts'
+import { Tunnel } from './tunnel.ts'
 
 /**
  * A service’s answer on its way to the caller, as it comes, with back-pressure. A service that fails once the head has left
@@ -38,6 +41,24 @@ export class ServiceReply implements ReplySink {
       this.exchange?.resume()
     })
     call.res.on('close', () => clearTimeout(this.#stalled))
+  }
+
+  onUpgrade(headers: ReplyHeaders, socket: Duplex): void {
+    const { res, req } = this.#call
+    const upgrade = upgradeOf(req)
+    if (upgrade === undefined || String(headers.upgrade).toLowerCase() !== 'websocket') {
+      socket.destroy()
+      this.onError(new Problem('upstream.broken', { reason: 'upgrade' }))
+      return
+    }
+    this.#call.headAt = performance.now()
+    this.#call.upstreamStatus = 101
+    this.#call.upgraded = true
+    const ours = answerHeaders(this.#call, this.#route, 101, headers)
+    res.writeHead(101, [...ours, 'connection', 'Upgrade', 'upgrade', 'websocket'])
+    res.flushHeaders()
+    const tunnel = new Tunnel(this.#call, upgrade, socket, this.#route.service.upstream.idleTimeoutMs)
+    this.exchange = { resume() {}, abort: () => tunnel.close() }
   }
 
   onHead(status: number, headers: ReplyHeaders): void {

@@ -9,7 +9,7 @@ import type { DeadEnd, ServiceRoute } from './routes.ts'
  * Methods that are passed on: those of RFC 9110 less TRACE and CONNECT, PATCH (RFC 5789) and QUERY. Others name a second
  * resource in a header, as COPY and MOVE do (RFC 4918 §9.8), which nothing here would decide about.
  */
-const METHODS = ['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE', 'QUERY']
+export const METHODS = ['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE', 'QUERY']
 
 /** Where a request leads among the services; null = nowhere. */
 export function findServiceRoute(req: IncomingMessage, services: ServiceTable): ServiceRoute | DeadEnd | null {

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import { createServer, type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { newId } from '#core/ids.ts'
 import { Problem, problemTypes, toProblemJson } from '#core/problems.ts'
@@ -7,6 +7,7 @@ import { markBroken } from './bodies.ts'
 import type { FindClient } from './client-address.ts'
 import type { ConnectionCap, ConnectionCaps } from './connection-caps.ts'
 import { notePeer, peerOf } from './peer.ts'
+import { asksForWebSocket, keepUpgrade } from './upgrades.ts'
 
 export interface ListenerOptions {
   /** `localhost` = both loopback addresses. */
@@ -98,6 +99,8 @@ function createHttpServer(options: ListenerOptions): DrainableServer {
       joinDuplicateHeaders: true,
       // Looked at below, where the refusal is recorded.
       requireHostHeader: false,
+      // Whoever asks for anything else, or before the answer to the last request, is answered as if they had not.
+      shouldUpgradeCallback: req => asksForWebSocket(req) && responseOf(req.socket) === undefined,
     }),
     { draining: false, sockets: new Set<Socket>(), introducing: new Set<Socket>() },
   )
@@ -106,7 +109,8 @@ function createHttpServer(options: ListenerOptions): DrainableServer {
   server.maxHeadersCount = 0
   const { findClient = req => peerOf(req.socket) } = options
   const handle = (req: IncomingMessage, res: ServerResponse) => {
-    if (server.draining) res.shouldKeepAlive = false
+    // Of what follows an upgrade that is not taken up, Node drops what came with the head: nobody knows where the next begins.
+    if (server.draining || req.headers.upgrade !== undefined) res.shouldKeepAlive = false
     const { host } = req.headers
     // RFC 9112 §3.2: exactly one.
     if (host === undefined ? req.httpVersion !== '1.0' : host.includes(',')) {
@@ -116,12 +120,27 @@ function createHttpServer(options: ListenerOptions): DrainableServer {
   }
   server.on('request', handle)
   server.on('checkContinue', handle)
+  server.on('upgrade', (req, socket, head) => handle(req, answerUpgrade(req, socket as Socket, head)))
   server.on('checkExpectation', (req, res) => refuseHead(req, res, 'expectation', options.onMalformed))
   capConnections(server, options)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     refuseBytes(socket as Socket, malformed(error), options.onMalformed)
   })
   return server
+}
+
+/** The answer to a request that the connection was given up for: whatever it says, no other follows. */
+function answerUpgrade(req: IncomingMessage, socket: Socket, head: Buffer): ServerResponse {
+  const res = new ServerResponse(req)
+  res.shouldKeepAlive = false
+  socket.on('error', () => {})
+  res.assignSocket(socket)
+  res.on('finish', () => {
+    boundLinger(socket)
+    socket.destroySoon()
+  })
+  keepUpgrade(req, { socket, head })
+  return res
 }
 
 /** Counts each connection before anything is made for it; one that is beyond a cap is reset at once. */
@@ -163,6 +182,8 @@ function introduce(
     onMalformed?.(newId('req', Date.now()), peer, new Problem('request.client_address', { reason }))
   if (!proxyProtocolOf?.(peer)) {
     socket.resetAndDestroy()
+    // Gone before it was taken, as checks of whether the port is open are: nobody was refused.
+    if (peer === '') return
     refused('proxy_untrusted')
     return
   }
@@ -229,13 +250,17 @@ function refuseBytes(socket: Socket, problem: Problem, onMalformed: ListenerOpti
     return
   }
   const body = JSON.stringify(toProblemJson(problem, id))
-  // One that neither reads nor closes would hold its connection, and a place among those of its address, for ever.
-  const linger = setTimeout(() => socket.destroy(), LINGER_MS)
-  socket.once('close', () => clearTimeout(linger))
+  boundLinger(socket)
   socket.end(
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: application/problem+json\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${id}\r\nConnection: close\r\n\r\n${body}`,
   )
+}
+
+/** One that neither reads nor closes would hold its connection, and a place among those of its address, for ever. */
+function boundLinger(socket: Socket): void {
+  const linger = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once('close', () => clearTimeout(linger))
 }
 
 function malformed(error: NodeJS.ErrnoException): Problem {
@@ -290,6 +315,8 @@ async function drain(servers: readonly DrainableServer[], timeoutMs: number): Pr
         if (running !== undefined) cutResponses.add(running)
       }
       server.closeAllConnections()
+      // Those that speak another protocol by now are not among them.
+      for (const socket of server.sockets) socket.destroy()
     }
   }, timeoutMs)
   await Promise.all(closed)

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 
 /** A request to speak another protocol on its connection from now on. */
 export interface Upgrade {
-  readonly socket: Duplex
+  readonly socket: Socket
   /** What came after the request’s head, and is not HTTP any more. */
   readonly head: Buffer
 }

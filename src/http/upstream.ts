@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 // The pool alone: the package's index also loads fetch, WebSocket and caches, 12 MB a worker that nothing here uses.
 import Pool from 'undici/lib/dispatcher/pool.js'
@@ -63,6 +64,7 @@ function toDispatch(request: UpstreamRequest): Dispatcher.DispatchOptions {
     path: request.path,
     headers: request.headers,
     body: request.body,
+    ...(request.upgrade !== undefined && { upgrade: request.upgrade }),
   }
 }
 
@@ -137,6 +139,16 @@ class UpstreamExchange implements Exchange, Dispatcher.DispatchHandler {
     } else {
       this.#sink.onHead(status, headers)
     }
+  }
+
+  onRequestUpgrade(
+    _controller: Dispatcher.DispatchController,
+    _status: number,
+    headers: ReplyHeaders,
+    socket: Duplex,
+  ): void {
+    if (this.#over || this.#sink.onUpgrade === undefined) socket.destroy()
+    else this.#end().onUpgrade?.(headers, socket)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

@@ -9,11 +9,19 @@ export interface ConfiguredRules {
   readonly budgets: readonly BudgetRule[]
 }
 
-/** All that bounds the calls of one key, in the order in which it is committed. Compiled once a key and configuration. */
-export interface CompiledRules {
+/** What bounds calls, in the order in which it is committed. */
+export interface StagedRules {
   /** What is decided before the model is known. */
   readonly admit: readonly CompiledLimit[]
   readonly reserve: readonly CompiledLimit[]
+}
+
+/** All that bounds the calls of one key. Compiled once a key and configuration. */
+export interface CompiledRules extends StagedRules {
+  /** What bounds calls to services, which name no model and use no tokens: rates of requests, and calls at once. */
+  readonly ofServices: StagedRules
+  /** What bounds calls that another proxy passes on: how long these last nobody here knows. */
+  readonly ofDecisions: StagedRules
 }
 
 /** Whom calls are made by, as far as rules differ by it. */
@@ -38,7 +46,12 @@ export function compileRules({ limits, budgets }: ConfiguredRules, caller: Calle
   ]
   const isFirst = (limit: CompiledLimit) =>
     !limit.needsModel && (limit.kind === 'concurrency' || (limit.kind === 'rate' && limit.unit === 'requests'))
-  return { admit: compiled.filter(isFirst), reserve: compiled.filter(limit => !isFirst(limit)) }
+  const admit = compiled.filter(isFirst)
+  const reserve = compiled.filter(limit => !isFirst(limit))
+  const isOfRequests = (limit: CompiledLimit) => limit.kind === 'durable-rate' && limit.unit === 'requests'
+  const ofServices = { admit, reserve: reserve.filter(limit => isOfRequests(limit) && !limit.needsModel) }
+  const ofDecisions = { ...ofServices, admit: admit.filter(({ kind }) => kind !== 'concurrency') }
+  return { admit, reserve, ofServices, ofDecisions }
 }
 
 function compileLimit(origin: 'config' | 'key', rule: RateRule | ConcurrencyRule): CompiledLimit {

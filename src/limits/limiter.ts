@@ -1,7 +1,7 @@
 import type { Clock } from '#core/clock.ts'
 import { Problem } from '#core/problems.ts'
 import type { AllowanceStore, FindSpent } from './allowances.ts'
-import type { CompiledRules } from './compile-rules.ts'
+import type { StagedRules } from './compile-rules.ts'
 import type { CompiledLimit } from './compiled-limit.ts'
 import { CounterDirectory } from './counter-directory.ts'
 import { CounterMemory, createMonotonicClock } from './counter-memory.ts'
@@ -32,13 +32,13 @@ const LOAD_TRIES = 16
 /** What one worker decides limits with. */
 export interface Limiter extends AsyncDisposable {
   /** Nothing is taken yet. */
-  open(rules: CompiledRules, facts: CallFacts): Ticket
+  open(rules: StagedRules, facts: CallFacts): Ticket
   /**
    * How the rates and budgets stand, for whoever asks; takes nothing. An `operation` or `model` that is null is any: what is
    * counted for each of them apart is then left out. Rejects with `store.unavailable`.
    */
   look(
-    rules: CompiledRules,
+    rules: StagedRules,
     caller: Omit<CallFacts, 'operation'>,
     operation: string | null,
     model: { readonly name: string; readonly countedAs: string } | null,

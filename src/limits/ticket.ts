@@ -1,6 +1,6 @@
 import { Problem } from '#core/problems.ts'
 import { budgetCommitted, budgetSpent, claimThresholds } from './budgets.ts'
-import type { CompiledRules } from './compile-rules.ts'
+import type { StagedRules } from './compile-rules.ts'
 import type { BudgetLimit, Claim, CompiledLimit } from './compiled-limit.ts'
 import { LEDGER_FULL } from './concurrency.ts'
 import type { CounterDirectory } from './counter-directory.ts'
@@ -76,7 +76,7 @@ const NOTHING: Reservation = {
 /** What one call has taken of its limits. Of `refund` and `settle` the first counts; one must come, whatever happens. */
 export class Ticket {
   readonly #desk: Desk
-  readonly #rules: CompiledRules
+  readonly #rules: StagedRules
   readonly #facts: CallFacts
   /** When the call began, ms since the epoch: budgets are those of that time. */
   readonly #at: number
@@ -86,7 +86,7 @@ export class Ticket {
   #reserved = false
   #ended = false
 
-  constructor(desk: Desk, rules: CompiledRules, facts: CallFacts, at: number) {
+  constructor(desk: Desk, rules: StagedRules, facts: CallFacts, at: number) {
     this.#desk = desk
     this.#rules = rules
     this.#facts = facts

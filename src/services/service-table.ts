@@ -10,6 +10,8 @@ export interface ServicePlace {
 /** Services by their place on the public listener. */
 export interface ServiceTable {
   readonly isEmpty: boolean
+  /** Ids of all that may be asked of them. */
+  readonly operations: ReadonlySet<string>
   /**
    * `host` as in `Host`, `path` canonical. The host decides first: one that is named, then the longest `*.` pattern, then
    * none; of those at one host the longest path. null = no service is there.
@@ -30,13 +32,14 @@ export function createServiceTable(services: readonly Service[]): ServiceTable {
   const anywhere = new Paths(byHost.get(null) ?? [])
   return {
     isEmpty: services.length === 0,
+    operations: new Set(services.flatMap(({ operations }) => operations)),
     find(host, path) {
       if (exact.size + patterns.length > 0) {
         const name = nameOf(host)
         const found = exact.get(name)?.find(path)
         if (found) return found
-        for (const { suffix, paths } of patterns) {
-          const found = name.endsWith(suffix) && name.length > suffix.length ? paths.find(path) : null
+        for (const { suffix, paths } of HOST_NAME.test(name) ? patterns : NONE) {
+          const found = name.endsWith(suffix) ? paths.find(path) : null
           if (found !== null) return found
         }
       }
@@ -70,6 +73,10 @@ class Paths {
     return service === undefined ? null : { service, below: path }
   }
 }
+
+/** Labels, none of them empty: what a `*` stands for is told to services, and must be nothing else. */
+const HOST_NAME = /^[a-z0-9-]+(?:\.[a-z0-9-]+)*$/
+const NONE: readonly never[] = []
 
 /** A host in `Host`: without its port and the dot of the root, in lower case. */
 function nameOf(host: string | undefined): string {

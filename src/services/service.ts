@@ -15,8 +15,12 @@ export interface Service {
   /** How callers reach it: scheme, and host with the port that is not the scheme’s own; a pattern where `host` is one. */
   readonly publicProto: string
   readonly publicHost: string
+  /** Whether it is told who calls. */
+  readonly identity: boolean
   readonly webSocket: boolean
   readonly maxBodyBytes: number
+  /** Ids of all that may be asked of it. */
+  readonly operations: readonly string[]
   /** null = it is only decided about. */
   readonly upstream: ServiceUpstream | null
   /** What is asked for; `below` is the path below the service. */
@@ -35,7 +39,9 @@ export interface ServiceUpstream {
   /** Written path before the caller’s; empty or without a slash at its end. */
   readonly basePath: string
   readonly stripPath: boolean
-  /** What the gateway authenticates by; null = nothing. */
+  /** Headers in which credentials travel, of callers and of the gateway itself: none of the caller’s is passed on. */
+  readonly credentialHeaders: ReadonlySet<string>
+  /** What the gateway authenticates by, in which header in lower case; null = nothing. */
   readonly credential: { readonly header: string; readonly scheme: string | null; readonly secret: Secret } | null
   /** Name of the issuer whose tokens it takes, the caller’s own; null = of none. */
   readonly callerTokenOf: string | null

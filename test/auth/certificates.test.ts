@@ -23,7 +23,11 @@ const thumbprint = hash('sha256', new X509Certificate(client.cert).raw, 'base64u
 const handle = async (req: IncomingMessage, res: { end(text: string): unknown }) => {
   const checkSender = createCheckSender({ certificateThumbprint, verifyProof: () => assert.fail('was asked') })
   const identity = { id: 'key_1', binding: { kind: 'certificate', thumbprint } } as VerifiedIdentity
-  const refusal = await checkSender(identity, { text: 'k1', dpop: false }, req, { source: '', dpopNonce: null })
+  const refusal = await checkSender(identity, { text: 'k1', dpop: false }, req, {
+    source: '',
+    dpopNonce: null,
+    origin: null,
+  })
   res.end(refusal?.reason ?? 'taken')
 }
 

@@ -43,7 +43,7 @@ services:
       publish:
         methods: [PUT]
         allow: [127.0.0.1, 10.0.0.0/8]
-        require: [{ binding: [certificate] }, { issuers: [company], roles: [editor], maxAgeSeconds: 300 }]
+        require: [{ binding: [certificate] }, { issuers: [company], maxAgeSeconds: 300 }]
 `,
     })
   })
@@ -59,7 +59,7 @@ services:
     staff: () => ({ sub: 'sam', groups: ['staff'] }),
     editor: () => ({ sub: 'edgar', groups: ['editors'], auth_time: now() - 10 }),
     'editor of yesterday': () => ({ sub: 'edgar', groups: ['editors'], auth_time: now() - 86_400 }),
-    nobody: () => ({ sub: 'nora' }),
+    nobody: () => ({ sub: 'nora', auth_time: now() - 10 }),
   } as const
   const call = async (who: keyof typeof people, method: string, from = '127.0.0.1', headers = {}) =>
     ask(`${gateway.url}/reports/1`, {
@@ -76,7 +76,7 @@ services:
     ['editor', 'PUT', '127.0.0.1', 200, null],
     ['editor', 'PUT', '127.0.0.2', 403, 'policy.address'],
     ['editor', 'GET', '127.0.0.2', 200, null],
-    ['staff', 'PUT', '127.0.0.1', 403, 'policy.requirement'],
+    ['staff', 'PUT', '127.0.0.1', 401, 'auth.insufficient_authentication'],
     ['editor of yesterday', 'PUT', '127.0.0.1', 401, 'auth.insufficient_authentication'],
     ['nobody', 'PUT', '127.0.0.1', 403, 'policy.requirement'],
   ] as const) {

@@ -6,6 +6,8 @@ export interface ProofTarget {
   readonly method: string
   /** Target of the request, as it was sent. */
   readonly url: string
+  /** By which another proxy was reached, which asks about the request; null = the gateway itself was. */
+  readonly origin: string | null
   readonly credential: string
 }
 
@@ -30,13 +32,13 @@ const MAX_SECONDS = 2 ** 40
 /** Checks 7 to 11 of RFC 9449 §4.3 but for the nonce, and `ath`; or in a word what is wrong. */
 export function checkProofClaims(
   claims: Readonly<Record<string, unknown>>,
-  { method, url, credential }: ProofTarget,
+  { method, url, origin, credential }: ProofTarget,
   { matchTarget, maxAgeMs, skewMs, since }: ClaimRules,
   now: number,
 ): ProofClaims | string {
   const { htm, htu, ath, iat, jti } = claims
   if (htm !== method) return 'proof_method'
-  if (typeof htu !== 'string' || !matchTarget(htu, url)) return 'proof_target'
+  if (typeof htu !== 'string' || !matchTarget(htu, url, origin)) return 'proof_target'
   if (ath !== hash('sha256', credential, 'base64url')) return 'proof_credential'
   if (typeof jti !== 'string' || jti === '' || jti.length > MAX_ID_LENGTH) return 'proof_id'
   if (typeof iat !== 'number' || !(iat >= 0 && iat < MAX_SECONDS)) return 'proof_time'

@@ -19,7 +19,7 @@ const good: readonly (readonly [htu: string, url: string])[] = [
   ['https://ai.example.com/v1beta/models/gemini:generateContent', '/v1beta/models/gemini%3AgenerateContent'],
   ['https://ai.example.com', '/'],
 ]
-for (const [htu, url] of good) test(`${htu} is ${url}`, () => assert.ok(matches(htu, url)))
+for (const [htu, url] of good) test(`${htu} is ${url}`, () => assert.ok(matches(htu, url, null)))
 
 const bad: readonly (readonly [htu: string, url: string])[] = [
   [`http://ai.example.com${CHAT}`, CHAT],
@@ -45,4 +45,14 @@ const bad: readonly (readonly [htu: string, url: string])[] = [
   [`https://ai.example.com${CHAT}?${'a'.repeat(2048)}`, CHAT],
   [`https://[${CHAT}`, CHAT],
 ]
-for (const [htu, url] of bad) test(`${htu.slice(0, 80)} is not ${url}`, () => assert.equal(matches(htu, url), false))
+for (const [htu, url] of bad)
+  test(`${htu.slice(0, 80)} is not ${url}`, () => assert.equal(matches(htu, url, null), false))
+
+test('what another proxy asks about is named by its origin, and by no other', () => {
+  const app = 'https://app.example.com'
+  assert.ok(matches(`${app}/catalog/`, '/catalog/', app))
+  assert.ok(matches(`${app}/catalog/caf%C3%A9`, '/catalog/caf%c3%a9', app))
+  assert.equal(matches(`${app}/catalog`, '/catalog/', app), false)
+  assert.equal(matches('https://ai.example.com/catalog', '/catalog', app), false)
+  assert.equal(matches(`${app}/catalog`, '/catalog', null), false)
+})

@@ -47,7 +47,7 @@ function checker({ since = NOW - 100_000, requireNonce = false, slots = 1024 } =
       const { proof, credential = 'k1', method = 'POST', url = '/v1/chat/completions' } = presented
       const req = { method, url, headers: { dpop: proof } } as unknown as IncomingMessage
       const { thumbprint = holder.thumbprint } = presented
-      return check({ req, credential, thumbprint, onNonce: nonce => told.push(nonce) })
+      return check({ req, origin: null, credential, thumbprint, onNonce: nonce => told.push(nonce) })
     },
   }
 }

@@ -11,6 +11,8 @@ export type VerifyProof = (question: ProofQuestion) => string | null | Promise<s
 
 interface ProofQuestion {
   readonly req: IncomingMessage
+  /** By which the caller reached another proxy, which asks about them; null = they reached the gateway itself. */
+  readonly origin: string | null
   readonly credential: string
   /** Of the key that the credential is bound to. */
   readonly thumbprint: string
@@ -53,11 +55,11 @@ export function createProofCheck(options: ProofOptions): VerifyProof {
     }
   }
 
-  return ({ req, credential, thumbprint, onNonce }) => {
+  return ({ req, origin, credential, thumbprint, onNonce }) => {
     const proof = readProof(req.headers.dpop)
     if (typeof proof === 'string') return proof
     if (proof.key.thumbprint !== thumbprint) return 'proof_other_key'
-    const target = { method: req.method ?? '', url: req.url ?? '', credential }
+    const target = { method: req.method ?? '', url: req.url ?? '', origin, credential }
     const claims = checkProofClaims(proof.claims, target, rules, clock())
     if (typeof claims === 'string') return claims
     const wrong = nonces === null ? null : checkNonce(proof.claims.nonce, nonces, onNonce)

@@ -1,0 +1,32 @@
+import { discardBody } from '#http/discard-body.ts'
+import { authorizeService } from '#policy/authorize.ts'
+import type { Permitted } from '#policy/permit.ts'
+import type { Call } from './call.ts'
+import { nonceHeader } from './challenge.ts'
+import { decideService } from './decide-call.ts'
+import { expiryHeader } from './expiry-header.ts'
+import type { Generation } from './generation.ts'
+import { limitHeaders } from './limit-headers.ts'
+import type { DecisionRoute } from './routes.ts'
+
+/**
+ * Prepares the answer that a proxy may pass a call on, with who calls, for `finish` to send: it leaves when the event of the
+ * decision is as durable as events are. Throws `policy.environment` and `policy.denied`.
+ */
+export function answerQuestion(call: Call, route: DecisionRoute, caller: Permitted, generation: Generation): void {
+  const { service, format, uri } = route
+  const grant = authorizeService(caller, service, () => decideService(call, generation, caller, route))
+  const headers = ['content-length', '0', 'cache-control', 'no-store', 'x-request-id', call.id]
+  if (service.identity) {
+    const request = { method: call.req.method ?? '', uri }
+    const use = { service: service.name, callId: call.id, at: call.at, request }
+    headers.push(...generation.identityHeaders(grant.principal, use))
+  }
+  headers.push(...nonceHeader(call), ...expiryHeader(call), ...limitHeaders(format, call.ticket, call.at))
+  call.answer = () => {
+    call.answer = null
+    call.res.writeHead(200, headers)
+    call.res.end()
+    discardBody(call.req)
+  }
+}

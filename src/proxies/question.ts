@@ -1,0 +1,151 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { canonicalAddress } from '#core/canonical-address.ts'
+import { Problem } from '#core/problems.ts'
+import { type Dialect, type KnownProxy, PATHS, SECRET_HEADER } from './known-proxies.ts'
+
+/** What a proxy asks about: the request that it was sent. */
+export interface Question {
+  /** Name of the proxy. */
+  readonly proxy: string
+  readonly dialect: Dialect
+  readonly method: string
+  /** Path and query as the caller sent them. */
+  readonly url: string
+  /** By which the caller reached the proxy: scheme, host and port. */
+  readonly origin: string
+  /** Address of the caller. */
+  readonly source: string
+  /** Whether the proxy may go on to speak another protocol, such as a WebSocket. */
+  readonly isUpgrade: boolean
+  /** Those of the caller, with the host that they asked for. */
+  readonly headers: IncomingHttpHeaders
+}
+
+/** What a dialect says of the request; undefined = it does not, or not once. */
+interface Said {
+  readonly method: string | undefined
+  readonly url: string | undefined
+  readonly host: string | undefined
+  /** null = the dialect does not say it. */
+  readonly scheme: string | undefined | null
+}
+
+const readers: Readonly<Record<Dialect, (req: IncomingMessage, once: (name: string) => string | undefined) => Said>> = {
+  nginx: (_req, once) => ({
+    method: once('x-original-method'),
+    url: once('x-original-uri'),
+    host: once('host'),
+    scheme: null,
+  }),
+  'forward-auth': (_req, once) => ({
+    method: once('x-forwarded-method'),
+    url: once('x-forwarded-uri'),
+    host: once('x-forwarded-host'),
+    scheme: once('x-forwarded-proto'),
+  }),
+  envoy: ({ method, url = '' }, once) => ({
+    method,
+    url: url.slice(PATHS.envoy.length),
+    host: once('host'),
+    scheme: null,
+  }),
+}
+
+/** Headers by which servers are told of another path or method than that of the request: none may say another than what is decided about. */
+const OTHER_TARGETS = new Set([
+  'x-original-uri',
+  'x-original-url',
+  'x-forwarded-uri',
+  'x-rewrite-url',
+  'x-envoy-original-path',
+])
+const OTHER_METHODS = new Set([
+  'x-original-method',
+  'x-forwarded-method',
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+])
+const UPGRADES = new Set(['upgrade', 'sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol'])
+/** The one header of ours that callers may send: a key may be in it. */
+const KEY_HEADER = 'x-ostiary-key'
+
+/**
+ * Reads what a proxy asks about, in its own words. Answers `decide.malformed` for whatever is missing, said twice, contradicted by another
+ * header, or not what the configuration says of the proxy.
+ */
+export function readQuestion(req: IncomingMessage, proxy: KnownProxy): Question | Problem {
+  const counts = Map.groupBy(
+    req.rawHeaders.filter((_, i) => i % 2 === 0),
+    name => name.toLowerCase(),
+  )
+  const once = (name: string) => {
+    const value = req.headers[name]
+    return counts.get(name)?.length === 1 && typeof value === 'string' ? value : undefined
+  }
+  const { method, url, host, scheme } = readers[proxy.dialect](req, once)
+  if (method === undefined || !/^[A-Z]{1,32}$/.test(method)) return malformed('method')
+  if (url === undefined || !url.startsWith('/')) return malformed('uri')
+  if (host === undefined || scheme === undefined) return malformed('host')
+  const origin = findOrigin(proxy, host, scheme)
+  if (origin === undefined) return malformed('origin')
+  const source = lastAddress(req.headers['x-forwarded-for'])
+  if (source === null) return malformed('address')
+  const wrong = findContradiction(req.headers, { method, url, origin })
+  if (wrong !== null) return malformed(wrong)
+  const { [SECRET_HEADER]: _secret, ...headers } = req.headers
+  const isUpgrade = scheme?.startsWith('ws') || Object.keys(headers).some(name => UPGRADES.has(name))
+  const { name, dialect } = proxy
+  return { proxy: name, dialect, method, url, origin, source, isUpgrade, headers: { ...headers, host } }
+}
+
+/** Hosts are compared as parsers of URLs write them: in lower case, without the port that is the scheme’s own. */
+function findOrigin({ origins }: KnownProxy, host: string, scheme: string | null): string | undefined {
+  return origins.find(origin => {
+    const { protocol } = new URL(origin)
+    // Traefik says `ws` and `wss` of WebSockets.
+    if (scheme !== null && scheme.replace(/^ws/, 'http') !== protocol.slice(0, -1)) return false
+    return /^[A-Za-z0-9.:[\]-]+$/.test(host) && URL.parse(`${protocol}//${host}`)?.origin === origin
+  })
+}
+
+/** The last is who the proxy itself spoke to; what stands before it anybody may have written. */
+function lastAddress(header: string | string[] | undefined): string | null {
+  const last = String(header ?? '')
+    .split(',')
+    .at(-1)
+  return last === undefined ? null : canonicalAddress(last.trim())
+}
+
+function findContradiction(
+  headers: IncomingHttpHeaders,
+  { method, url, origin }: Pick<Question, 'method' | 'url' | 'origin'>,
+): Fault | null {
+  for (const name in headers) {
+    // As servers read names that turn them into variables.
+    const plain = name.replaceAll(/[^a-z0-9]/g, '-')
+    const value = headers[name]
+    if (OTHER_TARGETS.has(plain) && value !== url && value !== origin + url) return 'other_target'
+    if (OTHER_METHODS.has(plain) && value !== method) return 'other_method'
+    if (plain.startsWith('x-ostiary-') && name !== KEY_HEADER && name !== SECRET_HEADER) return 'forged'
+  }
+  return null
+}
+
+/** In a word what is wrong, and how the operator of the proxy is told. */
+const faults = {
+  method: 'The method that the caller used must be named, once.',
+  uri: 'The path and query that the caller asked for must be named, once and as they were sent.',
+  host: 'The host and, by forward authentication, the scheme must be named, once.',
+  origin: 'The host and scheme must be those of one of the proxy’s `origins`.',
+  address: '`X-Forwarded-For` must end in the address of the caller.',
+  other_target: 'Another header names another path than the one that is asked about.',
+  other_method: 'Another header names another method than the one that is asked about.',
+  forged: 'The caller sent a header that only the gateway may set.',
+} as const
+
+type Fault = keyof typeof faults
+
+function malformed(fault: Fault): Problem {
+  return new Problem('decide.malformed', { detail: faults[fault], reason: fault })
+}

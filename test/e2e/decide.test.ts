@@ -1,0 +1,348 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { after, before, describe, test } from 'node:test'
+import { decodeJwt } from 'jose'
+import { internalActor } from '#core/actor.ts'
+import { ask, type Gateway, type Reply, startGateway, until } from '../support/gateway.ts'
+import { cliEnvOf, runCliWith } from '../support/process.ts'
+import { type Provider, startProvider } from '../support/provider.ts'
+
+const SECRET = 'nginx-secret-of-32-characters-ok'
+const OTHER_SECRET = 'other-secret-of-32-characters-ok'
+const APP = 'https://app.example.com'
+
+const yamlOf = (slow: string) => `
+services:
+  catalog:
+    path: /catalog
+    operations:
+      edit: { methods: [PUT], paths: [/items/*] }
+  slow: { path: /slow, url: '${slow}' }
+  silent: { path: /silent, identity: false }
+  talk: { host: chat.example.com, webSocket: true }
+limits:
+  hourly: { unit: requests, amount: 50, windowSeconds: 3600, per: [key] }
+  few: { unit: requests, amount: 2, windowSeconds: 3600, per: [key], operations: [silent.write] }
+  one: { unit: concurrency, amount: 1, per: [key] }
+decide:
+  proxies:
+    nginx: { dialect: nginx, addresses: [127.0.0.1], secret: 'env:NGINX_SECRET', origins: ['${APP}', 'https://chat.example.com:8443'] }
+    traefik: { dialect: forward-auth, addresses: [127.0.0.0/8], secret: 'env:OTHER_SECRET', origins: ['${APP}'] }
+    envoy: { dialect: envoy, addresses: [127.0.0.1, '::1'], secret: 'env:OTHER_SECRET', origins: ['${APP}'] }
+    afar: { dialect: nginx, addresses: [192.0.2.0/24], secret: 'env:OTHER_SECRET', origins: ['${APP}'] }
+`
+
+type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
+
+describe('decisions for other proxies', () => {
+  let gateway: Gateway
+  let upstream: Provider
+  let key: string
+  let keyId: string
+  before(async () => {
+    upstream = await startProvider()
+    gateway = await startGateway({ yaml: yamlOf(upstream.url), env: { NGINX_SECRET: SECRET, OTHER_SECRET } })
+    const scopes = ['catalog:read', 'catalog:edit', 'silent:read', 'silent:write', 'talk:connect', 'slow:read']
+    const made = await gateway.ostiary.keys.mint({ name: 'k', environment: 'live', scopes }, internalActor('test'))
+    key = made.secret.reveal()
+    keyId = made.record.id
+  })
+  after(async () => {
+    await gateway?.[Symbol.asyncDispose]()
+    await upstream?.[Symbol.asyncDispose]()
+  })
+
+  const send = (path: string, headers: Headers, method = 'GET') => {
+    const given = Object.entries(headers).filter(([, value]) => value !== undefined) as [string, string | string[]][]
+    // As it is: a URL would be normalized.
+    return ask(gateway.url, { path, method, headers: Object.fromEntries(given) })
+  }
+  /** As nginx asks by the recipe. */
+  const nginx = (headers: Headers = {}) =>
+    send('/decide/nginx', {
+      'x-ostiary-proxy-secret': SECRET,
+      'x-original-method': 'GET',
+      'x-original-uri': '/catalog/items?page=1',
+      'x-forwarded-for': '203.0.113.9',
+      host: 'app.example.com',
+      authorization: `Bearer ${key}`,
+      ...headers,
+    })
+  /** As Traefik and Caddy do. */
+  const forward = (headers: Headers = {}) =>
+    send('/decide/forward-auth', {
+      'x-ostiary-proxy-secret': OTHER_SECRET,
+      'x-forwarded-method': 'GET',
+      'x-forwarded-uri': '/catalog/items?page=1',
+      'x-forwarded-host': 'app.example.com',
+      'x-forwarded-proto': 'https',
+      'x-forwarded-for': '198.51.100.7, 203.0.113.9',
+      authorization: `Bearer ${key}`,
+      ...headers,
+    })
+  /** As Envoy does with `path_prefix`. */
+  const envoy = (path: string, method: string, headers: Headers = {}) =>
+    send(
+      `/decide/envoy${path}`,
+      {
+        'x-ostiary-proxy-secret': OTHER_SECRET,
+        host: 'app.example.com',
+        'x-forwarded-for': '203.0.113.9',
+        authorization: `Bearer ${key}`,
+        ...headers,
+      },
+      method,
+    )
+  const eventOf = (reply: Reply) => gateway.event(String(reply.headers['x-request-id']))
+  const codeOf = (reply: Reply) => JSON.parse(reply.text).code
+
+  describe('in each dialect', () => {
+    const dialects: readonly (readonly [string, string, () => Promise<Reply>])[] = [
+      ['nginx', 'nginx', nginx],
+      ['forward-auth', 'traefik', forward],
+      ['envoy', 'envoy', () => envoy('/catalog/items?page=1', 'GET')],
+    ]
+    for (const [dialect, proxy, decide] of dialects) {
+      test(`${dialect}: an allowed call is answered with who calls, bound to the very request`, async () => {
+        const reply = await decide()
+        assert.equal(reply.status, 200, reply.text)
+        assert.deepEqual(
+          [
+            reply.headers['x-ostiary-subject'],
+            reply.headers['x-ostiary-subject-type'],
+            reply.headers['x-ostiary-roles'],
+            reply.headers['x-ostiary-project'],
+            reply.headers['x-ostiary-environment'],
+          ],
+          [keyId, 'api_key', '', 'proj_default', 'live'],
+        )
+        assert.match(String(reply.headers['x-ostiary-scopes']), /^catalog:read,catalog:edit,/)
+        const claims = decodeJwt(String(reply.headers['x-ostiary-identity']))
+        assert.deepEqual(
+          [claims.htm, claims.htu, claims.jti, claims.aud],
+          ['GET', `${APP}/catalog/items?page=1`, reply.headers['x-request-id'], `${gateway.url}/services/catalog`],
+        )
+        const event = await eventOf(reply)
+        assert.deepEqual(
+          [event.decidedFor, event.route, event.method, event.path, event.source, event.status, event.upstreamStatus],
+          [proxy, 'catalog.read', 'GET', '/catalog/items', '203.0.113.9', 200, null],
+        )
+        assert.deepEqual(event.service, { name: 'catalog', operation: 'read', path: '/items' })
+      })
+    }
+  })
+
+  test('operations are told apart by the method and path that the caller used', async () => {
+    assert.equal((await envoy('/catalog/items/1', 'PUT')).status, 200)
+    assert.equal((await envoy('/catalog/items/1', 'DELETE')).status, 403)
+    assert.equal((await nginx({ 'x-original-method': 'PUT', 'x-original-uri': '/catalog/items/1' })).status, 200)
+    const reply = await forward({ 'x-forwarded-method': 'PUT' })
+    assert.deepEqual([reply.status, codeOf(reply)], [403, 'policy.scope'])
+    assert.equal((await eventOf(reply)).route, 'catalog.write')
+  })
+
+  test('a service that is not to be told who calls is decided about, and no more', async () => {
+    const reply = await nginx({ 'x-original-uri': '/silent' })
+    assert.equal(reply.status, 200)
+    assert.deepEqual(
+      Object.keys(reply.headers).filter(name => name.startsWith('x-ostiary-')),
+      [],
+    )
+  })
+
+  test('refusals tell the caller how to authenticate, and why not', async () => {
+    const none = await nginx({ authorization: undefined })
+    assert.deepEqual([none.status, none.headers['www-authenticate']], [401, 'Bearer realm="ostiary"'])
+    assert.equal(none.headers['content-type'], 'application/problem+json')
+    const wrong = await forward({ authorization: 'Bearer sk_live_wrong' })
+    assert.deepEqual([wrong.status, codeOf(wrong)], [401, 'auth.invalid_credential'])
+    const inQuery = await forward({ 'x-forwarded-uri': `/catalog?access_token=${key}` })
+    assert.deepEqual([inQuery.status, codeOf(inQuery)], [400, 'auth.credential_in_query'])
+    const test = await nginx({ authorization: `Bearer ${gateway.testKey}` })
+    assert.equal(test.status, 403)
+  })
+
+  test('calls at once are none of a decision’s: nobody here knows how long they last', async () => {
+    const { promise: asked, resolve: onAsked } = Promise.withResolvers<() => void>()
+    upstream.answer = (_request, res) => onAsked(() => res.end('done'))
+    const headers = { authorization: `Bearer ${key}` }
+    const running = send('/slow', headers)
+    const finish = await asked
+    assert.equal((await send('/slow', headers)).status, 429)
+    assert.equal((await nginx()).status, 200)
+    finish()
+    assert.equal((await running).status, 200)
+  })
+
+  test('rates are taken of; nginx is told of 429 by a status that it knows', async () => {
+    const write = (headers: Headers = {}) =>
+      nginx({ 'x-original-method': 'POST', 'x-original-uri': '/silent', ...headers })
+    const replies = await Promise.all([write(), write()])
+    assert.deepEqual(
+      replies.map(({ status }) => status),
+      [200, 200],
+    )
+    const refused = await write()
+    assert.deepEqual(
+      [refused.status, refused.headers['x-ostiary-status'], codeOf(refused)],
+      [403, '429', 'limits.rate_exceeded'],
+    )
+    assert.ok(Number(refused.headers['retry-after']) > 0)
+    const same = await forward({ 'x-forwarded-method': 'POST', 'x-forwarded-uri': '/silent' })
+    assert.deepEqual([same.status, same.headers['x-ostiary-status']], [429, undefined])
+  })
+
+  describe('anybody else meets an unknown path', () => {
+    const strangers: readonly (readonly [string, Headers, string?])[] = [
+      ['without the secret', { 'x-ostiary-proxy-secret': undefined }],
+      ['with another secret', { 'x-ostiary-proxy-secret': SECRET.replace('s', 't') }],
+      ['with the secret and more', { 'x-ostiary-proxy-secret': `${SECRET}x` }],
+      ['with an empty secret', { 'x-ostiary-proxy-secret': '' }],
+      ['with the secret twice', { 'x-ostiary-proxy-secret': [SECRET, SECRET] }],
+      ['with the secret of a proxy elsewhere', { 'x-ostiary-proxy-secret': OTHER_SECRET }],
+      ['at another path', {}, '/decide/nginx/x'],
+      ['at another path with a query', {}, '/decide/nginx?x'],
+      ['in another dialect', {}, '/decide/forward-auth'],
+      ['in no dialect', {}, '/decide'],
+    ]
+    for (const [who, headers, path = '/decide/nginx'] of strangers) {
+      test(who, async () => {
+        const asked = {
+          'x-ostiary-proxy-secret': SECRET,
+          'x-original-method': 'GET',
+          'x-original-uri': '/catalog/items',
+          'x-forwarded-for': '203.0.113.9',
+          host: 'app.example.com',
+          ...headers,
+        }
+        const shape = ({ status, headers, text }: Reply) => {
+          const { 'x-request-id': id, date: _date, ...rest } = headers
+          return [status, rest, text.replace(String(id), '')]
+        }
+        const reply = await send(path, asked)
+        assert.deepEqual(shape(reply), shape(await send('/nothing/here', asked)))
+        assert.equal(reply.status, 401)
+        const withKey = await send(path, { ...asked, authorization: `Bearer ${key}` })
+        assert.deepEqual([withKey.status, codeOf(withKey)], [404, 'route.not_found'])
+        assert.equal((await eventOf(withKey)).decidedFor, undefined)
+      })
+    }
+  })
+
+  describe('what is missing, said twice, contradicted or malformed is denied', () => {
+    const bad: readonly (readonly [string, () => Promise<Reply>, string])[] = [
+      ['no URI', () => nginx({ 'x-original-uri': undefined }), 'uri'],
+      ['two URIs', () => nginx({ 'x-original-uri': ['/catalog/a', '/catalog/a'] }), 'uri'],
+      ['an absolute URI', () => nginx({ 'x-original-uri': `${APP}/catalog` }), 'uri'],
+      ['an empty URI', () => nginx({ 'x-original-uri': '' }), 'uri'],
+      ['no method', () => nginx({ 'x-original-method': undefined }), 'method'],
+      ['two methods', () => nginx({ 'x-original-method': ['GET', 'GET'] }), 'method'],
+      ['a method that is none', () => nginx({ 'x-original-method': 'get' }), 'method'],
+      ['no address', () => nginx({ 'x-forwarded-for': undefined }), 'address'],
+      ['an address that is none', () => nginx({ 'x-forwarded-for': '203.0.113.9, unknown' }), 'address'],
+      ['another host', () => nginx({ host: 'evil.example.com' }), 'origin'],
+      ['another port', () => nginx({ host: 'app.example.com:8443' }), 'origin'],
+      ['a host that is a URL', () => nginx({ host: 'app.example.com/@x' }), 'origin'],
+      ['no forwarded host', () => forward({ 'x-forwarded-host': undefined }), 'host'],
+      ['two forwarded hosts', () => forward({ 'x-forwarded-host': ['app.example.com', 'app.example.com'] }), 'host'],
+      ['no scheme', () => forward({ 'x-forwarded-proto': undefined }), 'host'],
+      ['another scheme', () => forward({ 'x-forwarded-proto': 'ftp' }), 'origin'],
+      ['no forwarded URI', () => forward({ 'x-forwarded-uri': undefined }), 'uri'],
+      ['another path beside', () => nginx({ 'x-rewrite-url': '/catalog/other' }), 'other_target'],
+      ['another path in another dialect', () => nginx({ 'x-forwarded-uri': '/catalog/other' }), 'other_target'],
+      ['another path under an odd name', () => nginx({ x_original_uri: '/catalog/other' }), 'other_target'],
+      ['another method beside', () => envoy('/catalog', 'GET', { 'x-http-method-override': 'DELETE' }), 'other_method'],
+      ['an identity header', () => nginx({ 'x-ostiary-subject': 'key_root' }), 'forged'],
+      ['an identity header under an odd name', () => nginx({ X_Ostiary_Roles: 'owner' }), 'forged'],
+      ['an identity token', () => envoy('/catalog', 'GET', { 'X-Ostiary-Identity': 'x.y.z' }), 'forged'],
+    ]
+    for (const [what, decide, reason] of bad) {
+      test(what, async () => {
+        const reply = await decide()
+        assert.ok([400, 403].includes(reply.status), `${reply.status} ${reply.text}`)
+        assert.equal(codeOf(reply), 'decide.malformed')
+        const event = await eventOf(reply)
+        assert.deepEqual([event.reason, event.outcome], [reason, 'refused'])
+      })
+    }
+
+    const undecided: readonly (readonly [string, () => Promise<Reply>, string])[] = [
+      ['a path of no service', () => forward({ 'x-forwarded-uri': '/other' }), 'decide.not_decidable'],
+      ['a model', () => forward({ 'x-forwarded-uri': '/v1/models' }), 'decide.not_decidable'],
+      ['the caller’s own key', () => forward({ 'x-forwarded-uri': '/ostiary/key' }), 'decide.not_decidable'],
+      ['a decision', () => forward({ 'x-forwarded-uri': '/decide/nginx' }), 'decide.not_decidable'],
+      ['a method that is not passed on', () => forward({ 'x-forwarded-method': 'CONNECT' }), 'decide.not_decidable'],
+      ['a WebSocket to a service without', () => forward({ 'sec-websocket-key': 'x' }), 'decide.not_decidable'],
+      ['dot segments', () => forward({ 'x-forwarded-uri': '/catalog/../admin' }), 'request.invalid_path'],
+      ['encoded dot segments', () => forward({ 'x-forwarded-uri': '/catalog/%2e%2e/admin' }), 'request.invalid_path'],
+      ['an encoded separator', () => forward({ 'x-forwarded-uri': '/catalog%2f..%2fadmin' }), 'request.invalid_path'],
+      ['an empty segment', () => forward({ 'x-forwarded-uri': '//catalog/items' }), 'request.invalid_path'],
+      ['a path parameter', () => forward({ 'x-forwarded-uri': '/catalog;/items' }), 'request.invalid_path'],
+      ['twice encoded', () => forward({ 'x-forwarded-uri': '/catalog/%252e%252e/admin' }), 'request.invalid_path'],
+      ['a fragment', () => forward({ 'x-forwarded-uri': '/catalog#/x' }), 'request.invalid_path'],
+      ['encoded dot segments behind Envoy’s path', () => envoy('/catalog/%2e%2e/x', 'GET'), 'request.invalid_path'],
+    ]
+    for (const [what, decide, code] of undecided) {
+      test(what, async () => {
+        const reply = await decide()
+        assert.ok([400, 403].includes(reply.status), `${reply.status} ${reply.text}`)
+        assert.equal(codeOf(reply), code)
+      })
+    }
+  })
+
+  test('a WebSocket is decided about as one, however the proxy shows that it is one', async () => {
+    const chat = { host: 'chat.example.com:8443', 'x-original-uri': '/room' }
+    const reply = await nginx({ ...chat, 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' })
+    assert.equal(reply.status, 200, reply.text)
+    assert.equal((await eventOf(reply)).route, 'talk.connect')
+    assert.equal((await nginx(chat)).status, 403, 'the key may connect and not read')
+  })
+
+  test('the secret is in no event', async () => {
+    const events = JSON.stringify(await gateway.ostiary.store.events.list({ limit: 10_000 }))
+    assert.ok(events.length > 1000)
+    for (const secret of [SECRET, OTHER_SECRET, key]) assert.ok(!events.includes(secret))
+  })
+})
+
+test('without a proxy in the configuration there is no such path', async () => {
+  await using gateway = await startGateway()
+  const headers = { 'x-ostiary-proxy-secret': SECRET, authorization: `Bearer ${await gateway.liveKey()}` }
+  for (const path of ['/decide/nginx', '/decide/envoy/x', '/decide'])
+    assert.equal((await ask(gateway.url + path, { method: 'GET', headers })).status, 404)
+})
+
+test('while a secret is rotated both are taken, and then only the new one', async () => {
+  const yaml = `
+services: { catalog: { path: /catalog } }
+decide: { proxies: { edge: { dialect: nginx, addresses: [127.0.0.1], secret: 'secret:edge', origins: ['${APP}'] } } }
+`
+  await using gateway = await startGateway()
+  const cli = (input: string, ...args: string[]) => runCliWith(cliEnvOf(gateway), input, ...args)
+  assert.equal((await cli(SECRET, 'secrets', 'set', 'edge')).code, 0)
+  writeFileSync(gateway.configFile, yaml)
+  await gateway.ostiary.reload('test')
+  const { keys } = gateway.ostiary
+  const scopes = ['catalog:read']
+  const { secret } = await keys.mint({ name: 'k', environment: 'live', scopes }, internalActor('test'))
+  const decide = async (proxySecret: string) => {
+    const { status } = await ask(`${gateway.url}/decide/nginx`, {
+      method: 'GET',
+      headers: {
+        'x-ostiary-proxy-secret': proxySecret,
+        'x-original-method': 'GET',
+        'x-original-uri': '/catalog',
+        'x-forwarded-for': '203.0.113.9',
+        host: 'app.example.com',
+        authorization: `Bearer ${secret.reveal()}`,
+      },
+    })
+    return status
+  }
+  assert.deepEqual([await decide(SECRET), await decide(OTHER_SECRET)], [200, 404])
+  assert.equal((await cli(OTHER_SECRET, 'secrets', 'rotate', 'edge', '--grace', '2s')).code, 0)
+  assert.deepEqual([await decide(SECRET), await decide(OTHER_SECRET)], [200, 200])
+  await until('the end of the grace', async () => (await decide(SECRET)) === 404)
+  assert.equal(await decide(OTHER_SECRET), 200)
+})
