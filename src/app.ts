@@ -141,13 +141,11 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     }),
   )
   const keysInEffect = issuerKeys.prepare(config)
-  let publishIdentityKeys: Supervisor['publishIdentityKeys'] = () => {}
   const identityKeys = keepIdentityKeys({
     folder,
     config: () => inEffect,
     clock: systemClock,
     log,
-    onChange: keys => publishIdentityKeys(keys),
     emit: detail => emit('identity_keys.changed', detail),
   })
   // Before the workers in this list, so after them at the end: what they settle last is noted.
@@ -177,7 +175,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     }),
   )
   publishKeys = published => supervisor.publishKeys(published)
-  publishIdentityKeys = keys => supervisor.publishIdentityKeys(keys)
+  identityKeys.onChange(keys => supervisor.publishIdentityKeys(keys))
   keysInEffect(true)
   database.onRestarted(() => supervisor.reconnectDatabase())
   const reloads = createReloads({
