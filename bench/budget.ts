@@ -3,6 +3,7 @@ import { provenCalls } from './dpop.ts'
 import type { FloodLatency } from './flood-latency.ts'
 import { floods } from './floods.ts'
 import { cpuRatio, findRow, median } from './measure.ts'
+import { policyCalls } from './policies.ts'
 import type { Results } from './results.ts'
 import { storedKeys } from './stored-keys.ts'
 import { tokenCalls } from './tokens.ts'
@@ -16,7 +17,7 @@ export interface BudgetLine {
 
 /** What the product promises, beside what this run measured. */
 export function judge(results: Results): BudgetLine[] {
-  const { soak, audit, limits, recordingMicros, startUpMs, mintedPerSecond } = results
+  const { soak, audit, limits, decisions, recordingMicros, startUpMs, mintedPerSecond } = results
   const decision = limits?.find(({ limits, threads }) => limits === 1 && threads === 1)?.microsPerDecision
   return [
     atMost('2 KB call ≤ 3.5 × HAProxy CPU', ratio(results, '2 KB', 'ostiary', 'haproxy'), 3.5),
@@ -77,6 +78,20 @@ export function judge(results: Results): BudgetLine[] {
       measured: decision === undefined ? '–' : `${decision.toFixed(2)} µs`,
       met: decision === undefined ? null : decision <= 1,
     },
+    microsAtMost('decision by policies that is remembered ≤ 2 µs', decisions?.cached, 2),
+    microsAtMost('decision by a policy about address and time ≤ 120 µs', decisions?.uncached, 120),
+    atMost(
+      'call with a remembered decision ≤ 1.05 × CPU without policies',
+      ratio(results, policyCalls.load, policyCalls.cached, policyCalls.without),
+      1.05,
+    ),
+    microsMore(
+      'call with a policy about address and time ≤ 120 µs CPU more than without policies',
+      results,
+      policyCalls.load,
+      [policyCalls.uncached, policyCalls.without],
+      120,
+    ),
     {
       budget: 'start to first answer ≤ 1.5 s',
       measured: startUpMs === undefined ? '–' : `${(median(startUpMs) / 1000).toFixed(2)} s`,
@@ -116,6 +131,11 @@ function floodRatio(floodLatency: FloodLatency | undefined): number | undefined 
   // A call that failed took for ever.
   if (rounds.some(({ flooded }) => flooded.failures > 0)) return Number.POSITIVE_INFINITY
   return median(rounds.map(({ quiet, flooded }) => flooded.p99Ms / quiet.p99Ms))
+}
+
+function microsAtMost(budget: string, micros: number | undefined, bound: number): BudgetLine {
+  if (micros === undefined) return { budget, measured: '–', met: null }
+  return { budget, measured: `${micros.toFixed(2)} µs`, met: micros <= bound }
 }
 
 function atMost(budget: string, measured: number | undefined, bound: number): BudgetLine {

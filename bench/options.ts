@@ -6,8 +6,8 @@ const usage = `Usage: npm run bench -- [options]
   --soak N      minutes of load under which memory is watched (2; 0 = none)
   --quick       1 round of 2 s and a soak of 15 s, to see that everything works
   --peers A,B   only these peers, without floods, soak and start-up
-  --only A,B    only these parts: calls, floods, stored-keys, bounded, tokens, proofs, flood-latency, token-flood, soak,
-                limits, audit, recording, start-up, minting
+  --only A,B    only these parts: calls, floods, stored-keys, bounded, tokens, proofs, policies, flood-latency, token-flood,
+                soak, limits, audit, recording, start-up, minting
 Without --quick, --peers and --only the figures are written to bench/results.md.`
 
 export interface Options {

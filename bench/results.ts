@@ -4,6 +4,7 @@ import type { BudgetLine } from './budget.ts'
 import type { FloodLatency } from './flood-latency.ts'
 import type { LimitFigures } from './limits.ts'
 import { cpuRatio, type Duration, type Figures, findRow, median, type Row } from './measure.ts'
+import type { PolicyFigures } from './policies.ts'
 import type { SoakResult } from './soak.ts'
 import type { TokenFlood } from './tokens.ts'
 
@@ -18,6 +19,7 @@ export interface Results {
   readonly soak: SoakResult | undefined
   readonly audit: AuditFigures | undefined
   readonly limits: readonly LimitFigures[] | undefined
+  readonly decisions: PolicyFigures | undefined
   /** CPU time of recording an event in batches, µs, each round. */
   readonly recordingMicros: readonly number[] | undefined
   readonly startUpMs: readonly number[] | undefined
@@ -99,6 +101,7 @@ function memoryAndStart({
   soak,
   audit,
   limits,
+  decisions,
   startUpMs,
   mintedPerSecond,
 }: Results): string[] {
@@ -131,6 +134,13 @@ function memoryAndStart({
           microsPerDecision.toFixed(2),
         ]),
       ),
+    )
+  }
+  if (decisions !== undefined) {
+    const figures = [decisions.cached, decisions.first, decisions.uncached].map(micros => micros.toFixed(1))
+    parts.push(
+      '## Policies',
+      table(['µs', 'remembered', 'first of a caller', 'by what changes at each call'], [['a decision', ...figures]]),
     )
   }
   if (startUpMs !== undefined) {

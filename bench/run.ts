@@ -13,6 +13,7 @@ import { measureLimits } from './limits.ts'
 import { measureMinting } from './minting.ts'
 import { type Options, readOptions } from './options.ts'
 import { ostiary, type Peer, peers } from './peers.ts'
+import { measureDecisions, measurePolicyCalls } from './policies.ts'
 import { cleanUp, cleanUpOnSignals, loadCore } from './processes.ts'
 import { measureProxiedCalls } from './proxied-calls.ts'
 import { measureRecording } from './recording.ts'
@@ -45,6 +46,7 @@ async function measureAll(options: Options): Promise<Results> {
     await part('bounded', () => measureBoundedCalls(upstreamPort, options)),
     await part('tokens', () => measureTokens(upstreamPort, options)),
     await part('proofs', () => measureProvenCalls(upstreamPort, options)),
+    await part('policies', () => measurePolicyCalls(upstreamPort, options)),
   ]
   const { soakMinutes } = options
   return {
@@ -56,6 +58,7 @@ async function measureAll(options: Options): Promise<Results> {
     tokenFlood: await part('token-flood', () => measureTokenFlood(upstreamPort, options)),
     soak: soakMinutes > 0 ? await part('soak', () => soak(upstreamPort, soakMinutes)) : undefined,
     limits: await part('limits', measureLimits),
+    decisions: await part('policies', async () => measureDecisions()),
     audit: await part('audit', () => measureAudit(upstreamPort, options)),
     recordingMicros: await part('recording', () => measureRecording(options)),
     startUpMs: await part('start-up', () => measureStartUp(upstreamPort)),

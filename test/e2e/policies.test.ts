@@ -143,6 +143,22 @@ describe('policies', () => {
     await reloadWith(gateway, null)
   })
 
+  test('a key that gets and loses a role is decided anew by every worker', async () => {
+    const { keys } = gateway.ostiary
+    const by = internalActor('test')
+    const { record, secret } = await keys.mint({ name: 'r', environment: 'test', roles: ['viewer'] }, by)
+    const key = secret.reveal()
+    for (const [roles, status] of [
+      [['viewer'], '403'],
+      [['viewer', 'developer'], '200'],
+      [['developer', 'auditor'], '403'],
+      [null, '200'],
+    ] as const) {
+      await keys.update(record.id, { roles }, by)
+      await until(`${status} of all workers`, async () => (await statuses(key)) === status)
+    }
+  })
+
   test('a call that runs keeps the policies that it began with', async () => {
     const calls = Array.from({ length: 20 }, () => callOnce(gateway.url, gateway.testKey))
     const reload = reloadWith(gateway, NOBODY)

@@ -363,14 +363,17 @@ for (const name of [
 }
 
 test('two models that are written alike in the memory of decisions are two', () => {
-  using engine = createEngine(policiesIn('permit (principal, action, resource == Ostiary::Model::"a");'), vocabulary)
+  const text =
+    'permit (principal, action, resource == Ostiary::Model::"a") when { resource in Ostiary::Provider::"own" };'
+  using engine = createEngine(policiesIn(text), vocabulary)
   const decide = (id: string, provider: string) => engine.decide(nobody, chat, { ...gpt, id, provider }, now).allowed
-  assert.equal(decide('a', 'p'), true)
+  assert.equal(decide('a', 'own'), true)
+  assert.equal(decide('a', 'openai'), false)
   for (const [id, provider] of [
-    ['\na', 'p'],
-    ['a\n', 'p'],
-    ['p\nfalse\na', ''],
-    ['A', 'p'],
+    ['\na', 'own'],
+    ['a\n', 'own'],
+    ['own\nfalse\na', ''],
+    ['A', 'own'],
   ] as const) {
     assert.equal(decide(id, provider), false)
   }
