@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { STATUS_CODES } from 'node:http'
 import { dirname, join } from 'node:path'
-import { makeJsonSchema, makeReferencePage } from '#config/reference.ts'
+import { makeCasesSchema, makeJsonSchema, makeReferencePage } from '#config/reference.ts'
 import { type ProblemCode, problemTypes } from '#core/problems.ts'
 import { makeSchemaPage } from '#policy/cedar/schema-page.ts'
 import { makeOpenApi } from './admin-openapi.ts'
@@ -19,6 +19,7 @@ const files = new Map<string, string>([
   ['docs/reference/openapi.json', formatJson(openApi)],
   ['src/cli/admin-types.ts', makeAdminTypes(openApi)],
   ['ostiary.schema.json', formatJson(makeJsonSchema())],
+  ['docs/reference/policy-cases.schema.json', formatJson(makeCasesSchema())],
   ['docs/reference/configuration.md', makeReferencePage()],
   [
     'docs/reference/policies.md',

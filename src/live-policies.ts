@@ -21,7 +21,10 @@ export function createLivePolicies({ current, clock }: LivePoliciesOptions): Pol
   let opened: { readonly of: Config; readonly open: OpenPolicies } | undefined
   const openCurrent = (): OpenPolicies => {
     const { config } = current()
-    if (opened?.of !== config) opened = { of: config, open: openPolicies(config) }
+    if (opened?.of !== config) {
+      opened?.open[Symbol.dispose]()
+      opened = { of: config, open: openPolicies(config) }
+    }
     return opened.open
   }
   return {

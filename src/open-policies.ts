@@ -16,7 +16,7 @@ import { compileModelEntries } from './compile-models.ts'
 import { readPolicies, vocabularyOf } from './compile-policies.ts'
 
 /** The policies of a configuration, to be asked without a call. */
-export interface OpenPolicies {
+export interface OpenPolicies extends Disposable {
   readonly vocabulary: Vocabulary
   /** The shipped ones and the operator’s own. */
   readonly policies: readonly Policy[]
@@ -35,6 +35,7 @@ export function openPolicies(config: Config): OpenPolicies {
   checkPolicies(config)
   const vocabulary = vocabularyOf(config)
   const policies = readPolicies(config)
+  const engine = createEngine(policies, vocabulary)
   const { principal: reads } = mergeReads(policies.map(({ json }) => readsOf(json)))
   const [allowsAddress, admissionOf, logins] = [
     compileListenerAccess(config),
@@ -45,7 +46,7 @@ export function openPolicies(config: Config): OpenPolicies {
   return {
     vocabulary,
     policies,
-    decide: createEngine(policies, vocabulary).decide,
+    decide: engine.decide,
     readsTags: reads.tags || reads.whole,
     conditionsOf: ({ token }, action) => ({
       allowsAddress,
@@ -62,6 +63,7 @@ export function openPolicies(config: Config): OpenPolicies {
       const test = config.services[id]?.tags.includes('test') === true
       return { kind: 'service', id, provider: null, test, sandbox: false }
     },
+    [Symbol.dispose]: () => engine[Symbol.dispose](),
   }
 }
 

@@ -172,7 +172,7 @@ function render({ allowed, caller, action, resource, ceilings, decision, policie
     ...(shadow === null ? [] : [['in shadow', describeDecision({ ...shadow, error: null })]]),
     ...(roles.length === 0 ? [] : [['would allow', `each of the roles ${roles.join(', ')}`]]),
   ]
-  const rows = lines.map(([what = '', text = '']) => `  ${what.padEnd(11)}  ${text.replace(/\p{C}/gu, '\ufffd')}\n`)
+  const rows = lines.map(([what = '', text = '']) => `  ${what.padEnd(12)}  ${text.replace(/\p{C}/gu, '\ufffd')}\n`)
   return `${action} on ${printable(resource.id)}: ${allowed ? 'allowed' : 'denied'}\n${rows.join('')}`
 }
 

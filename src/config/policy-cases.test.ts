@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { Compile } from 'typebox/schema'
+import { parse } from 'yaml'
 import { readCases } from './policy-cases.ts'
-import { policyCasesSchema } from './schema-policy-cases.ts'
+import { makeCasesSchema } from './reference.ts'
 
 const good = `cases:
   - name: an editor edits
@@ -100,9 +102,16 @@ test('names all that is wrong at once', () => {
   )
 })
 
-test('the schema is JSON Schema that fits what it describes', () => {
-  const validator = Compile(JSON.parse(JSON.stringify(policyCasesSchema)) as never)
-  const { cases } = readCases('a.yaml', good)
-  assert.ok(validator.Check({ cases }))
-  assert.ok(!validator.Check({ cases: [{ ...cases[0], expect: 'maybe' }] }))
+test('editors are told of the same by JSON Schema', () => {
+  const validator = Compile(JSON.parse(JSON.stringify(makeCasesSchema())) as never)
+  const [file, ...more] = globSync('test/policies/shipped/*.yaml')
+  for (const name of [String(file), ...more]) assert.ok(validator.Check(parse(readFileSync(name, 'utf8'))), name)
+  assert.ok(validator.Check(parse(good)))
+  for (const text of [
+    `${good}case: []\n`,
+    good.replace('expect: allow', 'expect: maybe'),
+    good.replace('kind: key', 'kind: kee'),
+  ]) {
+    assert.ok(!validator.Check(parse(text)), text)
+  }
 })

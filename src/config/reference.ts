@@ -1,6 +1,7 @@
 import { stringify } from 'yaml'
 import { describeType, discriminator, referenceForm } from './complete.ts'
 import { configSchema } from './schema.ts'
+import { policyCasesSchema } from './schema-policy-cases.ts'
 import { isRequiredInFile, type SchemaNode } from './shape.ts'
 import { nameVariable } from './variables.ts'
 
@@ -10,6 +11,15 @@ export function makeJsonSchema(): Record<string, unknown> {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'ostiary.yaml',
     ...fileForm(configSchema),
+  }
+}
+
+/** Of files of cases for `ostiary policy test`. */
+export function makeCasesSchema(): Record<string, unknown> {
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'Cases for policies',
+    ...fileForm(policyCasesSchema),
   }
 }
 

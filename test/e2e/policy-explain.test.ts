@@ -113,15 +113,17 @@ describe('an explanation of a key by the running gateway', () => {
       (await explain(officeKey, { ip })).ceilings.find(({ ceiling }: { ceiling: string }) => ceiling === 'addresses')
         .allows
     assert.deepEqual([await addresses('192.0.2.1'), await addresses('192.0.3.1')], [false, true])
-    await post(token, `/api/keys/${made.id}/disable`, {})
-    const disabled = await explain(made.id)
+    const free = await makeKey({})
+    assert.equal((await explain(free.id)).allowed, true)
+    await post(token, `/api/keys/${free.id}/disable`, {})
+    const disabled = await explain(free.id)
     assert.deepEqual([disabled.allowed, disabled.caller.status], [false, 'disabled'])
     const shown = await runCli(
       env,
       'policy',
       'explain',
       '--key',
-      made.id,
+      free.id,
       '--action',
       'openai.chat',
       '--model',
