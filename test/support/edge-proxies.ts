@@ -99,7 +99,7 @@ export async function startCaddy({ gatewayUrl, backendUrl, secret }: EdgeOptions
   const file = join(folder, 'Caddyfile')
   writeFileSync(file, `{\n\tadmin off\n\tauto_https off\n}\n${site}`)
   const child = spawn('caddy', ['run', '--config', file, '--adapter', 'caddyfile'], {
-    env: { PATH: process.env.PATH, HOME: folder, OSTIARY_PROXY_SECRET: secret },
+    env: { PATH: process.env.PATH, HOME: folder, EDGE_SECRET: secret },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   return edge(child, folder, port)
