@@ -41,6 +41,7 @@ import { keepLimits } from './keep-limits.ts'
 import { openLeakedKeys } from './leaked-keys.ts'
 import { listenerUrl } from './listener-url.ts'
 import { createLiveIssuers } from './live-issuers.ts'
+import { createLivePolicies } from './live-policies.ts'
 import { createLiveSecrets, type LiveSecrets } from './live-secrets.ts'
 import { createLog } from './log.ts'
 import { measureGateway } from './measure-gateway.ts'
@@ -191,6 +192,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
       generation = seed.number
       inEffect = seed.config
     },
+    onRefused: (actor, error) => log.error({ err: error, actor }, 'configuration refused; the last good one stays'),
     emit,
   })
 
@@ -338,6 +340,7 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
     reload: parts.reloads.reload,
     secrets: parts.liveSecrets,
     issuers: parts.issuers,
+    policies: createLivePolicies({ current: parts.reloads.current, clock: systemClock }),
     identityKeys: parts.identityKeys,
     revocations: parts.revocations,
     metrics: parts.metrics,

@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '#config/schema.ts'
 import { modelActions } from '#core/action.ts'
 import { knownRoles } from '#core/roles.ts'
 import { actionsOfServices } from '#core/service-actions.ts'
 import type { KeyVocabulary } from '#keys/key-vocabulary.ts'
+import { comparePolicies } from '#policy/cedar/compare-policies.ts'
 import { createEngine, type Engine } from '#policy/cedar/engine.ts'
 import { isCedarLoaded } from '#policy/cedar/load-cedar.ts'
 import { parsePolicies } from '#policy/cedar/parse-policies.ts'
@@ -42,6 +44,13 @@ export function findPolicyFaults(config: Config): readonly PolicyFault[] {
   const broken = new Set(faults.map(({ policy }) => policy))
   const readable = policies.filter(({ id }) => !broken.has(id))
   return [...faults, ...validatePolicies(readable, vocabularyOf(config))]
+}
+
+/** What a reload changes of the operator’s own policies, one line each, what it loosens first. */
+export function findPolicyChanges(before: Config, after: Config): string[] {
+  if (isDeepStrictEqual(before.policySources, after.policySources)) return []
+  const [old = [], anew = []] = [before, after].map(({ policySources }) => parsePolicies(policySources).policies)
+  return comparePolicies(old, anew)
 }
 
 /** What keys may name. */

@@ -1,3 +1,4 @@
+import { CREDENTIAL_HEADERS } from '#auth/credentials.ts'
 import type { Config } from '#config/schema.ts'
 import type { SecretValues } from '#config/secrets.ts'
 import { serviceActions } from '#core/service-actions.ts'
@@ -39,13 +40,15 @@ function compileUpstream(
   open: AsyncDisposableStack,
 ): ServiceUpstream {
   const { origin, pathname } = new URL(url)
-  const { allowPrivateNetwork = false, credential, credentialHeader: header } = config
+  const { allowPrivateNetwork = false, credential } = config
+  const header = config.credentialHeader.toLowerCase()
   const upstream = open.use(createUpstream({ ...config, allowPrivateNetwork, origin, redirects: 'pass' }))
-  const usualScheme = header.toLowerCase() === 'authorization' ? 'Bearer' : null
+  const usualScheme = header === 'authorization' ? 'Bearer' : null
   return {
     origin,
     basePath: pathname.replace(/\/+$/, ''),
     stripPath: config.stripPath,
+    credentialHeaders: new Set([...CREDENTIAL_HEADERS, header]),
     credential:
       credential === undefined
         ? null

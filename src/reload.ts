@@ -2,6 +2,7 @@ import { compareConfigs, needsRestart } from '#config/changes.ts'
 import type { LoadedConfig } from '#config/load.ts'
 import type { GatewayEvent } from '#core/events.ts'
 import { Problem } from '#core/problems.ts'
+import { findPolicyChanges } from './compile-policies.ts'
 import type { GenerationSeed } from './worker.ts'
 
 /** Applies the configuration as it is now, or throws `config.invalid` and changes nothing. */
@@ -16,6 +17,8 @@ interface ReloadOptions {
   readonly refresh: (current: LoadedConfig) => Promise<LoadedConfig>
   /** Brings a generation to every worker or to none. */
   readonly apply: (generation: GenerationSeed) => Promise<void>
+  /** The one in effect stays. */
+  readonly onRefused: (actor: string, error: unknown) => void
   readonly emit: (type: GatewayEvent['type'], detail: string) => Promise<void>
 }
 
@@ -41,13 +44,14 @@ export function createReloads(options: ReloadOptions): Reloads {
       if (fixed.length > 0) {
         throw new Problem('config.invalid', { detail: `A restart is needed to change ${fixed.join(', ')}.` })
       }
-      const changes = compareConfigs(current, next)
+      const changes = [...findPolicyChanges(current.config, next.config), ...compareConfigs(current, next)]
       await options.apply(seedOf(number + 1, next))
       current = next
       number++
       await options.emit('config.reloaded', `${actor}: ${changes.join('; ') || 'no change'}`)
       return { generation: number, changes }
     } catch (error) {
+      options.onRefused(actor, error)
       await options.emit('config.reload_refused', `${actor}: ${(error as Error).message}`)
       throw error
     }

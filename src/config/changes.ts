@@ -23,7 +23,7 @@ const FIXED = [
 
 /**
  * What a reload changes, one line each: `providers.openai.timeoutMs: 600000 → 30000`, `models.fast: removed`.
- * Secrets show as their reference, and as `changed` where only the value behind it did.
+ * Secrets show as their reference, and as `changed` where only the value behind it did. Of policies nothing.
  */
 export function compareConfigs(before: Loaded, after: Loaded): string[] {
   return findChanges(before, after).map(({ path, what }) => `${showPath(path)}: ${what}`)
@@ -48,10 +48,11 @@ function findChanges(before: Loaded, after: Loaded): Change[] {
     secrets.references().includes(reference) ? secrets.get(reference).reveal() : undefined
   const isRotated = (reference: unknown) =>
     typeof reference === 'string' && secretsOf(before, reference) !== secretsOf(after, reference)
-  return compare(before.config, after.config, [], isRotated).map(change => {
-    const [old, anew] = [before, after].map(({ config }) => findMember(config, change.path))
-    if (!isSealed(old) || !isSealed(anew) || old === anew) return change
-    const resealed = secretsOf(before, old) === secretsOf(after, anew)
+  const [old, anew] = [before, after].map(({ config: { policySources: _, ...members } }) => members)
+  return compare(old, anew, [], isRotated).map(change => {
+    const [was, is] = [before, after].map(({ config }) => findMember(config, change.path))
+    if (!isSealed(was) || !isSealed(is) || was === is) return change
+    const resealed = secretsOf(before, was) === secretsOf(after, is)
     return { path: change.path, what: resealed ? 'sealed anew' : 'the secret changed', resealed }
   })
 }

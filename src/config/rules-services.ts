@@ -20,6 +20,10 @@ const OWN_NAMES = new Set([
   ...Object.values(operationScopes).map(scope => scope.slice(0, scope.indexOf(':'))),
 ])
 
+/** Headers of the message’s frame and of the hop, and those by which the gateway says who calls and from where. */
+const UNFIT =
+  /^(?:host|content-length|transfer-encoding|connection|upgrade|te|trailer|expect|keep-alive|proxy-.*|via|forwarded|x-forwarded-.*|x-real-ip|x-request-id|x-ostiary-.*|cookie)$/i
+
 /** Refuses services that nobody could reach, that stand in another’s place, and operations that never apply. */
 export function checkServices(draft: Draft, faults: Faults): void {
   const taken = new Map<string, string>()
@@ -61,6 +65,9 @@ function checkCredentials(service: ServiceDraft, draft: Draft, path: Path, fault
     if (credential !== undefined) {
       faults.add([...path, 'credential'], 'must not be set: the caller’s token is sent instead')
     }
+  }
+  if (credentialHeader !== undefined && UNFIT.test(credentialHeader)) {
+    faults.add([...path, 'credentialHeader'], 'is written by the gateway itself; choose another')
   }
   if (credential === undefined && credentialScheme !== undefined) {
     faults.add([...path, 'credentialScheme'], 'must not be set without `credential`')

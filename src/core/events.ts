@@ -35,7 +35,7 @@ export interface CallEvent {
     readonly client?: string
     readonly tokenId?: string
     readonly session?: string
-    /** Those that the rules of the issuer gave; none = no roles. */
+    /** Those of the key, or that the rules of the issuer gave; none = no roles. */
     readonly roles?: readonly string[]
     /** With what the sender proved that the credential is theirs; none = it was borne. */
     readonly binding?: 'dpop' | 'certificate'
@@ -64,12 +64,36 @@ export interface CallEvent {
   readonly bytesOut: number
   /** From the first byte of the head to the end of the answer, ms. */
   readonly durationMs: number
+  /**
+   * Ids of the policies that determined what it may do: those that permit, or those that forbid, none where no policy permits.
+   * Left out where they were not asked, and where the shipped policy for callers without a role permits alone.
+   */
+  readonly policies?: readonly string[]
+  /** Which policies could not be evaluated, and why: the call was denied. */
+  readonly policyError?: string
+  /** What the policies would have said with those in shadow; left out = the same. */
+  readonly shadow?: { readonly allowed: boolean; readonly policies: readonly string[] }
+  /** What the policies were told beside what stands in the other members; left out = nothing. */
+  readonly authorization?: AuthorizationFacts
   /** Up to the upstream's head, ms; null = none came. */
   readonly firstByteMs: number | null
   /** What it used; null = nothing was sent to a provider. */
   readonly usage: MeteredUsage | null
   /** What it cost, in nano US dollars (1e-9 $); null = there is no price. */
   readonly costNanoUsd: number | null
+}
+
+/** With the other members of an event all that policies can be told, so that a call can be decided again. */
+export interface AuthorizationFacts {
+  /** Those of the credential; left out = it is not bounded by scopes. */
+  readonly scopes?: readonly string[]
+  /** Of a token: authentication context class, and when the person logged in, ms since the epoch. */
+  readonly acr?: string
+  readonly authenticatedAt?: number
+  /** What the body asks for; only where a policy asked. */
+  readonly features?: readonly string[]
+  /** Metadata of the key; only where a policy reads tags. */
+  readonly tags?: Readonly<Record<string, string>>
 }
 
 /** In the mode `durable`: what a call may do, on record before it is done. Its `CallEvent`, of the same id, says how it ended. */

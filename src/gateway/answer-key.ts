@@ -2,14 +2,13 @@ import { isOperationId } from '#core/operations.ts'
 import { Problem } from '#core/problems.ts'
 import type { Limiter } from '#limits/limiter.ts'
 import type { Standing } from '#limits/standing.ts'
-import { mayUse } from '#policy/authorize.ts'
 import type { Admitted } from '#policy/check-address.ts'
-import type { Catalog } from '#providers/catalog.ts'
 import type { Call } from './call.ts'
 import { nonceHeader } from './challenge.ts'
 import { expiryHeader } from './expiry-header.ts'
 import type { Generation } from './generation.ts'
 import { countedAs, limitFacts } from './limit-call.ts'
+import { mayCall } from './may-call.ts'
 import type { KeyRoute } from './routes.ts'
 
 const NANO = 1e9
@@ -23,16 +22,16 @@ export async function answerKey(
   call: Call,
   route: KeyRoute,
   caller: Admitted,
-  { rulesOf, catalog, services }: Generation,
+  generation: Generation,
   limiter: Limiter,
 ): Promise<void> {
   const query = new URLSearchParams(route.query)
   const operation = query.get('operation')
-  const isOfService = operation !== null && services.operations.has(operation)
+  const isOfService = operation !== null && generation.services.operations.has(operation)
   if (operation !== null && !isOfService && !isOperationId(operation))
     throw new Problem('route.not_found', { detail: 'There is no such operation.' })
-  const model = modelOf(query.get('model'), caller, catalog)
-  const rules = isOfService ? rulesOf(caller).ofServices : rulesOf(caller)
+  const model = modelOf(query.get('model'), call, caller, generation)
+  const rules = isOfService ? generation.rulesOf(caller).ofServices : generation.rulesOf(caller)
   const standing = await limiter.look(rules, limitFacts(call, caller, ''), operation, model)
   const { id, project, environment, expiresAt, ceilings } = caller
   const body = JSON.stringify({
@@ -63,11 +62,16 @@ export async function answerKey(
   }
 }
 
-/** Only what the caller may use, so that nobody makes counters of names that they make up. */
-function modelOf(name: string | null, caller: Admitted, catalog: Catalog): { name: string; countedAs: string } | null {
+/** Only what the caller may call, so that nobody makes counters of names that they make up. */
+function modelOf(
+  name: string | null,
+  call: Call,
+  caller: Admitted,
+  generation: Generation,
+): { name: string; countedAs: string } | null {
   if (name === null) return null
-  const target = catalog.lookUp(name)
-  if (target === null || !mayUse(caller, target)) throw new Problem('model.not_found')
+  const target = generation.catalog.lookUp(name)
+  if (target === null || !mayCall(call, generation, caller, target)) throw new Problem('model.not_found')
   return { name, countedAs: countedAs(target) }
 }
 

@@ -1,17 +1,19 @@
 import { Problem } from '#core/problems.ts'
-import { mayUse } from '#policy/authorize.ts'
 import type { Permitted } from '#policy/permit.ts'
-import type { Catalog, ModelTarget } from '#providers/catalog.ts'
+import type { ModelTarget } from '#providers/catalog.ts'
 import type { FormatName } from '#providers/wire-format.ts'
 import type { Call } from './call.ts'
 import { nonceHeader } from './challenge.ts'
 import { expiryHeader } from './expiry-header.ts'
+import type { Generation } from './generation.ts'
 import { limitHeaders } from './limit-headers.ts'
+import { mayCall } from './may-call.ts'
 import type { ModelsRoute } from './routes.ts'
 
-/** Prepares the list of models, or one, that the caller may use, in the caller's format, for `finish` to send. Throws `model.not_found`. */
-export function answerModels(call: Call, route: ModelsRoute, principal: Permitted, catalog: Catalog): void {
-  const usable = catalog.named.filter(target => speaks(target, route.format) && mayUse(principal, target))
+/** Prepares the list of models, or one, that the caller may call, in the caller's format, for `finish` to send. Throws `model.not_found`. */
+export function answerModels(call: Call, route: ModelsRoute, caller: Permitted, generation: Generation): void {
+  const { named } = generation.catalog
+  const usable = named.filter(target => speaks(target, route.format) && mayCall(call, generation, caller, target))
   let answer: object
   if (route.model === null) answer = render[route.format].list(usable)
   else {

@@ -5,9 +5,9 @@ import type { MeteredUsage } from '#core/usage.ts'
 import { wasCut } from '#http/listener.ts'
 import { peerOf } from '#http/peer.ts'
 import type { Ticket } from '#limits/ticket.ts'
-import type { Decision } from '#policy/decision.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
 import type { Price } from '#usage/price.ts'
+import type { Decided } from './decide-call.ts'
 import type { Generation } from './generation.ts'
 import type { Route } from './routes.ts'
 import type { Asked } from './take-question.ts'
@@ -43,7 +43,7 @@ export class Call {
   model: string | null = null
   target: ModelTarget | null = null
   /** What the policies said; null = they were not asked. */
-  decision: Decision | null = null
+  decided: Decided | null = null
   stream = false
   problem: Problem | null = null
   upstreamStatus: number | null = null

@@ -3,6 +3,7 @@ import { Problem } from '#core/problems.ts'
 import type { Recording } from './admit.ts'
 import type { Call } from './call.ts'
 import { factsOf } from './call-facts.ts'
+import { decisionFacts } from './decide-call.ts'
 import { refuse } from './refuse.ts'
 
 /** Emits the call's one event. What the gateway itself answers leaves after it; if events are durable, when it is on the disk. */
@@ -36,6 +37,7 @@ function eventOf(call: Call, worker: number): CallEvent {
     status: call.res.headersSent || call.answer !== null ? call.res.statusCode : 0,
     upstreamStatus: call.upstreamStatus,
     ...(call.usedPreviousCredential && { usedPreviousCredential: true as const }),
+    ...decisionFacts(call),
     bytesIn: call.bytesIn,
     bytesOut: call.bytesOut,
     durationMs: round(performance.now() - call.startedAt),

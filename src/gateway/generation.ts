@@ -28,6 +28,8 @@ export interface Generation extends Pick<Lifetime, 'enter' | 'leave'> {
   readonly decide: Decide
   /** What an action asks of its callers, whatever their credential reaches. */
   readonly admissionOf: (action: Action) => Admission
+  /** Whether a policy may read the metadata of keys: then events say it. */
+  readonly readsTags: boolean
   readonly limits: InputLimits
   /** What a service is told of its caller. */
   readonly identityHeaders: IdentityHeaders

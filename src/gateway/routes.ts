@@ -148,6 +148,17 @@ function models(format: FormatName, path: string): Row[] {
   ]
 }
 
+const modelActions = Map.groupBy(
+  rows.filter(({ operation }) => operation !== undefined),
+  ({ format }) => format,
+)
+
+/** The actions by which models of a format are called. */
+export function modelActionsOf(format: FormatName): readonly Action[] {
+  const ids = new Set(modelActions.get(format)?.map(({ id }) => id))
+  return [...ids].map(actionOf)
+}
+
 const OWN_KEY = '/ostiary/key'
 
 /** Paths at which the providers keep objects of the account (threat: tenants share one). */

@@ -1,4 +1,3 @@
-import { CREDENTIAL_HEADERS } from '#auth/credentials.ts'
 import type { UpstreamRequest } from '#core/exchange.ts'
 import { encodePath } from '#http/paths.ts'
 import type { IdentityHeaders } from '#identity/identity-headers.ts'
@@ -7,8 +6,6 @@ import { requestHeaders } from '#services/request-headers.ts'
 import type { Call } from './call.ts'
 import type { ServiceRoute } from './routes.ts'
 import { callerToken } from './upstream-credential.ts'
-
-const credentialHeaders: ReadonlySet<string> = new Set(CREDENTIAL_HEADERS)
 
 /** What a service is asked, but for the body. Throws `policy.caller_token`. */
 export function serviceRequest(
@@ -19,7 +16,7 @@ export function serviceRequest(
 ): Omit<UpstreamRequest, 'body'> {
   const { req } = call
   const { upstream } = route.service
-  const { basePath, stripPath, credential, callerTokenOf } = upstream
+  const { basePath, stripPath, credential, credentialHeaders, callerTokenOf } = upstream
   const { 'content-length': length } = req.headers
   const origin = { id: call.id, source: call.source, proto: route.service.publicProto, host: publicHost(call, route) }
   const headers = requestHeaders(req.headers, credentialHeaders, origin)
@@ -27,7 +24,7 @@ export function serviceRequest(
   if (callerTokenOf !== null) headers.authorization = `Bearer ${callerToken(call, callerTokenOf).reveal()}`
   if (credential !== null) {
     const { header, scheme, secret } = credential
-    headers[header.toLowerCase()] = scheme === null ? secret.reveal() : `${scheme} ${secret.reveal()}`
+    headers[header] = scheme === null ? secret.reveal() : `${scheme} ${secret.reveal()}`
   }
   if (route.service.identity) {
     const told = identityHeaders(caller, { service: route.service.name, callId: call.id, at: call.at, request: null })

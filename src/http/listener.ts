@@ -109,7 +109,8 @@ function createHttpServer(options: ListenerOptions): DrainableServer {
   server.maxHeadersCount = 0
   const { findClient = req => peerOf(req.socket) } = options
   const handle = (req: IncomingMessage, res: ServerResponse) => {
-    if (server.draining) res.shouldKeepAlive = false
+    // Of what follows an upgrade that is not taken up, Node drops what came with the head: nobody knows where the next begins.
+    if (server.draining || req.headers.upgrade !== undefined) res.shouldKeepAlive = false
     const { host } = req.headers
     // RFC 9112 §3.2: exactly one.
     if (host === undefined ? req.httpVersion !== '1.0' : host.includes(',')) {
@@ -181,6 +182,8 @@ function introduce(
     onMalformed?.(newId('req', Date.now()), peer, new Problem('request.client_address', { reason }))
   if (!proxyProtocolOf?.(peer)) {
     socket.resetAndDestroy()
+    // Gone before it was taken, as checks of whether the port is open are: nobody was refused.
+    if (peer === '') return
     refused('proxy_untrusted')
     return
   }

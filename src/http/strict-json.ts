@@ -67,6 +67,15 @@ const READ_HERE = new Set([
   'best_of',
   'generationConfig',
   'generation_config',
+  'tools',
+  'functions',
+  'modalities',
+  'audio',
+  'web_search_options',
+  'system',
+  'mcp_servers',
+  'systemInstruction',
+  'system_instruction',
 ])
 const IN_LOWER_CASE = new Set([...READ_HERE].map(name => name.toLowerCase()))
 

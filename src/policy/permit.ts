@@ -2,9 +2,9 @@ import type { Action } from '#core/action.ts'
 import type { Principal } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 import type { Admitted } from './check-address.ts'
-import { checkOperation } from './check-operation.ts'
-import { checkRequirements, type Requirement } from './check-requirements.ts'
-import { checkScope } from './check-scope.ts'
+import { checkOperation, mayUseOperation } from './check-operation.ts'
+import { checkRequirements, meets, type Requirement } from './check-requirements.ts'
+import { checkScope, missingScopes } from './check-scope.ts'
 
 declare const permitted: unique symbol
 
@@ -44,4 +44,16 @@ export function permit(
   }
   checkRequirements(principal, requirements, at)
   return principal as Permitted
+}
+
+/** Whether `permit` would let a principal through. */
+export function allows(
+  principal: Principal,
+  action: Action,
+  { allowsAddress, requirements }: Admission,
+  { source, at }: Origin,
+): boolean {
+  if (missingScopes(principal, action).length > 0 || !mayUseOperation(principal, action)) return false
+  if (allowsAddress !== null && !allowsAddress(source)) return false
+  return requirements.every(requirement => meets(principal, requirement, at))
 }

@@ -95,7 +95,7 @@ export interface CallOrigin {
 
 /**
  * The headers of a request to a service: the caller’s, less what is of the hop, what is a credential and what is not the
- * caller’s to say; then ours. `credentialHeaders` are those in which callers of the gateway may carry theirs. What is added
+ * caller’s to say; then ours. `credentialHeaders` are those of credentials. What is added
  * to the result afterwards stands: nothing that a caller sent can take it away.
  */
 export function requestHeaders(

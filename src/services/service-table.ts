@@ -38,8 +38,8 @@ export function createServiceTable(services: readonly Service[]): ServiceTable {
         const name = nameOf(host)
         const found = exact.get(name)?.find(path)
         if (found) return found
-        for (const { suffix, paths } of patterns) {
-          const found = name.endsWith(suffix) && name.length > suffix.length ? paths.find(path) : null
+        for (const { suffix, paths } of HOST_NAME.test(name) ? patterns : NONE) {
+          const found = name.endsWith(suffix) ? paths.find(path) : null
           if (found !== null) return found
         }
       }
@@ -73,6 +73,10 @@ class Paths {
     return service === undefined ? null : { service, below: path }
   }
 }
+
+/** Labels, none of them empty: what a `*` stands for is told to services, and must be nothing else. */
+const HOST_NAME = /^[a-z0-9-]+(?:\.[a-z0-9-]+)*$/
+const NONE: readonly never[] = []
 
 /** A host in `Host`: without its port and the dot of the root, in lower case. */
 function nameOf(host: string | undefined): string {

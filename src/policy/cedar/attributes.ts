@@ -1,4 +1,5 @@
 import type { Action } from '#core/action.ts'
+import { canonicalAddress } from '#core/canonical-address.ts'
 import type { VerifiedIdentity } from '#core/principal.ts'
 import type { CallContext } from '#policy/decision.ts'
 
@@ -109,10 +110,9 @@ export const volatileContext: Readonly<Record<string, VolatileAttribute>> = {
   },
 }
 
-const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
-
+/** What is no address is left as it is: Cedar refuses it, and the call is denied. */
 function addressOf(address: string): string {
-  return MAPPED.exec(address)?.[1] ?? address.replace(/%.*$/, '')
+  return canonicalAddress(address.replace(/%.*$/, '')) ?? address
 }
 
 const roleIds = (principal: VerifiedIdentity) =>

@@ -68,9 +68,12 @@ const SHOWN = 12
 
 function among(what: string, name: string, known: readonly string[], where?: string): string | null {
   if (known.includes(name)) return null
+  return `there is no ${what} ${JSON.stringify(name)}: ${thereAre(known)}${where === undefined ? '' : `; ${where}`}`
+}
+
+function thereAre(known: readonly string[]): string {
   const more = known.length > SHOWN ? ` and ${known.length - SHOWN} more` : ''
-  const there = known.length === 0 ? 'there is none' : `there are ${known.slice(0, SHOWN).join(', ')}${more}`
-  return `there is no ${what} ${JSON.stringify(name)}: ${there}${where === undefined ? '' : `; ${where}`}`
+  return known.length === 0 ? 'there is none' : `there are ${known.slice(0, SHOWN).join(', ')}${more}`
 }
 
 type ClosedLists = ReadonlyMap<string, readonly string[]>
@@ -85,7 +88,7 @@ function closedLists({ actions }: Vocabulary): ClosedLists {
 const COMPARING = ['==', '!=', 'contains', 'containsAll', 'containsAny']
 
 /** Texts that an attribute with a closed list of values is compared with, and is never. */
-function checkTexts(expr: unknown, known: ClosedLists): (string | null)[] {
+function checkTexts(expr: unknown, known: ClosedLists): string[] {
   if (typeof expr !== 'object' || expr === null) return []
   return Object.entries(expr).flatMap(([operator, operands]) => {
     const inner = checkTexts(operands, known)
@@ -104,11 +107,13 @@ function attributeOf(expr: Expr, known: ClosedLists): string | undefined {
   return (variable === 'context' || variable === 'principal') && known.has(attr) ? attr : undefined
 }
 
-function compared(attribute: string | undefined, with_: Expr, known: ClosedLists): (string | null)[] {
+function compared(attribute: string | undefined, with_: Expr, known: ClosedLists): string[] {
   if (attribute === undefined) return []
   const list = 'Set' in with_ ? (with_.Set as Expr[]) : [with_]
   const texts = list
     .map(entry => ('Value' in entry ? entry.Value : undefined))
     .filter(value => typeof value === 'string')
-  return texts.map(text => among(`${attribute} of this name,`, text, known.get(attribute) ?? []))
+  const values = known.get(attribute) ?? []
+  const never = texts.filter(text => !values.includes(text))
+  return never.map(text => `\`${attribute}\` is never ${JSON.stringify(text)}: ${thereAre(values)}`)
 }

@@ -78,6 +78,7 @@ function parseFile({ file, text }: PolicySource, shipped: boolean, policies: Pol
       json: withoutAnnotations(read),
     }
     const wrong = annotationFaults(policy, read.annotations ?? {})
+    if (holdsInexact(policy.json)) wrong.push('has a number beyond ±9007199254740991, which would not be read exactly')
     faults.push(...wrong.map(message => faultOf(policy, message)))
     policies.push(policy)
   }
@@ -129,6 +130,12 @@ function annotationFaults({ id, shipped }: Policy, annotations: Readonly<Record<
     faults.push('@shadow has no value: take it away to have the policy enforced')
   }
   return faults
+}
+
+/** Cedar hands its syntax trees over as JSON, whose numbers lose their last digits here: another policy than was reviewed. */
+function holdsInexact(json: unknown): boolean {
+  if (typeof json === 'number') return !Number.isSafeInteger(json)
+  return typeof json === 'object' && json !== null && Object.values(json).some(holdsInexact)
 }
 
 /** Line of an error in a text, from 1; Cedar counts bytes. null = it does not say. */

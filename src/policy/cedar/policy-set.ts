@@ -87,7 +87,7 @@ export function createPolicySet(
       return {
         permits: reason.filter(id => effects.get(id) === 'permit'),
         forbids: reason.filter(id => effects.get(id) === 'forbid'),
-        errors: errors.map(({ error }) => error.message),
+        errors: errors.map(({ policyId, error }) => `${policyId}: ${error.message}`),
       }
     },
     [Symbol.dispose]: () => giveSetName(name),

@@ -32,16 +32,19 @@ function judge(policies: readonly Policy[], schema: string): PolicyFault[] {
   if (answer.type === 'failure') throw new Error(answer.errors.map(sayError).join('; '))
   const told = new Set(answer.validationErrors.map(({ policyId }) => policyId))
   // Of a policy with errors the warnings only say again that it cannot apply.
-  const warnings = answer.validationWarnings.filter(
-    ({ policyId, error }) => !told.has(policyId) && !isOfScript(error.message),
-  )
-  const first = new Map(warnings.toReversed().map(warning => [warning.policyId, warning]))
-  return [...answer.validationErrors, ...first.values()].map(error => faultOfError(error, byId))
+  const warnings = answer.validationWarnings.filter(({ policyId }) => !told.has(policyId)).filter(isNoMatterOfScript)
+  // One place is wrong in the same way for each kind of caller and each action, and an impossible policy in two ways.
+  const first = new Map<string, ValidationError>()
+  for (const fault of answer.validationErrors.concat(warnings)) {
+    const place = `${fault.policyId} ${fault.error.sourceLocations?.[0]?.start}`
+    if (!first.has(place)) first.set(place, fault)
+  }
+  return [...first.values()].map(fault => faultOfError(fault, byId))
 }
 
 /** Names in other scripts than Latin are names: they are known to be of something here. */
-function isOfScript(message: string): boolean {
-  return /contains mixed scripts|contains the character|confusable/.test(message)
+function isNoMatterOfScript({ error }: ValidationError): boolean {
+  return !/contains mixed scripts|contains the character|confusable/.test(error.message)
 }
 
 function faultOfError({ policyId, error }: ValidationError, byId: ReadonlyMap<string, Policy>): PolicyFault {
