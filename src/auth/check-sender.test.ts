@@ -17,14 +17,18 @@ function bound(binding: Binding | null): VerifiedIdentity {
 async function check(
   binding: Binding | null,
   dpop: boolean,
-  { proof = null, presented = null }: { proof?: string | null; presented?: string | null } = {},
+  {
+    proof = null,
+    presented = null,
+    origin = null,
+  }: Partial<Record<'proof' | 'presented' | 'origin', string | null>> = {},
 ) {
   const verifyProof: VerifyProof = ({ thumbprint, credential, onNonce }) => {
     assert.deepEqual([thumbprint, credential], [key.thumbprint, 'k1'])
     onNonce('next')
     return Promise.resolve(proof)
   }
-  const notes: SenderNotes = { source: '', dpopNonce: null, origin: null }
+  const notes: SenderNotes = { source: '', dpopNonce: null, origin }
   const checkSender = createCheckSender({ verifyProof, certificateThumbprint: () => presented })
   const problem = await checkSender(bound(binding), { text: 'k1', dpop }, {} as IncomingMessage, notes)
   const error = problem && (/error="(\w+)"/.exec(problem.challenge ?? '')?.[1] ?? null)
@@ -55,6 +59,10 @@ describe('a credential bound to a key', () => {
 })
 
 describe('a credential bound to a certificate', () => {
+  test('is refused where another proxy asks: the connection is the proxy’s', async () => {
+    const asked = { presented: certificate.thumbprint, origin: 'https://app.example.com' }
+    assert.deepEqual((await check(certificate, false, asked))?.[1], 'proof_no_certificate')
+  })
   test('is taken on a connection with that certificate, and on no other', async () => {
     assert.equal(await check(certificate, false, { presented: certificate.thumbprint }), null)
     assert.deepEqual((await check(certificate, false))?.[1], 'proof_no_certificate')

@@ -299,6 +299,12 @@ describe('decisions for other proxies', () => {
     const reply = await nginx({ ...chat, 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' })
     assert.equal(reply.status, 200, reply.text)
     assert.equal((await eventOf(reply)).route, 'talk.connect')
+    // Caddy asks by an upgrade itself.
+    const handshake = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' }
+    const asUpgrade = await nginx({ ...chat, ...handshake })
+    assert.equal(asUpgrade.status, 200, asUpgrade.text)
+    assert.equal((await eventOf(asUpgrade)).route, 'talk.connect')
+    assert.equal((await nginx({ ...handshake })).status, 403)
     assert.equal((await nginx(chat)).status, 403, 'the key may connect and not read')
   })
 

@@ -12,9 +12,12 @@ import { until } from './gateway.ts'
 /** The host that the recipes of the guide are for. */
 export const HOST = 'app.example.com'
 
+/** Debian has nginx where only root looks. */
+const PATH = `${process.env.PATH}:/usr/sbin`
+
 /** Whether a program is installed here. */
 export const isInstalled = (program: string, argument: string): boolean =>
-  spawnSync(program, [argument]).error === undefined
+  spawnSync(program, [argument], { env: { PATH } }).error === undefined
 
 /** A real proxy by the recipe of the guide, before a backend on loopback. */
 export interface EdgeProxy extends AsyncDisposable {
@@ -83,6 +86,7 @@ ${site}
 `,
   )
   const child = spawn('nginx', ['-e', 'stderr', '-p', folder, '-c', join(folder, 'nginx.conf')], {
+    env: { PATH },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   return edge(child, folder, port)
@@ -99,7 +103,7 @@ export async function startCaddy({ gatewayUrl, backendUrl, secret }: EdgeOptions
   const file = join(folder, 'Caddyfile')
   writeFileSync(file, `{\n\tadmin off\n\tauto_https off\n}\n${site}`)
   const child = spawn('caddy', ['run', '--config', file, '--adapter', 'caddyfile'], {
-    env: { PATH: process.env.PATH, HOME: folder, CATALOG_PROXY_SECRET: secret },
+    env: { PATH, HOME: folder, EDGE_SECRET: secret },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   return edge(child, folder, port)
