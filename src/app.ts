@@ -41,6 +41,7 @@ import { keepLimits } from './keep-limits.ts'
 import { openLeakedKeys } from './leaked-keys.ts'
 import { listenerUrl } from './listener-url.ts'
 import { createLiveIssuers } from './live-issuers.ts'
+import { createLivePolicies } from './live-policies.ts'
 import { createLiveSecrets, type LiveSecrets } from './live-secrets.ts'
 import { createLog } from './log.ts'
 import { measureGateway } from './measure-gateway.ts'
@@ -140,13 +141,11 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     }),
   )
   const keysInEffect = issuerKeys.prepare(config)
-  let publishIdentityKeys: Supervisor['publishIdentityKeys'] = () => {}
   const identityKeys = keepIdentityKeys({
     folder,
     config: () => inEffect,
     clock: systemClock,
     log,
-    onChange: keys => publishIdentityKeys(keys),
     emit: detail => emit('identity_keys.changed', detail),
   })
   // Before the workers in this list, so after them at the end: what they settle last is noted.
@@ -176,7 +175,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
     }),
   )
   publishKeys = published => supervisor.publishKeys(published)
-  publishIdentityKeys = keys => supervisor.publishIdentityKeys(keys)
+  identityKeys.onChange(keys => supervisor.publishIdentityKeys(keys))
   keysInEffect(true)
   database.onRestarted(() => supervisor.reconnectDatabase())
   const reloads = createReloads({
@@ -341,6 +340,7 @@ async function openAdmin(opened: AsyncDisposableStack, parts: AdminParts): Promi
     reload: parts.reloads.reload,
     secrets: parts.liveSecrets,
     issuers: parts.issuers,
+    policies: createLivePolicies({ current: parts.reloads.current, clock: systemClock }),
     identityKeys: parts.identityKeys,
     revocations: parts.revocations,
     metrics: parts.metrics,

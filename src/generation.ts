@@ -13,6 +13,7 @@ import { compileBounds } from './compile-bounds.ts'
 import { type Credentials, compileChain } from './compile-chain.ts'
 import { compileIdentity } from './compile-identity.ts'
 import { compileLogins, compileResourceMetadata } from './compile-issuers.ts'
+import { compileModelEntries } from './compile-models.ts'
 import { compilePolicies } from './compile-policies.ts'
 import { compileProxies } from './compile-proxies.ts'
 import { compileServices } from './compile-services.ts'
@@ -37,13 +38,6 @@ export function compileGeneration(
   const providers = Object.entries(config.providers).map(([name, provider]) =>
     compileProvider(name, provider, secrets, open),
   )
-  const models = Object.entries(config.models).map(([alias, { provider, model, maxOutputTokens }]) => ({
-    alias,
-    model: model ?? null,
-    provider,
-    maxOutputTokens: maxOutputTokens ?? null,
-  }))
-  const passthrough = config.passthrough.map(({ provider }) => ({ alias: '*', model: null, provider }))
   return {
     number,
     resourceMetadata: compileResourceMetadata(config, credentials.publicUrl),
@@ -53,7 +47,7 @@ export function compileGeneration(
       checkSender,
       checkAuthentication: createAuthenticationCheck(compileLogins(config), credentials.clock),
     }),
-    catalog: createCatalog(providers, [...models, ...passthrough]),
+    catalog: createCatalog(providers, compileModelEntries(config)),
     services: compileServices(config, secrets, open, credentials.publicUrl),
     admissionOf: compileAdmission(config),
     findProxy: compileProxies(config, secrets, credentials.clock),

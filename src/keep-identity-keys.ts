@@ -11,6 +11,8 @@ import { openIdentityKeyFile } from '#secrets/identity-key-file.ts'
 /** The keys of identity tokens: rotated by time and by operators, and each change on record. */
 export interface IdentityKeyKeeping extends IdentityKeyOperations {
   current(): KeySchedule
+  /** From now on `tell` is told of every change after it was written. */
+  onChange(tell: (keys: KeySchedule) => void): void
   /** Begins to rotate by time. */
   start(): AsyncDisposable
 }
@@ -22,8 +24,6 @@ interface Options {
   readonly config: () => Pick<Config, 'identity'>
   readonly clock: Clock
   readonly log: Logger
-  /** Told of every change after it was written. */
-  readonly onChange: (keys: KeySchedule) => void
   readonly emit: (detail: string) => Promise<void>
 }
 
@@ -31,14 +31,18 @@ const LOOK_EVERY_MS = 60_000
 const DAY_MS = 86_400_000
 
 /** Makes the first key at the first start. Throws `start.data_directory_incomplete` where the file is damaged. */
-export function keepIdentityKeys({ folder, config, clock, log, onChange, emit }: Options): IdentityKeyKeeping {
+export function keepIdentityKeys({ folder, config, clock, log, emit }: Options): IdentityKeyKeeping {
   const rules = () => {
     const { rotationDays, tokenLifetimeSeconds } = config().identity
     return { rotateAfterMs: rotationDays * DAY_MS, tokenLifetimeMs: tokenLifetimeSeconds * 1000 }
   }
-  const keys = open({ file: openIdentityKeyFile(folder), rules, clock, onChange })
+  let tell: (keys: KeySchedule) => void = () => {}
+  const keys = open({ file: openIdentityKeyFile(folder), rules, clock, onChange: changed => tell(changed) })
   return {
     current: keys.current,
+    onChange(listener) {
+      tell = listener
+    },
     list: keys.list,
     async rotate(immediately, by) {
       await emit(`${by.id}: ${describe(keys.rotate(immediately))}`)

@@ -96,6 +96,7 @@ describe('habits', () => {
       'src/audit/webhook-anchor.ts', // signs what is posted
       'src/cli/admin-client.ts', // the operator's token, sent
       'src/cli/open-audit.ts', // the connection
+      'src/cli/policy-explain.ts', // a token to explain, of which the claims are read
       'src/cli/secrets.ts', // sent to the admin listener
       'src/cli/start.ts', // the first key, shown once
       'src/cli/token-names.ts', // a token to revoke, of which its names are read
@@ -111,6 +112,16 @@ describe('habits', () => {
       'src/secrets/envelope.ts', // sealed
       'src/secrets/sealed-stream.ts', // the passphrase of a backup
       'src/worker.ts', // the connection
+    ])
+  })
+
+  it('ask a connection for its address in the few places that know what it is worth', () => {
+    const places = sources.filter(file => /\.remoteAddress\b/.test(read(file)))
+    assert.deepEqual(places.sort(), [
+      'src/admin/caller.ts', // no proxy speaks there
+      'src/admin/guard.ts', // the same
+      'src/http/listener.ts', // of a connection that is taken no more
+      'src/http/peer.ts', // who a proxy in front speaks for, else the peer
     ])
   })
 

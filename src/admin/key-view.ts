@@ -92,7 +92,8 @@ export function viewKey(key: KeyRecord, now: number): KeyView {
   }
 }
 
-function statusOf(key: KeyRecord, now: number): KeyStatus {
+/** Whether a key is accepted at this time, or why not. */
+export function statusOf(key: KeyRecord, now: number): KeyStatus {
   if (key.revokedAt !== null) return 'revoked'
   if (key.expiresAt !== null && key.expiresAt <= now) return 'expired'
   return key.disabledAt === null ? 'active' : 'disabled'

@@ -40,6 +40,7 @@ import { keysShow } from './operations/keys-show.ts'
 import { keysUpdate } from './operations/keys-update.ts'
 import { metricsShow } from './operations/metrics-show.ts'
 import { openapiShow } from './operations/openapi-show.ts'
+import { policyExplain } from './operations/policy-explain.ts'
 import { projectsCreate } from './operations/projects-create.ts'
 import { projectsDelete } from './operations/projects-delete.ts'
 import { projectsList } from './operations/projects-list.ts'
@@ -59,6 +60,7 @@ import { tokensList } from './operations/tokens-list.ts'
 import { tokensRevoke } from './operations/tokens-revoke.ts'
 import { tokensShow } from './operations/tokens-show.ts'
 import { usageList } from './operations/usage-list.ts'
+import type { PolicyOperations } from './policy-operations.ts'
 import { sendProblem, toProblem } from './problem-reply.ts'
 import type { SecretOperations } from './secret-operations.ts'
 import { readStrictJson, refuseUnwantedBody, requireStrictInput } from './strict-input.ts'
@@ -72,6 +74,7 @@ export interface AdminOptions {
   readonly usage: Pick<UsageStore, 'list'>
   readonly secrets: SecretOperations
   readonly issuers: IssuerOperations
+  readonly policies: PolicyOperations
   readonly identityKeys: IdentityKeyOperations
   readonly tokens: OperatorTokens
   readonly revocations: Revocations
@@ -114,6 +117,7 @@ const guardedOperations = [
   keysShow,
   keysUpdate,
   metricsShow,
+  policyExplain,
   projectsCreate,
   projectsDelete,
   projectsList,

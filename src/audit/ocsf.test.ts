@@ -115,3 +115,17 @@ test('what a call used and cost is in the record as it is in the event', () => {
 test('a call to a service names the service', () => {
   assert.deepEqual(ocsfRecord({ ...call, ...ofService }, '1.0.0').resources, [{ name: 'catalog', type: 'service' }])
 })
+
+test('names the policies that decided a call', () => {
+  const policies = ['night', 'weekend']
+  const actorOf = (event: OstiaryEvent) => ocsfRecord(event, '1.0.0').actor
+  assert.deepEqual(actorOf({ ...refused, problem: 'policy.denied', policies }), {
+    user: { uid: 'key_1', type_id: 4 },
+    authorizations: policies.map(uid => ({ decision: 'Denied', policy: { uid } })),
+  })
+  assert.deepEqual(actorOf({ ...call, policies: ['own'] }), {
+    user: { uid: 'key_1', type_id: 4 },
+    authorizations: [{ decision: 'Allowed', policy: { uid: 'own' } }],
+  })
+  assert.deepEqual(actorOf(call), { user: { uid: 'key_1', type_id: 4 } })
+})

@@ -190,11 +190,19 @@ function gateway(event: GatewayEvent): Translation {
 
 function callerOf(event: CallEvent | AdmittedEvent): Fields {
   return {
-    actor: { user: userOf(event.credential) },
+    actor: { user: userOf(event.credential), ...authorizationsOf(event) },
     api: { operation: event.route ?? 'unknown', request: { uid: event.id }, service: { name: 'ostiary' } },
     src_endpoint: endpoint(event.source),
     http_request: { http_method: event.method, url: { path: event.path } },
   }
+}
+
+/** What the policies said, if it was not the usual. */
+function authorizationsOf(event: CallEvent | AdmittedEvent): Fields {
+  const policies = 'policies' in event ? (event.policies ?? []) : []
+  if (policies.length === 0) return {}
+  const decision = 'problem' in event && event.problem === 'policy.denied' ? 'Denied' : 'Allowed'
+  return { authorizations: policies.map(uid => ({ decision, policy: { uid } })) }
 }
 
 function outcomeOf(problem: string | null, reason: string | null): Fields {

@@ -20,6 +20,7 @@ export const adminRoutes = {
   keysRevoke: { method: 'POST', path: '/api/keys/{id}/revoke' },
   keysRotate: { method: 'POST', path: '/api/keys/{id}/rotate' },
   openapiShow: { method: 'GET', path: '/api/openapi.json' },
+  policyExplain: { method: 'POST', path: '/api/policy/explain' },
   projectsCreate: { method: 'POST', path: '/api/projects' },
   projectsList: { method: 'GET', path: '/api/projects' },
   projectsDelete: { method: 'DELETE', path: '/api/projects/{id}' },
@@ -520,6 +521,54 @@ export interface AdminOperations {
     }
   }
   openapiShow: { answer: Record<string, unknown> }
+  policyExplain: {
+    body: {
+      key: string
+      action: string
+      model?: string
+      ip?: string
+      time?: string
+      features?: string[]
+      method?: string
+      path?: string
+    }
+    answer: {
+      allowed: boolean
+      caller: {
+        kind: 'api_key' | 'user' | 'service'
+        id: string
+        project: string
+        environment: 'live' | 'test'
+        roles: string[]
+        status: 'active' | 'disabled' | 'expired' | 'revoked' | null
+      }
+      action: string
+      resource: { kind: 'model' | 'service'; id: string }
+      ceilings: {
+        ceiling:
+          | 'listener'
+          | 'login'
+          | 'addresses'
+          | 'scopes'
+          | 'operations'
+          | 'admission'
+          | 'requirements'
+          | 'models'
+          | 'environment'
+        allows: boolean
+        problem: string
+        missing: string[]
+      }[]
+      decision: {
+        allowed: boolean
+        policies: string[]
+        error: string | null
+        shadow: { allowed: boolean; policies: string[] } | null
+        roles_that_allow: string[]
+      }
+      policies: { id: string; file: string; shadow: boolean; says: 'permits' | 'forbids' | 'silent' | 'fails' }[]
+    }
+  }
   projectsCreate: {
     body: {
       name: string
@@ -742,6 +791,7 @@ export interface AdminOperations {
         | 'secrets:read'
         | 'secrets:write'
         | 'issuers:read'
+        | 'policies:read'
         | 'revocations:read'
         | 'revocations:write'
         | 'usage:read'
@@ -768,6 +818,7 @@ export interface AdminOperations {
           | 'secrets:read'
           | 'secrets:write'
           | 'issuers:read'
+          | 'policies:read'
           | 'revocations:read'
           | 'revocations:write'
           | 'usage:read'
@@ -804,6 +855,7 @@ export interface AdminOperations {
           | 'secrets:read'
           | 'secrets:write'
           | 'issuers:read'
+          | 'policies:read'
           | 'revocations:read'
           | 'revocations:write'
           | 'usage:read'
@@ -840,6 +892,7 @@ export interface AdminOperations {
           | 'secrets:read'
           | 'secrets:write'
           | 'issuers:read'
+          | 'policies:read'
           | 'revocations:read'
           | 'revocations:write'
           | 'usage:read'
@@ -875,6 +928,7 @@ export interface AdminOperations {
           | 'secrets:read'
           | 'secrets:write'
           | 'issuers:read'
+          | 'policies:read'
           | 'revocations:read'
           | 'revocations:write'
           | 'usage:read'

@@ -4,6 +4,7 @@ import { identityKeysEntry } from './table-identity-keys.ts'
 import { issuersEntry } from './table-issuers.ts'
 import { keysEntry } from './table-keys.ts'
 import { tableOptions, text } from './table-options.ts'
+import { policyEntry } from './table-policy.ts'
 import { projectsEntry } from './table-projects.ts'
 import { revocationsEntry } from './table-revocations.ts'
 import { secretsEntry } from './table-secrets.ts'
@@ -112,6 +113,7 @@ export const commandTable = {
   'identity-keys': identityKeysEntry,
   usage: usageEntry,
   audit: auditEntry,
+  policy: policyEntry,
   backup: {
     summary: 'write the database and every key to one sealed file',
     operands: 'FILE',

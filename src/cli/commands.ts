@@ -49,5 +49,5 @@ function describe(problem: Problem): string {
 }
 
 function isWrongUsage(code: ProblemCode): boolean {
-  return code === 'config.invalid' || code === 'cli.usage'
+  return code === 'config.invalid' || code === 'policy.cases_invalid' || code === 'cli.usage'
 }

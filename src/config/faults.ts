@@ -1,4 +1,4 @@
-import { Problem } from '#core/problems.ts'
+import { Problem, type ProblemCode } from '#core/problems.ts'
 
 /** Names of members from the top; positions in a list are decimal. */
 export type Path = readonly string[]
@@ -50,7 +50,8 @@ export class Faults {
     this.#places.set(key(path), place)
   }
 
-  throwIfAny(): void {
+  /** Throws the problem with all that is wrong in its detail. */
+  throwIfAny(code: ProblemCode = 'config.invalid'): void {
     if (this.#faults.length === 0) return
     const lines = this.#faults
       .map(fault => ({ fault, place: fault.place ?? this.#findPlace(fault.path) }))
@@ -58,7 +59,12 @@ export class Faults {
       .map(({ fault, place }) => this.#show(fault, place))
     const shown = lines.slice(0, MAX_SHOWN)
     if (lines.length > MAX_SHOWN) shown.push(`and ${lines.length - MAX_SHOWN} more`)
-    throw new Problem('config.invalid', { detail: shown.join('\n') })
+    throw new Problem(code, { detail: shown.join('\n') })
+  }
+
+  /** Where a member stands, as `file:line:column`. */
+  where(path: Path): string {
+    return this.#where(this.#findPlace(path))
   }
 
   /** A member that is absent stands where the one around it stands. */
@@ -70,13 +76,13 @@ export class Faults {
     return undefined
   }
 
+  #where(place: Place | undefined): string {
+    if (place === undefined) return this.#file
+    return 'variable' in place ? place.variable : `${this.#file}:${place.line}:${place.column}`
+  }
+
   #show(fault: Fault, place: Place | undefined): string {
-    const where =
-      place === undefined
-        ? this.#file
-        : 'variable' in place
-          ? place.variable
-          : `${this.#file}:${place.line}:${place.column}`
+    const where = this.#where(place)
     return fault.path.length === 0
       ? `${where}: ${fault.message}`
       : `${where}: ${showPath(fault.path)}: ${fault.message}`

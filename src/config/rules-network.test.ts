@@ -12,6 +12,7 @@ describe('addresses and proxies of the configuration', () => {
     gateway('trustedProxies: [127.0.0.1], proxyProtocol: required, forwarded: x-forwarded-for'),
     'access: { allow: [10.0.0.0/8], deny: [10.1.0.0/16] }',
     'access: { deny: [0.0.0.0/0] }',
+    'services: { shop: { url: "http://localhost:1", path: /shop } }\naccess: { operations: { shop.read: { deny: [10.0.0.1] } } }',
     'access: { operations: { openai.chat: { allow: [10.0.0.0/8] }, gemini.models: { deny: ["::/0"] } } }',
     'access: { allow: [10.0.0.0/8], operations: { openai.chat: { allow: [0.0.0.0/0], deny: [10.1.0.0/16] } } }',
   ]) {

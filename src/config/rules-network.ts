@@ -1,6 +1,7 @@
 import { modelActions } from '#core/action.ts'
 import { type AddressLists, addressFault } from '#core/address-lists.ts'
 import { parseCidr } from '#core/cidr.ts'
+import { actionsOfServices } from '#core/service-actions.ts'
 import type { Faults, Path } from './faults.ts'
 import { suggest } from './nearest.ts'
 import type { Draft } from './rules.ts'
@@ -13,7 +14,7 @@ export function checkNetwork(draft: Draft, faults: Faults): void {
   if (draft.access === undefined || ['allow', 'deny'].some(name => faults.has(['access', name]))) return
   const general = listsOf(draft.access)
   checkLists(['access'], faults, general)
-  const known = modelActions.map(({ id }) => id)
+  const known = [...modelActions, ...actionsOfServices(draft.services ?? {})].map(({ id }) => id)
   for (const [id, lists] of Object.entries(draft.access.operations ?? {})) {
     const path = ['access', 'operations', id]
     if (lists === undefined || faults.has(path)) continue

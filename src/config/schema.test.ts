@@ -171,7 +171,7 @@ const junk = fc.constantFrom<unknown>(
 const arbitraryFile = arbitraryFor(configSchema)
 
 function arbitraryFor(node: SchemaNode): fc.Arbitrary<unknown> {
-  return fc.oneof({ weight: 60, arbitrary: fitting(node) }, { weight: 1, arbitrary: junk })
+  return fc.oneof({ weight: 120, arbitrary: fitting(node) }, { weight: 1, arbitrary: junk })
 }
 
 function fitting(node: SchemaNode): fc.Arbitrary<unknown> {

@@ -35,7 +35,7 @@ export interface CallEvent {
     readonly client?: string
     readonly tokenId?: string
     readonly session?: string
-    /** Those that the rules of the issuer gave; none = no roles. */
+    /** Those of the key, or that the rules of the issuer gave; none = no roles. */
     readonly roles?: readonly string[]
     /** With what the sender proved that the credential is theirs; none = it was borne. */
     readonly binding?: 'dpop' | 'certificate'

@@ -62,6 +62,11 @@ export const operatorProblems = {
     title: 'The operator token would have more rights than the one that makes it',
     help: 'Ask for scopes, projects and an end within those of the token in use; the detail names what is beyond.',
   },
+  'policy.cases_invalid': {
+    status: null,
+    title: 'The cases for policies are not valid',
+    help: 'Each line says where and what; nothing was tested. The guide on policies shows what a case may say.',
+  },
   'key.not_found': {
     status: 404,
     title: 'There is no such key',

@@ -9,6 +9,7 @@ export const adminScopes = [
   'secrets:read',
   'secrets:write',
   'issuers:read',
+  'policies:read',
   'revocations:read',
   'revocations:write',
   'usage:read',

@@ -1,3 +1,4 @@
+import { Problem } from '#core/problems.ts'
 import { discardBody } from '#http/discard-body.ts'
 import { authorizeService } from '#policy/authorize.ts'
 import type { Permitted } from '#policy/permit.ts'
@@ -6,16 +7,25 @@ import { nonceHeader } from './challenge.ts'
 import { decideService } from './decide-call.ts'
 import { expiryHeader } from './expiry-header.ts'
 import type { Generation } from './generation.ts'
+import { reserveOfService } from './limit-call.ts'
 import { limitHeaders } from './limit-headers.ts'
 import type { DecisionRoute } from './routes.ts'
 
 /**
  * Prepares the answer that a proxy may pass a call on, with who calls, for `finish` to send: it leaves when the event of the
- * decision is as durable as events are. Throws `policy.environment` and `policy.denied`.
+ * decision is as durable as events are. Rejects with `policy.environment`,
+ * `policy.denied`, `limits.*` and `store.unavailable`.
  */
-export function answerQuestion(call: Call, route: DecisionRoute, caller: Permitted, generation: Generation): void {
+export async function answerQuestion(
+  call: Call,
+  route: DecisionRoute,
+  caller: Permitted,
+  generation: Generation,
+): Promise<void> {
   const { service, format, uri } = route
   const grant = authorizeService(caller, service, () => decideService(call, generation, caller, route))
+  await reserveOfService(call) // rates over more than an hour
+  if (call.gone) throw new Problem('request.caller_hung_up')
   const headers = ['content-length', '0', 'cache-control', 'no-store', 'x-request-id', call.id]
   if (service.identity) {
     const request = { method: call.req.method ?? '', uri }

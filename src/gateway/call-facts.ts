@@ -28,7 +28,7 @@ function serviceOf({ service, operation, below }: ServiceRoute | DecisionRoute):
 
 function principalOf({ kind, id, project, environment, token, roles, binding }: Principal): AdmittedEvent['principal'] {
   const facts = { kind, id, project, environment }
-  if (token === null && binding === null) return facts
+  if (token === null && binding === null && roles.length === 0) return facts
   return {
     ...facts,
     ...(token?.client != null && { client: token.client }),

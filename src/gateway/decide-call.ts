@@ -83,7 +83,8 @@ export function decisionFacts({ decided, principal }: Call): Partial<CallEvent> 
     ...(acr !== null && { acr }),
     ...(authenticatedAt !== null && { authenticatedAt }),
     ...(features !== null && { features }),
-    ...(tags !== null && Object.keys(tags).length > 0 && { tags }),
+    // None too: a replay must tell a key without metadata from a call of which nobody wrote it down.
+    ...(tags !== null && principal.token === null && { tags }),
   }
   return {
     ...(!isUsual && { policies }),

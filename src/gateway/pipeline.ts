@@ -41,7 +41,7 @@ export function createPipeline(options: PipelineOptions) {
       if (route.serves === 'key') return await answerKey(call, route, admitted, generation, limiter)
       const caller = permit(admitted, route.action, generation.admissionOf(route.action), call) // 401 403
       takePace(call, generation, limiter, caller, route) // 429: requests, calls at once
-      if (route.serves === 'decision') return answerQuestion(call, route, caller, generation) // 403
+      if (route.serves === 'decision') return await answerQuestion(call, route, caller, generation) // 403 429
       if (route.serves === 'service') return await serveService(call, route, caller, generation, options) // 403 413 502 504
       if (route.serves === 'models') return answerModels(call, route, caller, generation) // 404
       const input = await readInput(call, route, limits) // 400 403 413 415

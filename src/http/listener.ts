@@ -189,6 +189,8 @@ function introduce(
     onMalformed?.(newId('req', Date.now()), peer, new Problem('request.client_address', { reason }))
   if (!proxyProtocolOf?.(peer)) {
     socket.resetAndDestroy()
+    // Gone before it was taken, as checks of whether the port is open are: nobody was refused.
+    if (peer === '') return
     refused('proxy_untrusted')
     return
   }

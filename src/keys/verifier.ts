@@ -48,9 +48,20 @@ export function createKeyVerifier(options: KeyVerifierOptions): VerifyKey {
 
 /** A key as the cache keeps it: the identity is made once, whatever the number of calls. */
 function know(key: CallKey, ceilings: Ceilings): KnownKey {
-  const { id, project, environment, expiresAt, limits, budgets, roles, metadata, binding } = key
   const { disabledAt, revokedAt, digest, secretExpiresAt } = key
-  const identity: VerifiedIdentity = {
+  return { identity: Object.freeze(identityOf(key, ceilings)), digest, secretExpiresAt, disabledAt, revokedAt }
+}
+
+/** Who bears the key, if it is accepted. */
+export function identityOf(
+  key: Pick<
+    CallKey,
+    'id' | 'project' | 'environment' | 'expiresAt' | 'limits' | 'budgets' | 'roles' | 'metadata' | 'binding'
+  >,
+  ceilings: Ceilings,
+): VerifiedIdentity {
+  const { id, project, environment, expiresAt, limits, budgets, roles, metadata, binding } = key
+  return {
     kind: 'api_key',
     id,
     project,
@@ -64,7 +75,6 @@ function know(key: CallKey, ceilings: Ceilings): KnownKey {
     binding,
     token: null,
   }
-  return { identity: Object.freeze(identity), digest, secretExpiresAt, disabledAt, revokedAt }
 }
 
 const ABSENT: KnownKey = {

@@ -21,20 +21,30 @@ export type Requirement = readonly Alternative[]
  * `auth.insufficient_authentication` where a better login is all that is missing (RFC 9470). `now` in ms since the epoch.
  */
 export function checkRequirements(principal: Principal, requirements: readonly Requirement[], now: number): void {
+  const refusal = findRefusal(principal, requirements, now)
+  if (refusal !== null) throw refusal
+}
+
+/** What `checkRequirements` throws; null = nothing. */
+export function findRefusal(
+  principal: VerifiedIdentity,
+  requirements: readonly Requirement[],
+  now: number,
+): Problem | null {
   const missed = requirements.find(alternatives => !meets(principal, alternatives, now))
-  if (missed !== undefined) throw refusal(principal, missed, now)
+  return missed === undefined ? null : refusal(principal, missed, now)
 }
 
 /** Whether a principal fits one of the alternatives. */
-export function meets(principal: Principal, requirement: Requirement, now: number): boolean {
+export function meets(principal: VerifiedIdentity, requirement: Requirement, now: number): boolean {
   return requirement.some(alternative => fits(principal, alternative, now))
 }
 
-function fits(principal: Principal, alternative: Alternative, now: number): boolean {
+function fits(principal: VerifiedIdentity, alternative: Alternative, now: number): boolean {
   return fitsButForLogin(principal, alternative) && faultOf(principal, alternative, now) === null
 }
 
-function fitsButForLogin(principal: Principal, { kinds, issuers, roles, bindings }: Alternative): boolean {
+function fitsButForLogin(principal: VerifiedIdentity, { kinds, issuers, roles, bindings }: Alternative): boolean {
   const { kind, token, binding } = principal
   if (kinds !== null && !kinds.has(kind)) return false
   if (issuers !== null && (token === null || !issuers.has(token.issuer))) return false
@@ -43,12 +53,12 @@ function fitsButForLogin(principal: Principal, { kinds, issuers, roles, bindings
 }
 
 /** Whoever logged in nowhere, as keys and programs, has no strength of a login that would do. */
-function faultOf({ kind, token }: Principal, alternative: Alternative, now: number) {
+function faultOf({ kind, token }: VerifiedIdentity, alternative: Alternative, now: number) {
   const login = kind === 'user' && token !== null ? token : { acr: null, authenticatedAt: null }
   return loginFault(alternative, login, now)
 }
 
-function refusal(principal: Principal, alternatives: Requirement, now: number): Problem {
+function refusal(principal: VerifiedIdentity, alternatives: Requirement, now: number): Problem {
   const stepUp = alternatives.find(alternative => principal.kind === 'user' && fitsButForLogin(principal, alternative))
   if (stepUp !== undefined) {
     return new Problem('auth.insufficient_authentication', {

@@ -23,6 +23,11 @@ export function compileCeilings({ scopes, models, operations, addresses }: Store
 }
 
 /** Those of a key, which its project bounds too. */
-export function compileKeyCeilings({ cidrs, deniedCidrs, projectAddresses, ...key }: CallKey): Ceilings {
+export function compileKeyCeilings({
+  cidrs,
+  deniedCidrs,
+  projectAddresses,
+  ...key
+}: Pick<CallKey, 'scopes' | 'models' | 'operations' | 'cidrs' | 'deniedCidrs' | 'projectAddresses'>): Ceilings {
   return compileCeilings({ ...key, addresses: [{ allow: cidrs, deny: deniedCidrs }, projectAddresses] })
 }

@@ -38,7 +38,9 @@ function ask(roles: readonly string[], ceilings: Partial<Ceilings> = {}): Questi
     token: null,
   }
   const resource = { kind: 'model', id: 'gpt-5', provider: 'openai', test: false, sandbox: false } as const
-  return { principal, action: chat, resource, context: { address: '10.0.0.1', at: 0, features: () => [] } }
+  const context = { address: '10.0.0.1', at: 0, features: () => [] }
+  const conditions = { allowsAddress: null, login: null, admission: { allowsAddress: null, requirements: [] } }
+  return { principal, action: chat, resource, context, conditions }
 }
 
 test('tells of each policy that may apply what it says by itself', () => {
@@ -88,6 +90,25 @@ test('tells every ceiling that does not hold, also where the policies permit', (
         allowsAddress: compileAddresses(['192.0.2.0/24']),
       }),
       resource: { kind: 'model', id: 'gpt-5', provider: 'openai', test: true, sandbox: true },
+      conditions: {
+        allowsAddress: compileAddresses(['192.0.2.0/24']),
+        login: { acrValues: ['gold'], maxAgeSeconds: null },
+        admission: {
+          allowsAddress: compileAddresses(['192.0.2.0/24']),
+          requirements: [
+            [
+              {
+                kinds: new Set(['user'] as const),
+                issuers: null,
+                roles: null,
+                bindings: null,
+                acrValues: [],
+                maxAgeSeconds: null,
+              },
+            ],
+          ],
+        },
+      },
     },
     shippedPolicies(),
     vocabulary,
@@ -95,9 +116,14 @@ test('tells every ceiling that does not hold, also where the policies permit', (
   assert.equal(decision.allowed, true)
   assert.equal(allowed, false)
   assert.deepEqual(ceilings, [
+    { ceiling: 'listener', problem: 'policy.address', holds: false, missing: [] },
+    // A key is no login.
+    { ceiling: 'login', problem: 'auth.insufficient_authentication', holds: true, missing: [] },
     { ceiling: 'addresses', problem: 'policy.address', holds: false, missing: [] },
     { ceiling: 'scopes', problem: 'policy.scope', holds: false, missing: ['chat:create'] },
     { ceiling: 'operations', problem: 'policy.operation', holds: false, missing: [] },
+    { ceiling: 'admission', problem: 'policy.address', holds: false, missing: [] },
+    { ceiling: 'requirements', problem: 'policy.requirement', holds: false, missing: [] },
     { ceiling: 'models', problem: 'policy.model', holds: false, missing: [] },
     { ceiling: 'environment', problem: 'policy.environment', holds: false, missing: [] },
   ])

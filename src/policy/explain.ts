@@ -1,4 +1,5 @@
 import type { Action } from '#core/action.ts'
+import { type AuthenticationRequirement, loginFault } from '#core/login-strength.ts'
 import type { VerifiedIdentity } from '#core/principal.ts'
 import { reaches } from './authorize.ts'
 import { createEngine } from './cedar/engine.ts'
@@ -7,8 +8,10 @@ import { compileGroups, createPolicySet } from './cedar/policy-set.ts'
 import type { Vocabulary } from './cedar/vocabulary.ts'
 import { mayUseModel } from './check-model.ts'
 import { mayUseOperation } from './check-operation.ts'
+import { findRefusal } from './check-requirements.ts'
 import { missingScopes } from './check-scope.ts'
 import type { CallContext, Decision, Resource } from './decision.ts'
+import type { Admission } from './permit.ts'
 
 /** Somebody who asks to do something. */
 export interface Question {
@@ -17,11 +20,36 @@ export interface Question {
   /** `sandbox` = it is a model of the sandbox. */
   readonly resource: Resource & { readonly sandbox: boolean }
   readonly context: CallContext
+  readonly conditions: Conditions
 }
 
-/** What bounds a credential, in the order in which a call meets it. */
+/** What the gateway asks of a caller beside what their credential reaches. */
+export interface Conditions {
+  /** From where the listener may be called at all; null = from anywhere. */
+  readonly allowsAddress: ((address: string) => boolean) | null
+  /** What the issuer’s tokens of people must say of their login; null = nothing. */
+  readonly login: AuthenticationRequirement | null
+  readonly admission: Admission
+}
+
+/** What may stop a call before policies are asked: `listener` and `admission` are the addresses of the listener and the action. */
+export const ceilings = [
+  'listener',
+  'login',
+  'addresses',
+  'scopes',
+  'operations',
+  'admission',
+  'requirements',
+  'models',
+  'environment',
+] as const
+
+export type Ceiling = (typeof ceilings)[number]
+
+/** Whether a call would pass one of these. */
 export interface CeilingVerdict {
-  readonly ceiling: 'addresses' | 'scopes' | 'operations' | 'models' | 'environment'
+  readonly ceiling: Ceiling
   readonly holds: boolean
   /** Code of the problem that a call which it stops is answered. */
   readonly problem: string
@@ -54,11 +82,11 @@ export function explain(question: Question, policies: readonly Policy[], vocabul
   const { principal, action, resource, context } = question
   const decide = (principal: VerifiedIdentity) => engine.decide(principal, action, resource, context)
   const decision = decide(principal)
-  const ceilings = judgeCeilings(question)
+  const verdicts = judgeCeilings(question)
   const others = vocabulary.roles.filter(role => !principal.roles.includes(role))
   return {
-    allowed: decision.allowed && ceilings.every(({ holds }) => holds),
-    ceilings,
+    allowed: decision.allowed && verdicts.every(({ holds }) => holds),
+    ceilings: verdicts,
     decision,
     policies: policies.flatMap(policy => askAlone(policy, question, vocabulary)),
     roles: decision.allowed
@@ -67,25 +95,34 @@ export function explain(question: Question, policies: readonly Policy[], vocabul
   }
 }
 
-function judgeCeilings({ principal, action, resource, context }: Question): CeilingVerdict[] {
-  const { allowsAddress } = principal.ceilings
+/** Asks each ceiling, in the order in which a call meets it, whatever those before said. */
+export function judgeCeilings(question: Question): CeilingVerdict[] {
+  const { principal, action, resource, context, conditions } = question
+  const { address, at } = context
+  const { admission } = conditions
   const missing = missingScopes(principal, action)
-  const judge = (ceiling: CeilingVerdict['ceiling'], problem: string, holds: boolean) => ({
-    ceiling,
-    problem,
-    holds,
-    missing: [],
-  })
-  const ofModels = [
-    judge('models', 'policy.model', mayUseModel(principal, resource.id)),
-    judge('environment', 'policy.environment', reaches(principal, resource)),
-  ]
+  const refusal = findRefusal(principal, admission.requirements, at)
+  const judge = (ceiling: Ceiling, problem: string, holds: boolean) => ({ ceiling, problem, holds, missing: [] })
+  const fromHere = (allows: ((address: string) => boolean) | null) => allows === null || allows(address)
   return [
-    judge('addresses', 'policy.address', allowsAddress === null || allowsAddress(context.address)),
+    judge('listener', 'policy.address', fromHere(conditions.allowsAddress)),
+    judge('login', INSUFFICIENT, isLoggedInWell(question)),
+    judge('addresses', 'policy.address', fromHere(principal.ceilings.allowsAddress)),
     { ceiling: 'scopes', problem: 'policy.scope', holds: missing.length === 0, missing },
     judge('operations', 'policy.operation', mayUseOperation(principal, action)),
-    ...(resource.kind === 'model' ? ofModels : []),
+    judge('admission', 'policy.address', fromHere(admission.allowsAddress)),
+    judge('requirements', refusal?.code ?? 'policy.requirement', refusal === null),
+    ...(resource.kind === 'model' ? [judge('models', 'policy.model', mayUseModel(principal, resource.id))] : []),
+    judge('environment', 'policy.environment', reaches(principal, resource)),
   ]
+}
+
+const INSUFFICIENT = 'auth.insufficient_authentication'
+
+/** Programs do not log in, and a key is no login. */
+function isLoggedInWell({ principal: { kind, token }, context, conditions: { login } }: Question): boolean {
+  if (login === null || token === null || kind !== 'user') return true
+  return loginFault(login, token, context.at) === null
 }
 
 function askAlone(policy: Policy, question: Question, vocabulary: Vocabulary): PolicyVerdict[] {

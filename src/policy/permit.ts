@@ -53,7 +53,7 @@ export function allows(
   { allowsAddress, requirements }: Admission,
   { source, at }: Origin,
 ): boolean {
-  const reaches = missingScopes(principal, action).length === 0 && mayUseOperation(principal, action)
-  const isHere = allowsAddress === null || allowsAddress(source)
-  return reaches && isHere && requirements.every(requirement => meets(principal, requirement, at))
+  if (missingScopes(principal, action).length > 0 || !mayUseOperation(principal, action)) return false
+  if (allowsAddress !== null && !allowsAddress(source)) return false
+  return requirements.every(requirement => meets(principal, requirement, at))
 }

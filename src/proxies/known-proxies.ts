@@ -57,9 +57,10 @@ export function createProxyFinder(proxies: readonly KnownProxy[], clock: Clock):
   }
 }
 
-/** Envoy puts the path that it asks about behind its own. */
+/** Envoy puts the path that it asks about behind its own, Caddy the query. */
 function isAt(url: string, dialect: Dialect): boolean {
-  return dialect === 'envoy' ? url.startsWith(`${PATHS.envoy}/`) : url === PATHS[dialect]
+  if (dialect === 'envoy') return url.startsWith(`${PATHS.envoy}/`)
+  return url === PATHS[dialect] || (dialect === 'forward-auth' && url.startsWith(`${PATHS[dialect]}?`))
 }
 
 function digestOf(secret: string): Buffer {

@@ -37,9 +37,9 @@ const readers: Readonly<Record<Dialect, (req: IncomingMessage, once: (name: stri
     host: once('host'),
     scheme: null,
   }),
-  'forward-auth': (_req, once) => ({
+  'forward-auth': ({ url: asked = '' }, once) => ({
     method: once('x-forwarded-method'),
-    url: once('x-forwarded-uri'),
+    url: withQuery(once('x-forwarded-uri'), asked),
     host: once('x-forwarded-host'),
     scheme: once('x-forwarded-proto'),
   }),
@@ -49,6 +49,12 @@ const readers: Readonly<Record<Dialect, (req: IncomingMessage, once: (name: stri
     host: once('host'),
     scheme: null,
   }),
+}
+
+/** Caddy repeats the caller’s query in its question: then it must be the same. */
+function withQuery(url: string | undefined, asked: string): string | undefined {
+  const mark = asked.indexOf('?')
+  return mark === -1 || url?.slice(url.indexOf('?')) === asked.slice(mark) ? url : undefined
 }
 
 /** Headers by which servers are told of another path or method than that of the request: none may say another than what is decided about. */

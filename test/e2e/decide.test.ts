@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { decodeJwt } from 'jose'
+import { newProver } from '#auth/dpop/proof-for-test.ts'
 import { internalActor } from '#core/actor.ts'
 import { ask, type Gateway, type Reply, startGateway, until } from '../support/gateway.ts'
 import { cliEnvOf, runCliWith } from '../support/process.ts'
@@ -69,8 +70,8 @@ describe('decisions for other proxies', () => {
       ...headers,
     })
   /** As Traefik and Caddy do. */
-  const forward = (headers: Headers = {}) =>
-    send('/decide/forward-auth', {
+  const forward = (headers: Headers = {}, query = '') =>
+    send(`/decide/forward-auth${query}`, {
       'x-ostiary-proxy-secret': OTHER_SECRET,
       'x-forwarded-method': 'GET',
       'x-forwarded-uri': '/catalog/items?page=1',
@@ -100,6 +101,7 @@ describe('decisions for other proxies', () => {
     const dialects: readonly (readonly [string, string, () => Promise<Reply>])[] = [
       ['nginx', 'nginx', nginx],
       ['forward-auth', 'traefik', forward],
+      ['forward-auth, as Caddy asks', 'traefik', () => forward({}, '?page=1')],
       ['envoy', 'envoy', () => envoy('/catalog/items?page=1', 'GET')],
     ]
     for (const [dialect, proxy, decide] of dialects) {
@@ -235,6 +237,7 @@ describe('decisions for other proxies', () => {
       ['two URIs', () => nginx({ 'x-original-uri': ['/catalog/a', '/catalog/a'] }), 'uri'],
       ['an absolute URI', () => nginx({ 'x-original-uri': `${APP}/catalog` }), 'uri'],
       ['an empty URI', () => nginx({ 'x-original-uri': '' }), 'uri'],
+      ['another query beside', () => forward({}, '?page=2'), 'uri'],
       ['no method', () => nginx({ 'x-original-method': undefined }), 'method'],
       ['two methods', () => nginx({ 'x-original-method': ['GET', 'GET'] }), 'method'],
       ['a method that is none', () => nginx({ 'x-original-method': 'get' }), 'method'],
@@ -297,6 +300,73 @@ describe('decisions for other proxies', () => {
     assert.equal(reply.status, 200, reply.text)
     assert.equal((await eventOf(reply)).route, 'talk.connect')
     assert.equal((await nginx(chat)).status, 403, 'the key may connect and not read')
+  })
+
+  test('a key that is bound needs a proof for the URL at the proxy, which is good once', async () => {
+    const [holder, thief] = await Promise.all([newProver(), newProver()])
+    const { keys } = gateway.ostiary
+    const binding = { kind: 'dpop', thumbprint: holder.thumbprint } as const
+    const scopes = ['catalog:read']
+    const made = await keys.mint({ name: 'b', environment: 'live', scopes, binding }, internalActor('test'))
+    const credential = made.secret.reveal()
+    const decide = (dpop: string | undefined, scheme = 'DPoP') =>
+      nginx({ authorization: `${scheme} ${credential}`, dpop, 'x-original-uri': '/catalog/items' })
+    const url = `${APP}/catalog/items`
+    const good = await holder.prove({ url, method: 'GET', credential })
+    assert.equal((await decide(good)).status, 200)
+    assert.equal((await decide(good)).status, 401, 'used')
+    for (const [what, proof] of [
+      ['another URL', await holder.prove({ url: `${APP}/catalog/others`, method: 'GET', credential })],
+      [
+        'the gateway’s own origin',
+        await holder.prove({ url: `${gateway.url}/catalog/items`, method: 'GET', credential }),
+      ],
+      ['the question', await holder.prove({ url: `${gateway.url}/decide/nginx`, method: 'GET', credential })],
+      ['another method', await holder.prove({ url, method: 'POST', credential })],
+      ['another key', await thief.prove({ url, method: 'GET', credential })],
+      ['none', undefined],
+    ] as const) {
+      assert.equal((await decide(proof)).status, 401, what)
+    }
+    assert.equal((await decide(undefined, 'Bearer')).status, 401)
+    const toGateway = await holder.prove({ url, method: 'GET', credential })
+    const direct = await send('/catalog/items', { authorization: `DPoP ${credential}`, dpop: toGateway })
+    assert.equal(direct.status, 401, 'a proof for the proxy is none for the gateway')
+  })
+
+  test('a credential that is bound to a certificate is refused: the connection is the proxy’s', async () => {
+    const binding = { kind: 'certificate', thumbprint: 'A'.repeat(43) } as const
+    const scopes = ['catalog:read']
+    const made = await gateway.ostiary.keys.mint(
+      { name: 'c', environment: 'live', scopes, binding },
+      internalActor('test'),
+    )
+    assert.equal((await nginx({ authorization: `Bearer ${made.secret.reveal()}` })).status, 401)
+  })
+
+  test('addresses of a key are those of the caller, not of the proxy', async () => {
+    const key = { name: 'a', environment: 'live', scopes: ['catalog:read'], cidrs: ['203.0.113.0/24'] } as const
+    const made = await gateway.ostiary.keys.mint(key, internalActor('test'))
+    const from = (address: string) =>
+      forward({ authorization: `Bearer ${made.secret.reveal()}`, 'x-forwarded-for': address })
+    assert.equal((await from('198.51.100.7, 203.0.113.9')).status, 200)
+    assert.equal((await from('203.0.113.9, 198.51.100.7')).status, 403)
+    assert.equal((await from('203.0.113.9, 127.0.0.1')).status, 403)
+  })
+
+  test('a body that comes along is dropped, and the connection goes on', async () => {
+    const reply = await ask(gateway.url, {
+      path: '/decide/envoy/catalog/items/1',
+      method: 'PUT',
+      headers: {
+        'x-ostiary-proxy-secret': OTHER_SECRET,
+        host: 'app.example.com',
+        'x-forwarded-for': '203.0.113.9',
+        authorization: `Bearer ${key}`,
+      },
+      body: Buffer.alloc(1_000_000),
+    })
+    assert.equal(reply.status, 200)
   })
 
   test('the secret is in no event', async () => {
