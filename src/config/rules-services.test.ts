@@ -101,6 +101,10 @@ const refused: Readonly<Record<string, readonly [yaml: string, expected: RegExp]
     operations('read: { paths: [/x] }'),
     /operations\.read: is what the gateway calls what no other operation fits/,
   ],
+  'a place that leads nowhere': [
+    service('path: /x'),
+    /services\.shop: leads nowhere: it has no `url`, and `decide` names no proxy/,
+  ],
   'an empty list': [operations('a: { methods: [] }'), /operations\.a\.methods: must have an entry, or be left out/],
   'a method that is not passed on': [operations('a: { methods: [COPY] }'), /methods\[0\]: must be one of/],
   'a path with an escape': [operations("a: { paths: ['/a%20b'] }"), /paths\[0\]: must not contain `%`/],
@@ -141,10 +145,11 @@ test('takes services that are told apart, and limits on what may be asked of the
   b: { url: 'https://b.example', path: /x, host: b.example }
   c: { host: '*.b.example', path: /v1, webSocket: true }
   d: { url: '${url}', path: /v1x, credential: env:A, credentialHeader: X-Key, operations: { a: { methods: [PUT] }, b: { methods: [GET], paths: ['/x/*'] }, c: { methods: [GET], paths: [/x/**] } } }
+decide: { proxies: { front: { dialect: nginx, addresses: [127.0.0.1], secret: env:A, origins: ['https://b.example'] } } }
 limits:
   l: { unit: requests, amount: 1, windowSeconds: 1, operations: [a.read, c.connect, d.c, openai.chat] }
 `,
-    { A: 'secret' },
+    { A: 'secret-of-32-characters-and-more-of-them' },
   )
   assert.deepEqual([config.services.a?.url, config.services.a?.allowPrivateNetwork], [`${url}/base`, true])
   assert.equal(config.services.b?.allowPrivateNetwork, false)

@@ -33,7 +33,7 @@ export function checkServices(draft: Draft, faults: Faults): void {
     if (OWN_NAMES.has(name)) faults.add(path, 'is a name of the gateway’s own; choose another')
     checkPlace(name, service, taken, path, faults)
     checkCredentials(service, draft, path, faults)
-    checkUse(service, path, faults)
+    checkUse(service, draft, path, faults)
     checkOperations(service, path, faults)
     checkAdmission(service, draft, path, faults)
   }
@@ -93,11 +93,14 @@ function checkAdmission(service: ServiceDraft, draft: Draft, path: Path, faults:
 }
 
 /** What is said of passing on where nothing is passed on. */
-function checkUse(service: ServiceDraft, path: Path, faults: Faults): void {
+function checkUse(service: ServiceDraft, draft: Draft, path: Path, faults: Faults): void {
   if (service.path === undefined && service.stripPath === false) {
     faults.add([...path, 'stripPath'], 'must not be set without `path`')
   }
   if (service.url !== undefined) return
+  if (Object.keys(draft.decide?.proxies ?? {}).length === 0) {
+    faults.add(path, 'leads nowhere: it has no `url`, and `decide` names no proxy that asks about it')
+  }
   for (const member of ['credential', 'callerToken'] as const) {
     if (service[member] !== undefined)
       faults.add([...path, member], 'must not be set without `url`: nothing is passed on')
