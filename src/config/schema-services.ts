@@ -151,6 +151,13 @@ export const servicesSchema = map(
         examples: ['company'],
       },
       operations,
+      caseSensitive: {
+        type: 'boolean',
+        default: false,
+        description:
+          'Whether the service takes `/admin` and `/Admin` for two paths. Unless it says so, `paths` of operations fit every spelling that some server takes for the same: whatever the case, compatibility forms of Unicode.',
+        examples: [true],
+      },
       ...accessLists,
       identity: {
         type: 'boolean',

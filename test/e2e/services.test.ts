@@ -32,11 +32,17 @@ services:
     tags: [test]
   decided:
     path: /decided
+decide:
+  proxies:
+    edge: { dialect: nginx, addresses: [192.0.2.1], secret: env:EDGE_SECRET, origins: ['https://app.example.com'] }
 `
 
 before(async () => {
   upstream = await startProvider()
-  gateway = await startGateway({ yaml: yamlOf(upstream.url), env: { CATALOG_TOKEN: 'operators-own' } })
+  gateway = await startGateway({
+    yaml: yamlOf(upstream.url),
+    env: { CATALOG_TOKEN: 'operators-own', EDGE_SECRET: 'edge-secret-of-32-characters-or-more' },
+  })
   const mint = async (scopes: string[] | undefined, environment: 'live' | 'test' = 'live') => {
     const key = { name: 'k', environment, ...(scopes && { scopes }) }
     return (await gateway.ostiary.keys.mint(key, internalActor('test'))).secret.reveal()
