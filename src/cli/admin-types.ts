@@ -56,6 +56,7 @@ export interface AdminOperations {
       type?: string
       key?: string
       project?: string
+      id?: string
       outcome?: string
     }
     answer: { events: unknown[]; next: string | null }

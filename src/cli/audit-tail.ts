@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { EventFilter } from '#audit/filter.ts'
 import { type Places, readEvents } from '#audit/read-events.ts'
 import { CHANGES_CHAIN } from '#core/audit-chain.ts'
-import type { OstiaryEvent, RefusalsEvent } from '#core/events.ts'
+import type { CallEvent, OstiaryEvent, RefusalsEvent } from '#core/events.ts'
 import { Problem } from '#core/problems.ts'
 import type { AuditReader } from '#store/audit-reader.ts'
 import { parse } from './arguments.ts'
@@ -62,7 +62,7 @@ function describe(event: OstiaryEvent): string {
   const head = `${new Date(event.at).toISOString()}  ${event.type.padEnd(16)}`
   switch (event.type) {
     case 'call':
-      return `${head} ${event.id}  ${event.credential ?? '-'}  ${printable(event.model)}  ${event.status} ${event.problem ?? event.outcome}`
+      return `${head} ${event.id}  ${event.credential ?? '-'}  ${printable(event.model)}  ${event.status} ${event.problem === null ? event.outcome : `${event.problem}${describeCause(event)}`}`
     case 'admitted':
       return `${head} ${event.id}  ${event.credential ?? '-'}  ${printable(event.model)}`
     case 'refusals':
@@ -74,8 +74,12 @@ function describe(event: OstiaryEvent): string {
   }
 }
 
-/** ` (token_expired, company:alice)`: which check refused, and whom, as far as that is known. */
-function describeCause({ reason, credential }: RefusalsEvent): string {
-  const known = [reason, credential].filter(text => text !== null).map(printable)
+/**
+ * ` (token_expired, company:alice)`: which check refused, and whom, as far as that is known; of the policies, which
+ * forbade it. Whose call it was stands before, so that it is said of refusals alone.
+ */
+function describeCause(event: RefusalsEvent | CallEvent): string {
+  const more = event.type === 'refusals' ? event.credential : (event.policyError ?? null)
+  const known = [event.reason, more].filter(text => text != null).map(printable)
   return known.length === 0 ? '' : ` (${known.join(', ')})`
 }
