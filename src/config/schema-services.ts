@@ -150,6 +150,20 @@ export const servicesSchema = map(
           'Name of an issuer whose tokens this service takes: the caller’s own is sent, as `Authorization: Bearer`, in place of `credential`, and calls without such a token are refused.',
         examples: ['company'],
       },
+      stripHeaders: {
+        type: 'array',
+        items: {
+          type: 'string',
+          pattern: '^[A-Za-z][A-Za-z0-9-]{0,63}$',
+          patternErrorMessage: 'must be the name of a header: letters, digits and hyphens',
+        },
+        maxItems: 64,
+        uniqueItems: true,
+        default: [] as unknown,
+        description:
+          'Further headers of callers that it is never sent, however they are spelled, beside those that forge who calls, from where, or what was asked: whatever this service believes.',
+        examples: [['X-Staff-Id']],
+      },
       operations,
       caseSensitive: {
         type: 'boolean',

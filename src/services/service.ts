@@ -39,8 +39,8 @@ export interface ServiceUpstream {
   /** Written path before the caller’s; empty or without a slash at its end. */
   readonly basePath: string
   readonly stripPath: boolean
-  /** Headers in which credentials travel, of callers and of the gateway itself: none of the caller’s is passed on. */
-  readonly credentialHeaders: ReadonlySet<string>
+  /** Plain names of headers that are not the caller’s to send it: those of credentials, also of the gateway’s own, and what the operator named. */
+  readonly withheldHeaders: ReadonlySet<string>
   /** What the gateway authenticates by, in which header in lower case; null = nothing. */
   readonly credential: { readonly header: string; readonly scheme: string | null; readonly secret: Secret } | null
   /** Name of the issuer whose tokens it takes, the caller’s own; null = of none. */
