@@ -1,10 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { EventFilter } from '#audit/filter.ts'
-import { type Places, readEvents } from '#audit/read-events.ts'
-import { CHANGES_CHAIN } from '#core/audit-chain.ts'
+import { readEvents } from '#audit/read-events.ts'
+import { readNewest } from '#audit/read-newest.ts'
 import type { CallEvent, OstiaryEvent, RefusalsEvent } from '#core/events.ts'
 import { Problem } from '#core/problems.ts'
-import type { AuditReader } from '#store/audit-reader.ts'
 import { parse } from './arguments.ts'
 import { readFilter } from './audit-filter.ts'
 import type { Io } from './command.ts'
@@ -29,32 +27,6 @@ export async function auditTail(args: string[], io: Io): Promise<number> {
     for await (const event of readEvents(reader, filter, places)) print(event)
   }
   return 0
-}
-
-/** The newest events that are meant, oldest of them first, and how far that is: looks back as far as it must. */
-async function readNewest(reader: AuditReader, filter: EventFilter, count: number) {
-  for (let rows = Math.max(count, 1); ; rows *= 8) {
-    const { places, whole } = await placesBack(reader, rows)
-    const events: OstiaryEvent[] = []
-    for await (const event of readEvents(reader, filter, places)) {
-      events.push(event)
-      if (events.length > count) events.shift()
-    }
-    if (events.length === count || whole) return { events, places }
-  }
-}
-
-/** So many rows before the end of each chain; `whole` = that is the beginning of all. */
-async function placesBack(reader: AuditReader, rows: number) {
-  const places: Places = new Map()
-  let whole = true
-  for (const chain of [CHANGES_CHAIN, ...(await reader.chains())]) {
-    const extent = await reader.extent(chain)
-    if (extent === undefined) continue
-    places.set(chain, Math.max(extent.last - rows, extent.first - 1))
-    whole &&= extent.last - rows < extent.first
-  }
-  return { places, whole }
 }
 
 /** One line for people. */
