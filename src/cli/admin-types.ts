@@ -56,6 +56,7 @@ export interface AdminOperations {
       type?: string
       key?: string
       project?: string
+      id?: string
       outcome?: string
     }
     answer: { events: unknown[]; next: string | null }
@@ -544,19 +545,21 @@ export interface AdminOperations {
       }
       action: string
       resource: { kind: 'model' | 'service'; id: string }
+      context: { ip: string; time: string; method: string | null; path: string | null; features: string[] }
       ceilings: {
         ceiling:
-          | 'listener'
+          | 'listener_addresses'
           | 'login'
           | 'addresses'
           | 'scopes'
           | 'operations'
-          | 'admission'
+          | 'operation_addresses'
           | 'requirements'
           | 'models'
           | 'environment'
         allows: boolean
         problem: string
+        detail: string | null
         missing: string[]
       }[]
       decision: {
