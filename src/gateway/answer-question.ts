@@ -23,7 +23,7 @@ export async function answerQuestion(
   generation: Generation,
 ): Promise<void> {
   const { service, format, uri } = route
-  const grant = authorizeService(caller, service, () => decideService(call, generation, caller, route))
+  const grant = authorizeService(caller, service, route.operation, () => decideService(call, generation, caller, route))
   await reserveOfService(call) // rates over more than an hour
   if (call.gone) throw new Problem('request.caller_hung_up')
   const headers = ['content-length', '0', 'cache-control', 'no-store', 'x-request-id', call.id]

@@ -24,7 +24,7 @@ export async function serveService(
 ): Promise<void> {
   call.inputAt = performance.now()
   const { service } = route
-  const grant = authorizeService(caller, service, () => decideService(call, generation, caller, route)) // 403
+  const grant = authorizeService(caller, service, route.operation, () => decideService(call, generation, caller, route)) // 403
   const request = serviceRequest(call, route, caller, generation.identityHeaders) // 403
   const onBytes = (count: number) => {
     call.bytesIn += count
