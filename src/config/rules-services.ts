@@ -5,7 +5,7 @@ import type { Faults, Path } from './faults.ts'
 import { suggest } from './nearest.ts'
 import type { Draft } from './rules.ts'
 import { checkLists, listsOf } from './rules-network.ts'
-import { checkRequire } from './rules-require.ts'
+import { canMeetBoth, checkRequire } from './rules-require.ts'
 
 type ServiceDraft = NonNullable<NonNullable<Draft['services']>[string]>
 type OperationDraft = NonNullable<NonNullable<ServiceDraft['operations']>[string]>
@@ -89,6 +89,12 @@ function checkAdmission(service: ServiceDraft, draft: Draft, path: Path, faults:
     if (operation === undefined || faults.has(inside)) continue
     checkLists(inside, faults, listsOf(operation), listsOf(service), general)
     checkRequire(draft, operation.require, [...inside, 'require'], faults)
+    if (!canMeetBoth(service.require ?? [], operation.require ?? [])) {
+      faults.add(
+        [...inside, 'require'],
+        'can never be met beside that of the service: nobody fits an alternative of both',
+      )
+    }
   }
 }
 

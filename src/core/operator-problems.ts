@@ -62,6 +62,11 @@ export const operatorProblems = {
     title: 'The operator token would have more rights than the one that makes it',
     help: 'Ask for scopes, projects and an end within those of the token in use; the detail names what is beyond.',
   },
+  'event.not_found': {
+    status: null,
+    title: 'There is no event of this request',
+    help: 'Take the `x-request-id` of an answer of this gateway. Events are read from the database that the configuration names, and kept as long as `audit.retentionDays` says.',
+  },
   'policy.cases_invalid': {
     status: null,
     title: 'The cases for policies are not valid',

@@ -6,7 +6,7 @@ import { parseTarget } from '#http/paths.ts'
 import type { JsonObject } from '#http/strict-json.ts'
 import type { FormatName } from '#providers/wire-format.ts'
 import type { NoProxy } from '#proxies/known-proxies.ts'
-import type { Service, ServiceUpstream } from '#services/service.ts'
+import type { Service, ServiceOperation, ServiceUpstream } from '#services/service.ts'
 import type { ServiceTable } from '#services/service-table.ts'
 import { findQuestionRoute } from './question-route.ts'
 import { findServiceRoute } from './service-route.ts'
@@ -63,6 +63,8 @@ interface ServiceCall extends Common {
   readonly operation: string
   /** Canonical path below the service; empty = its own place, without a slash at its end. */
   readonly below: string
+  /** Of an upgrade what the same request would be without it, which the service may take it for; null = it asks for none. */
+  readonly plain: ServiceOperation | null
 }
 
 /** Passes the request on to a service. */

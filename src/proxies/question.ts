@@ -17,8 +17,10 @@ export interface Question {
   readonly origin: string
   /** Address of the caller. */
   readonly source: string
-  /** Whether the proxy may go on to speak another protocol, such as a WebSocket. */
+  /** Whether the proxy may go on to speak another protocol: a WebSocket, by any of its signs. */
   readonly isUpgrade: boolean
+  /** Whether that may be another one than a WebSocket. */
+  readonly asksForOther: boolean
   /** Those of the caller, with the host that they asked for. */
   readonly headers: IncomingHttpHeaders
 }
@@ -59,7 +61,13 @@ function withQuery(url: string | undefined, asked: string): string | undefined {
   return mark === -1 || url?.slice(url.indexOf('?')) === asked.slice(mark) ? url : undefined
 }
 
-const UPGRADES = new Set(['upgrade', 'sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol'])
+const UPGRADES = new Set([
+  'upgrade',
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'sec-websocket-protocol',
+  'sec-websocket-extensions',
+])
 /** The one header of ours that callers may send: a key may be in it. */
 const KEY_HEADER = 'x-ostiary-key'
 
@@ -88,8 +96,10 @@ export function readQuestion(req: IncomingMessage, proxy: KnownProxy): Question 
   if (wrong !== null) return malformed(wrong)
   const { [SECRET_HEADER]: _secret, ...headers } = req.headers
   const isUpgrade = scheme?.startsWith('ws') || Object.keys(headers).some(name => UPGRADES.has(name))
+  const { upgrade, 'http2-settings': settings } = headers
+  const asksForOther = settings !== undefined || (upgrade !== undefined && upgrade.trim().toLowerCase() !== 'websocket')
   const { name, dialect } = proxy
-  return { proxy: name, dialect, method, url, origin, source, isUpgrade, headers: { ...headers, host } }
+  return { proxy: name, dialect, method, url, origin, source, isUpgrade, asksForOther, headers: { ...headers, host } }
 }
 
 /** Hosts are compared as parsers of URLs write them: in lower case, without the port that is the scheme’s own. */

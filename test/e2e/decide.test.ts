@@ -43,7 +43,15 @@ describe('decisions for other proxies', () => {
   before(async () => {
     upstream = await startProvider()
     gateway = await startGateway({ yaml: yamlOf(upstream.url), env: { NGINX_SECRET: SECRET, OTHER_SECRET } })
-    const scopes = ['catalog:read', 'catalog:edit', 'silent:read', 'silent:write', 'talk:connect', 'slow:read']
+    const scopes = [
+      'catalog:read',
+      'catalog:edit',
+      'silent:read',
+      'silent:write',
+      'talk:connect',
+      'talk:read',
+      'slow:read',
+    ]
     const made = await gateway.ostiary.keys.mint({ name: 'k', environment: 'live', scopes }, internalActor('test'))
     key = made.secret.reveal()
     keyId = made.record.id
@@ -320,7 +328,46 @@ describe('decisions for other proxies', () => {
     assert.equal(asUpgrade.status, 200, asUpgrade.text)
     assert.equal((await eventOf(asUpgrade)).route, 'talk.connect')
     assert.equal((await nginx({ ...handshake })).status, 403)
-    assert.equal((await nginx(chat)).status, 403, 'the key may connect and not read')
+    assert.equal((await nginx(chat)).status, 200)
+  })
+
+  test('a WebSocket needs what the same GET does, and no other method opens one', async () => {
+    const chat = { host: 'chat.example.com:8443', 'x-original-uri': '/room', 'sec-websocket-key': 'x' }
+    const mint = async (...scopes: string[]) =>
+      (
+        await gateway.ostiary.keys.mint({ name: 'c', environment: 'live', scopes }, internalActor('test'))
+      ).secret.reveal()
+    const both = await mint('talk:connect', 'talk:read')
+    assert.equal((await nginx({ ...chat, authorization: `Bearer ${both}` })).status, 200)
+    const reader = await nginx({ ...chat, authorization: `Bearer ${await mint('talk:read')}` })
+    assert.deepEqual(
+      [reader.status, codeOf(reader), (await eventOf(reader)).route],
+      [403, 'policy.scope', 'talk.connect'],
+    )
+    const connector = await nginx({ ...chat, authorization: `Bearer ${await mint('talk:connect')}` })
+    assert.deepEqual(
+      [connector.status, codeOf(connector), (await eventOf(connector)).route],
+      [403, 'policy.scope', 'talk.read'],
+    )
+    const every = `Bearer ${await mint('talk:connect', 'talk:read', 'talk:write')}`
+    for (const method of ['DELETE', 'POST', 'HEAD', 'OPTIONS']) {
+      const reply = await nginx({ ...chat, authorization: every, 'x-original-method': method })
+      assert.deepEqual([reply.status, codeOf(reply)], [403, 'decide.not_decidable'], method)
+    }
+  })
+
+  test('an upgrade to anything but a WebSocket is refused, also where WebSockets are taken', async () => {
+    const chat = { host: 'chat.example.com:8443', 'x-original-uri': '/room' }
+    const signs: Headers[] = [
+      { upgrade: 'h2c' },
+      { upgrade: 'websocket, h2c' },
+      { 'http2-settings': 'AAMAAABkAAQCAAAAAAIAAAAA' },
+      { upgrade: 'websocket', 'http2-settings': 'AAMAAABkAAQCAAAAAAIAAAAA' },
+    ]
+    for (const sign of signs) {
+      const reply = await nginx({ ...chat, ...sign })
+      assert.deepEqual([reply.status, codeOf(reply)], [403, 'decide.not_decidable'], JSON.stringify(sign))
+    }
   })
 
   test('a key that is bound needs a proof for the URL at the proxy, which is good once', async () => {
