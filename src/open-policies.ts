@@ -1,3 +1,4 @@
+import type { LoadedConfig } from '#config/load.ts'
 import type { Config } from '#config/schema.ts'
 import { type Action, modelActions } from '#core/action.ts'
 import type { VerifiedIdentity } from '#core/principal.ts'
@@ -31,8 +32,9 @@ export interface OpenPolicies extends Disposable {
 }
 
 /** Throws `config.invalid` for policies that are not valid. */
-export function openPolicies(config: Config): OpenPolicies {
-  checkPolicies(config)
+export function openPolicies(loaded: Pick<LoadedConfig, 'config' | 'pending'>): OpenPolicies {
+  const { config } = loaded
+  checkPolicies(loaded)
   const vocabulary = vocabularyOf(config)
   const policies = readPolicies(config)
   const engine = createEngine(policies, vocabulary)

@@ -70,7 +70,7 @@ async function explainKey(key: string, values: Values, io: Io): Promise<Explanat
   }
   const { action, model, feature, time } = values
   const at = readTime('--time', time)
-  return callOperation(io, 'policyExplain', {
+  const asking = callOperation(io, 'policyExplain', {
     body: {
       key,
       action: needed(action),
@@ -92,7 +92,7 @@ async function explainHere(values: Values, io: Io): Promise<ExplanationView> {
     values.principal === undefined
       ? callerOfToken(await readSecretInput(io).then(secret => secret.reveal()), configured)
       : describeCaller(describedBy(values), open.vocabulary, at, (member, message) => {
-          throw usage(`--principal: ${member} ${message}.`)
+          throw usage(`--${MEMBERS[member] ?? member}: ${message}.`)
         })
   const question = questionOf(caller, values, at, open)
   return viewExplanation(question, explain(question, open.policies, open.vocabulary), null)
@@ -106,6 +106,15 @@ function questionOf(principal: VerifiedIdentity, values: Values, at: number, ope
   })
   if (question === null) throw new TypeError('What is refused was thrown')
   return question
+}
+
+/** Options that are not called as what they describe. */
+const MEMBERS: Readonly<Record<string, string>> = {
+  roles: 'role',
+  cidrs: 'cidr',
+  tags: 'tag',
+  kind: 'principal',
+  authenticatedAgo: 'authenticated-ago',
 }
 
 function optionOf(member: keyof Asked): string {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Faults } from './faults.ts'
+import { showFile } from './show-file.ts'
 
 /** Bounds of what is read: a folder that was named by mistake must not fill the memory. */
 const MAX_FILES = 500
@@ -9,6 +10,8 @@ const MAX_BYTES = 1024 * 1024
 interface PolicyFile {
   readonly file: string
   readonly text: string
+  /** Its path, as it shall be shown. */
+  readonly shown: string
 }
 
 /** What the `.cedar` files of a folder hold, in the order of their names. `named` = the configuration says that there is one. */
@@ -24,7 +27,7 @@ export function readPolicyFiles(folder: string, directory: string | undefined, f
       return []
     }
     if (files.length === 0 && directory !== undefined) fault('has no file that ends in .cedar')
-    return files.map(file => ({ file, text: readText(join(path, file)) }))
+    return files.map(file => ({ file, text: readText(join(path, file)), shown: showFile(join(path, file)) }))
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' && directory === undefined) return []

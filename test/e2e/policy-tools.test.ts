@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { createDeployment, type Deployment, runCli, runCliWith } from '../support/process.ts'
@@ -352,6 +352,7 @@ describe('ostiary policy check, list and schema', () => {
           shipped: false,
           shadow: false,
           volatile: false,
+          description: null,
         },
         {
           id: 'night.expensive',
@@ -361,6 +362,7 @@ describe('ostiary policy check, list and schema', () => {
           shipped: false,
           shadow: false,
           volatile: true,
+          description: null,
         },
         {
           id: 'tools.editor',
@@ -370,6 +372,7 @@ describe('ostiary policy check, list and schema', () => {
           shipped: false,
           shadow: true,
           volatile: true,
+          description: null,
         },
       ],
     )
@@ -378,6 +381,51 @@ describe('ostiary policy check, list and schema', () => {
     assert.match(stdout, /^ostiary\.viewer +permit +shipped +enforced +cached$/m)
     assert.match((await policy('schema')).stdout, /^namespace Ostiary \{[\s\S]*entity Role enum \[[^\]]*"editor"/)
   })
+})
+
+describe('what is wrong with policies', () => {
+  const broken = (text: string) => {
+    const folder = mkdtempSync(join(deployment.folder, 'wrong-'))
+    writeFileSync(join(folder, 'wrong.cedar'), text)
+    return folder
+  }
+
+  test('is said with the path of the file and the line', async () => {
+    const folder = broken('permit (\n  principal,\n  action == Ostiary::Action::"models.cal",\n  resource\n);\n')
+    const { code, stdout, stderr } = await policy('check', '--policies', folder)
+    assert.deepEqual([code, stdout], [2, ''])
+    assert.ok(stderr.includes(`${join(folder, 'wrong.cedar')}:3: policy "wrong.cedar#1": there is no action`), stderr)
+  })
+
+  test('is on standard output too with --json', async () => {
+    const folder = broken('permit (principal, action == Ostiary::Action::"models.call", resource);\n')
+    const { code, stdout } = await policy('check', '--policies', folder, '--json')
+    const { ok, faults } = JSON.parse(stdout) as { ok: boolean; faults: string[] }
+    assert.deepEqual([code, ok], [2, false])
+    assert.match(faults[0] as string, /wrong\.cedar:1: .*"models\.call" is a group of actions: write `action in/)
+  })
+
+  test('names the option that a folder was given by', async () => {
+    const { code, stderr } = await policy('check', '--policies', 'nope')
+    assert.equal(code, 2)
+    assert.match(stderr, /--policies nope: cannot be read: ENOENT/)
+    assert.doesNotMatch(stderr, /OSTIARY_POLICIES_DIRECTORY/)
+  })
+
+  test('is of a member of the configuration said with its place', async () => {
+    using other = createDeployment('policies:\n  roles: [buyer]\n')
+    const { code, stderr } = await runCli(other.env, 'config', 'check')
+    assert.equal(code, 2)
+    assert.match(stderr, /ostiary\.yaml:2:3: policies\.roles: no policy, requirement or service is about/)
+  })
+})
+
+test('ostiary policy list shows what a policy says of itself', async () => {
+  const folder = mkdtempSync(join(deployment.folder, 'described-'))
+  writeFileSync(join(folder, 'own.cedar'), `@description("Nobody at night.")\n${cedar}`)
+  const { stdout } = await policy('list', '--policies', folder)
+  assert.match(stdout, /^ID .* DESCRIPTION\n/)
+  assert.match(stdout, /^editor\.cheap .* Nobody at night\.$/m)
 })
 
 describe('ostiary policy explain, of callers that are described', () => {
