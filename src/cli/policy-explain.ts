@@ -82,6 +82,15 @@ async function explainKey(key: string, values: Values, io: Io): Promise<Explanat
       ...(values.path !== undefined && { path: values.path }),
     },
   })
+  return asking.catch((error: unknown) => {
+    if (!(error instanceof Problem) || error.detail === undefined) throw error
+    // The API speaks of members of a body, which nobody wrote here.
+    const detail = error.detail.replace(
+      /\bbody\/([a-z]+):?/g,
+      (_, member) => `--${member === 'features' ? 'feature' : member}:`,
+    )
+    throw new Problem(error.code, { detail, cause: error })
+  })
 }
 
 async function explainHere(values: Values, io: Io): Promise<ExplanationView> {

@@ -576,6 +576,15 @@ describe('ostiary policy explain, of callers that are described', () => {
       ['--key', 'key_1', '--role', 'editor', '--action', 'openai.chat', '--model', 'gpt-5'],
       /--role goes with --principal/,
     ],
+    [
+      ['--principal', 'key', '--role', 'edittor', '--action', 'openai.chat', '--model', 'gpt-5'],
+      /--role: there is no role "edittor"/,
+    ],
+    [
+      ['--principal', 'key', '--project', 'br', '--action', 'openai.chat', '--model', 'gpt-5'],
+      /--project: must be the id of a project/,
+    ],
+    [['--principal', 'key', '--action', 'openai.chatt', '--model', 'gpt-5'], /--action: there is no action/],
     [['--key', 'key_1', '--policies', 'x', '--action', 'openai.chat', '--model', 'gpt-5'], /--config and --policies/],
   ] as const) {
     test(`explain ${args.join(' ')} is wrong usage`, async () => {
@@ -585,3 +594,47 @@ describe('ostiary policy explain, of callers that are described', () => {
     })
   }
 })
+
+test('an explanation of a service is of the action that its request is', async () => {
+  using other = createDeployment(`services:
+  catalog:
+    url: https://catalog.example.com
+    path: /catalog
+    operations:
+      edit: { methods: [PUT], paths: [/items/*] }
+`)
+  const ask = (action: string, method: string, path: string) =>
+    runCli(
+      other.env,
+      ...['policy', 'explain', '--principal', 'key', '--role', 'admin'],
+      ...['--action', action, '--method', method, '--path', path],
+    )
+  const wrong = await ask('catalog.edit', 'GET', '/nope')
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.stderr, /--action: must be catalog\.read: that is what GET \/nope asks for, and not catalog\.edit/)
+  for (const [action, method, path] of [
+    ['catalog.edit', 'PUT', '/items/1'],
+    ['catalog.read', 'GET', '/nope'],
+    ['catalog.write', 'PUT', '/nope'],
+  ] as const) {
+    const { code, stdout, stderr } = await ask(action, method, path)
+    assert.equal(code, 0, stderr)
+    assert.match(
+      stdout,
+      new RegExp(`^${action} on catalog: allowed\n[^]* asked +from 127\\.0\\.0\\.1 at .*, ${method} ${path}\n`),
+    )
+  }
+})
+
+for (const command of [
+  ['policy', 'replay'],
+  ['policy', 'explain', '--request', 'req_1'],
+  ['audit', 'tail'],
+] as const) {
+  test(`ostiary ${command.join(' ')} says where there is no database`, async () => {
+    const { code, stderr } = await runCli(deployment.env, ...command)
+    assert.equal(code, 1)
+    assert.match(stderr, /There is no database .*ostiary\.db: has the gateway run here\?/)
+    assert.doesNotMatch(stderr, /Try again/)
+  })
+}
