@@ -88,7 +88,7 @@ export async function startOstiary(options: OstiaryOptions): Promise<Ostiary> {
   const load = () => {
     const loaded = loadConfig({ env: options.env, file: options.configFile })
     checkPrices(loaded.config)
-    checkPolicies(loaded.config)
+    checkPolicies(loaded)
     return loaded
   }
   const given = load()

@@ -51,6 +51,10 @@ export function compileQuestion(
   if (ofModels && path !== undefined) wrong('path', where)
   if (!ofModels && model !== undefined) wrong('model', where)
   if (!ofModels && features.length > 0) wrong('features', where)
+  if (!ofModels && method !== undefined && path !== undefined) {
+    const asked = open.actionAt(action, method, path)
+    if (asked !== id) wrong('action', `must be ${asked}: that is what ${method} ${path} asks for, and not ${id}`)
+  }
   if (isWrong) return null
   const resource = model === undefined ? open.serviceOf(action) : open.findModel(action, model)
   const context = {

@@ -23,6 +23,7 @@ export function describeCaller(
   refuse: Refuse,
 ): VerifiedIdentity {
   const all = [...actions, ...modelActions]
+  if (!/^proj_[a-z0-9_]{1,64}$/.test(described.project)) refuse('project', 'must be the id of a project, `proj_…`')
   requireKnown('role', 'roles', described.roles, roles, refuse)
   requireKnown(
     'scope',

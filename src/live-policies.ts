@@ -1,5 +1,6 @@
 import { statusOf } from '#admin/key-view.ts'
 import type { PolicyOperations } from '#admin/policy-operations.ts'
+import type { LoadedConfig } from '#config/load.ts'
 import type { Config } from '#config/schema.ts'
 import type { Clock } from '#core/clock.ts'
 import { Problem } from '#core/problems.ts'
@@ -12,7 +13,7 @@ import { type OpenPolicies, openPolicies } from './open-policies.ts'
 
 interface LivePoliciesOptions {
   /** The configuration in effect. */
-  readonly current: () => { readonly config: Config }
+  readonly current: () => Pick<LoadedConfig, 'config' | 'pending'>
   readonly clock: Clock
 }
 
@@ -20,10 +21,11 @@ interface LivePoliciesOptions {
 export function createLivePolicies({ current, clock }: LivePoliciesOptions): PolicyOperations {
   let opened: { readonly of: Config; readonly open: OpenPolicies } | undefined
   const openCurrent = (): OpenPolicies => {
-    const { config } = current()
+    const loaded = current()
+    const { config } = loaded
     if (opened?.of !== config) {
       opened?.open[Symbol.dispose]()
-      opened = { of: config, open: openPolicies(config) }
+      opened = { of: config, open: openPolicies(loaded) }
     }
     return opened.open
   }

@@ -1,3 +1,4 @@
+import type { LoadedConfig } from '#config/load.ts'
 import type { Config } from '#config/schema.ts'
 import { type Action, modelActions } from '#core/action.ts'
 import type { VerifiedIdentity } from '#core/principal.ts'
@@ -9,6 +10,7 @@ import type { Decide } from '#policy/decision.ts'
 import type { Conditions, Question } from '#policy/explain.ts'
 import { createCatalog, type Provider } from '#providers/catalog.ts'
 import type { FormatName } from '#providers/wire-format.ts'
+import { compileOperations } from '#services/service.ts'
 import { checkPolicies } from './check-policies.ts'
 import { compileAdmission, compileListenerAccess } from './compile-admission.ts'
 import { compileLogins } from './compile-issuers.ts'
@@ -26,13 +28,16 @@ export interface OpenPolicies extends Disposable {
   readonly readsTags: boolean
   /** Throws `model.not_found` or `model.wrong_format`, as the endpoint of the action does. */
   findModel(action: Action, model: string): Question['resource']
+  /** Id of the action that a request to the service of another one is; `path` is below the service. */
+  actionAt(action: Action, method: string, path: string): string
   /** The service whose action it is. */
   serviceOf(action: Action): Question['resource']
 }
 
 /** Throws `config.invalid` for policies that are not valid. */
-export function openPolicies(config: Config): OpenPolicies {
-  checkPolicies(config)
+export function openPolicies(loaded: Pick<LoadedConfig, 'config' | 'pending'>): OpenPolicies {
+  const { config } = loaded
+  checkPolicies(loaded)
   const vocabulary = vocabularyOf(config)
   const policies = readPolicies(config)
   const engine = createEngine(policies, vocabulary)
@@ -58,13 +63,23 @@ export function openPolicies(config: Config): OpenPolicies {
       const { provider, test, sandbox } = catalog.find(model, format)
       return { kind: 'model', id: model, provider: provider.name, test, sandbox }
     },
+    actionAt(action, method, path) {
+      const name = serviceNameOf(action)
+      const service = config.services[name]
+      if (service === undefined || action.group === 'services.connect') return action.id
+      return compileOperations(name, service)(method, path, false).action.id
+    },
     serviceOf(action) {
-      const id = action.id.slice(0, action.id.indexOf('.'))
+      const id = serviceNameOf(action)
       const test = config.services[id]?.tags.includes('test') === true
       return { kind: 'service', id, provider: null, test, sandbox: false }
     },
     [Symbol.dispose]: () => engine[Symbol.dispose](),
   }
+}
+
+function serviceNameOf({ id }: Action): string {
+  return id.slice(0, id.indexOf('.'))
 }
 
 export function isModelAction({ id }: Action): boolean {

@@ -78,7 +78,7 @@ async function encrypt(io: Io, json: boolean): Promise<number> {
 function loadPriced(env: Io['env'], file: string | undefined): LoadedConfig {
   const loaded = loadConfig({ env, file })
   checkPrices(loaded.config)
-  checkPolicies(loaded.config)
+  checkPolicies(loaded)
   checkKeyFiles(loaded.config)
   return loaded
 }

@@ -149,7 +149,7 @@ function table(keys: readonly KeyView[]): string {
   const rows = keys.map(key => {
     const used = key.last_used_at === null ? 'never' : `${minuteOf(key.last_used_at)} UTC`
     const status = key.leak_reported_at === null ? key.status : `${key.status}, leaked`
-    return [key.id, key.name, key.hint, status, expiryOf(key), used]
+    return [key.id, key.name, key.hint, (key.roles ?? []).join(', ') || '-', status, expiryOf(key), used]
   })
-  return renderTable(['ID', 'NAME', 'KEY', 'STATUS', 'END', 'LAST USED'], rows)
+  return renderTable(['ID', 'NAME', 'KEY', 'ROLES', 'STATUS', 'END', 'LAST USED'], rows)
 }

@@ -70,7 +70,7 @@ async function explainKey(key: string, values: Values, io: Io): Promise<Explanat
   }
   const { action, model, feature, time } = values
   const at = readTime('--time', time)
-  return callOperation(io, 'policyExplain', {
+  const asking = callOperation(io, 'policyExplain', {
     body: {
       key,
       action: needed(action),
@@ -82,6 +82,15 @@ async function explainKey(key: string, values: Values, io: Io): Promise<Explanat
       ...(values.path !== undefined && { path: values.path }),
     },
   })
+  return asking.catch((error: unknown) => {
+    if (!(error instanceof Problem) || error.detail === undefined) throw error
+    // The API speaks of members of a body, which nobody wrote here.
+    const detail = error.detail.replace(
+      /\bbody\/([a-z]+):?/g,
+      (_, member) => `--${member === 'features' ? 'feature' : member}:`,
+    )
+    throw new Problem(error.code, { detail, cause: error })
+  })
 }
 
 async function explainHere(values: Values, io: Io): Promise<ExplanationView> {
@@ -92,7 +101,7 @@ async function explainHere(values: Values, io: Io): Promise<ExplanationView> {
     values.principal === undefined
       ? callerOfToken(await readSecretInput(io).then(secret => secret.reveal()), configured)
       : describeCaller(describedBy(values), open.vocabulary, at, (member, message) => {
-          throw usage(`--principal: ${member} ${message}.`)
+          throw usage(`--${MEMBERS[member] ?? member}: ${message}.`)
         })
   const question = questionOf(caller, values, at, open)
   return viewExplanation(question, explain(question, open.policies, open.vocabulary), null)
@@ -106,6 +115,15 @@ function questionOf(principal: VerifiedIdentity, values: Values, at: number, ope
   })
   if (question === null) throw new TypeError('What is refused was thrown')
   return question
+}
+
+/** Options that are not called as what they describe. */
+const MEMBERS: Readonly<Record<string, string>> = {
+  roles: 'role',
+  cidrs: 'cidr',
+  tags: 'tag',
+  kind: 'principal',
+  authenticatedAgo: 'authenticated-ago',
 }
 
 function optionOf(member: keyof Asked): string {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { dirname, relative, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { isLoopback } from './addresses.ts'
 import { addBuiltIns } from './built-in.ts'
 import { complete, isObject, type SecretReference } from './complete.ts'
@@ -10,6 +10,7 @@ import { readPolicyFiles } from './policy-files.ts'
 import { checkRules, type Draft } from './rules.ts'
 import { type Config, configSchema } from './schema.ts'
 import { resolveSecrets, type SecretValues } from './secrets.ts'
+import { showFile } from './show-file.ts'
 import { applyVariables, type Environment, refuseUnknownVariables } from './variables.ts'
 
 export interface LoadedConfig {
@@ -125,10 +126,4 @@ function freeze<T>(value: T): T {
     Object.freeze(value)
   }
   return value
-}
-
-/** Relative where that is shorter, so that an editor or terminal can open the place. */
-function showFile(path: string): string {
-  const near = relative(process.cwd(), path)
-  return near.startsWith('..') ? path : near
 }

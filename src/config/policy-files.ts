@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Faults } from './faults.ts'
+import { showFile } from './show-file.ts'
 
 /** Bounds of what is read: a folder that was named by mistake must not fill the memory. */
 const MAX_FILES = 500
@@ -11,6 +12,8 @@ const MAX_LOOKED_AT = 10_000
 interface PolicyFile {
   readonly file: string
   readonly text: string
+  /** Its path, as it shall be shown. */
+  readonly shown: string
 }
 
 /**
@@ -43,7 +46,7 @@ export function readPolicyFiles(folder: string, directory: string | undefined, f
     fault(`${name} would not be read: policies are read from the folder itself, not from folders within`)
   return files.flatMap(file => {
     const text = attempt(`${file} `, () => readText(join(path, file)))
-    return text === undefined ? [] : [{ file, text }]
+    return text === undefined ? [] : [{ file, text, shown: showFile(join(path, file)) }]
   })
 }
 

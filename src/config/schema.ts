@@ -22,8 +22,8 @@ export type Config = Loaded<typeof configSchema> & {
    * from a variable such as `OPENAI_API_KEY` and the file says nothing of it.
    */
   readonly passthrough: readonly { readonly format: WireFormat; readonly provider: string }[]
-  /** Derived, not configurable: what the files of `policies.directory` hold, in the order of their names. */
-  readonly policySources: readonly { readonly file: string; readonly text: string }[]
+  /** Derived, not configurable: what the files of `policies.directory` hold, in the order of their names; `shown` is the path of each. */
+  readonly policySources: readonly { readonly file: string; readonly text: string; readonly shown: string }[]
 }
 
 export type ProviderConfig = Config['providers'][string]

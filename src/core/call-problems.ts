@@ -39,28 +39,28 @@ export const callProblems = {
   },
   'policy.environment': {
     status: 403,
-    title: 'The key’s environment does not reach this model or service',
-    help: 'A test key reaches only services tagged `test` and models on providers tagged `test`, such as `sandbox`; a live key never reaches the sandbox.',
+    title: 'The credential’s environment does not reach this model or service',
+    help: 'A test credential reaches only services tagged `test` and models on providers tagged `test`, such as `sandbox`; a live one never reaches the sandbox.',
   },
   'policy.address': {
     status: 403,
     title: 'This may not be done from this address',
-    help: 'Call from an address that `access`, the project and the key allow and do not deny; `ostiary keys update --cidr --deny-cidr` and `ostiary projects update` change the latter two.',
+    help: 'Call from an address that `access`, the project and the credential allow and do not deny; `ostiary projects update`, and of a key `ostiary keys update --cidr --deny-cidr`, change the latter two.',
   },
   'policy.scope': {
     status: 403,
-    title: 'The key lacks the scope of this operation',
-    help: 'Use a key that has the scope named in the detail, or add it with `ostiary keys update --scopes`.',
+    title: 'The credential lacks the scope of this operation',
+    help: 'Use a credential that has the scope named in the detail. The operator adds it to a key with `ostiary keys update --scopes`, to tokens in `grants` of their issuer.',
   },
   'policy.operation': {
     status: 403,
-    title: 'The key may not use this operation',
-    help: 'Use a key that may use the operation named in the detail, or add it with `ostiary keys update --operations`.',
+    title: 'The credential may not use this operation',
+    help: 'Use a credential that may use the operation named in the detail. The operator adds it to a key with `ostiary keys update --operations`.',
   },
   'policy.model': {
     status: 403,
-    title: 'The key may not use this model',
-    help: 'Ask `GET /v1/models` for the models that this key may use, or add it with `ostiary keys update --models`.',
+    title: 'The credential may not use this model',
+    help: 'Ask `GET /v1/models` for the models that it may use. The operator adds one to a key with `ostiary keys update --models`, to tokens in `grants` of their issuer.',
   },
   'policy.requirement': {
     status: 403,
@@ -180,7 +180,7 @@ export const callProblems = {
   'model.not_found': {
     status: 404,
     title: 'The model does not exist',
-    help: 'Ask `GET /v1/models` for the models that this key may use.',
+    help: 'Ask `GET /v1/models` for the models that this credential may use.',
   },
   'model.wrong_format': {
     status: 400,

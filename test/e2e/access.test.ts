@@ -143,7 +143,7 @@ test('roles and metadata of a key are what policies read of its caller', async (
   await using gateway = await startGateway()
   const idle = 'policies.roles: no policy, requirement or service is about the role "buyer": who has it may do nothing'
   const yaml = 'policies: { roles: [buyer] }\n'
-  await assert.rejects(reload(gateway, yaml), { code: 'config.invalid', detail: idle })
+  await assert.rejects(reload(gateway, yaml), { code: 'config.invalid', detail: `${gateway.configFile}:1:13: ${idle}` })
   await mkdir(join(gateway.folder, 'policies'))
   const policies = `@id("red") forbid (principal is Ostiary::ApiKey, action, resource)
     when { principal.hasTag("team") && principal.getTag("team") == "red" };

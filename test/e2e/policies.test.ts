@@ -83,7 +83,7 @@ describe('policies', () => {
     writePolicies(gateway, `${NOBODY}\npermit (principal in Ostiary::Role::"editor", action, resource);\n`)
     const { status, json } = await askAdmin(gateway, '/api/config/reload', {})
     assert.deepEqual([status, json.code], [400, 'config.invalid'])
-    assert.match(String(json.detail), /^own\.cedar:4: policy "own\.cedar#2": there is no role "editor"/)
+    assert.match(String(json.detail), /\/policies\/own\.cedar:4: policy "own\.cedar#2": there is no role "editor"/)
     const [event] = (await gateway.ostiary.store.events.list({
       limit: 1,
       type: 'config.reload_refused',
@@ -93,7 +93,7 @@ describe('policies', () => {
     const env = { OSTIARY_CONFIG: gateway.configFile, OSTIARY_DATA_DIR: gateway.dataDirectory }
     const checked = await runCli(env, 'config', 'check')
     assert.deepEqual([checked.code, checked.stdout], [2, ''])
-    assert.match(checked.stderr, /^own\.cedar:4: policy "own\.cedar#2": /)
+    assert.match(checked.stderr, /\/policies\/own\.cedar:4: policy "own\.cedar#2": /)
     await reloadWith(gateway, null)
   })
 
@@ -245,12 +245,14 @@ test('`config check` refuses groups of models that hold none, and a start does',
   writeFileSync(gateway.configFile, 'policies: { modelGroups: { cheap: [gpt-*], free: [sandbox] } }\n')
   const env = { OSTIARY_CONFIG: gateway.configFile, OSTIARY_DATA_DIR: gateway.dataDirectory }
   const checked = await runCli(env, 'config', 'check')
+  const at = (column: number, said: string) => `${gateway.configFile}:1:${column}: policies.modelGroups.${said}\n`
   assert.deepEqual(checked, {
     code: 2,
     stdout: '',
     stderr:
-      'policies.modelGroups.cheap: gpt-* fits no model that is configured\n' +
-      'policies.modelGroups.cheap: no policy is about it\npolicies.modelGroups.free: no policy is about it\n',
+      at(28, 'cheap: gpt-* fits no model that is configured') +
+      at(28, 'cheap: no policy is about it') +
+      at(44, 'free: no policy is about it'),
   })
   const folder = { yaml: 'policies: { modelGroups: { cheap: [gpt-*] } }\n' }
   await assert.rejects(startGateway(folder), { code: 'config.invalid', detail: /policies\.modelGroups\.cheap/ })

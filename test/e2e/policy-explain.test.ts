@@ -255,6 +255,20 @@ describe('an explanation of a key by the running gateway', () => {
     })
   }
 
+  test('speaks on the command line of options', async () => {
+    const { id } = await makeKey({})
+    const ask = (...args: string[]) => runCli(env, 'policy', 'explain', '--key', id, '--action', 'openai.chat', ...args)
+    for (const [args, said] of [
+      [[], /--model: is missing/],
+      [['--model', 'sandbox', '--feature', 'tool'], /--feature: there is no feature "tool"/],
+    ] as const) {
+      const { code, stderr } = await ask(...args)
+      assert.equal(code, 1)
+      assert.match(stderr, said)
+      assert.doesNotMatch(stderr, /body/)
+    }
+  })
+
   test('is refused with the cause where nothing runs', async () => {
     using nowhere = createDeployment()
     const port = { OSTIARY_LISTENERS_ADMIN_URL: 'http://localhost:1', OSTIARY_TOKEN: token }

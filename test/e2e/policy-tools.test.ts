@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { createDeployment, type Deployment, runCli, runCliWith } from '../support/process.ts'
@@ -352,6 +352,7 @@ describe('ostiary policy check, list and schema', () => {
           shipped: false,
           shadow: false,
           decided: 'once',
+          description: null,
         },
         {
           id: 'night.expensive',
@@ -361,6 +362,7 @@ describe('ostiary policy check, list and schema', () => {
           shipped: false,
           shadow: false,
           decided: 'each call',
+          description: null,
         },
         {
           id: 'tools.editor',
@@ -370,6 +372,7 @@ describe('ostiary policy check, list and schema', () => {
           shipped: false,
           shadow: true,
           decided: 'each call',
+          description: null,
         },
       ],
     )
@@ -378,6 +381,51 @@ describe('ostiary policy check, list and schema', () => {
     assert.match(stdout, /^ostiary\.viewer +permit +shipped +enforced +once$/m)
     assert.match((await policy('schema')).stdout, /^namespace Ostiary \{[\s\S]*entity Role enum \[[^\]]*"editor"/)
   })
+})
+
+describe('what is wrong with policies', () => {
+  const broken = (text: string) => {
+    const folder = mkdtempSync(join(deployment.folder, 'wrong-'))
+    writeFileSync(join(folder, 'wrong.cedar'), text)
+    return folder
+  }
+
+  test('is said with the path of the file and the line', async () => {
+    const folder = broken('permit (\n  principal,\n  action == Ostiary::Action::"models.cal",\n  resource\n);\n')
+    const { code, stdout, stderr } = await policy('check', '--policies', folder)
+    assert.deepEqual([code, stdout], [2, ''])
+    assert.ok(stderr.includes(`${join(folder, 'wrong.cedar')}:3: policy "wrong.cedar#1": there is no action`), stderr)
+  })
+
+  test('is on standard output too with --json', async () => {
+    const folder = broken('permit (principal, action == Ostiary::Action::"models.call", resource);\n')
+    const { code, stdout } = await policy('check', '--policies', folder, '--json')
+    const { ok, faults } = JSON.parse(stdout) as { ok: boolean; faults: string[] }
+    assert.deepEqual([code, ok], [2, false])
+    assert.match(faults[0] as string, /wrong\.cedar:1: .*"models\.call" is a group of actions: write `action in/)
+  })
+
+  test('names the option that a folder was given by', async () => {
+    const { code, stderr } = await policy('check', '--policies', 'nope')
+    assert.equal(code, 2)
+    assert.match(stderr, /--policies nope: cannot be read: ENOENT/)
+    assert.doesNotMatch(stderr, /OSTIARY_POLICIES_DIRECTORY/)
+  })
+
+  test('is of a member of the configuration said with its place', async () => {
+    using other = createDeployment('policies:\n  roles: [buyer]\n')
+    const { code, stderr } = await runCli(other.env, 'config', 'check')
+    assert.equal(code, 2)
+    assert.match(stderr, /ostiary\.yaml:2:3: policies\.roles: no policy, requirement or service is about/)
+  })
+})
+
+test('ostiary policy list shows what a policy says of itself', async () => {
+  const folder = mkdtempSync(join(deployment.folder, 'described-'))
+  writeFileSync(join(folder, 'own.cedar'), `@description("Nobody at night.")\n${cedar}`)
+  const { stdout } = await policy('list', '--policies', folder)
+  assert.match(stdout, /^ID .* DESCRIPTION\n/)
+  assert.match(stdout, /^editor\.cheap .* Nobody at night\.$/m)
 })
 
 describe('ostiary policy explain, of callers that are described', () => {
@@ -528,6 +576,15 @@ describe('ostiary policy explain, of callers that are described', () => {
       ['--key', 'key_1', '--role', 'editor', '--action', 'openai.chat', '--model', 'gpt-5'],
       /--role goes with --principal/,
     ],
+    [
+      ['--principal', 'key', '--role', 'edittor', '--action', 'openai.chat', '--model', 'gpt-5'],
+      /--role: there is no role "edittor"/,
+    ],
+    [
+      ['--principal', 'key', '--project', 'br', '--action', 'openai.chat', '--model', 'gpt-5'],
+      /--project: must be the id of a project/,
+    ],
+    [['--principal', 'key', '--action', 'openai.chatt', '--model', 'gpt-5'], /--action: there is no action/],
     [['--key', 'key_1', '--policies', 'x', '--action', 'openai.chat', '--model', 'gpt-5'], /--config and --policies/],
   ] as const) {
     test(`explain ${args.join(' ')} is wrong usage`, async () => {
@@ -537,3 +594,47 @@ describe('ostiary policy explain, of callers that are described', () => {
     })
   }
 })
+
+test('an explanation of a service is of the action that its request is', async () => {
+  using other = createDeployment(`services:
+  catalog:
+    url: https://catalog.example.com
+    path: /catalog
+    operations:
+      edit: { methods: [PUT], paths: [/items/*] }
+`)
+  const ask = (action: string, method: string, path: string) =>
+    runCli(
+      other.env,
+      ...['policy', 'explain', '--principal', 'key', '--role', 'admin'],
+      ...['--action', action, '--method', method, '--path', path],
+    )
+  const wrong = await ask('catalog.edit', 'GET', '/nope')
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.stderr, /--action: must be catalog\.read: that is what GET \/nope asks for, and not catalog\.edit/)
+  for (const [action, method, path] of [
+    ['catalog.edit', 'PUT', '/items/1'],
+    ['catalog.read', 'GET', '/nope'],
+    ['catalog.write', 'PUT', '/nope'],
+  ] as const) {
+    const { code, stdout, stderr } = await ask(action, method, path)
+    assert.equal(code, 0, stderr)
+    assert.match(
+      stdout,
+      new RegExp(`^${action} on catalog: allowed\n[^]* asked +from 127\\.0\\.0\\.1 at .*, ${method} ${path}\n`),
+    )
+  }
+})
+
+for (const command of [
+  ['policy', 'replay'],
+  ['policy', 'explain', '--request', 'req_1'],
+  ['audit', 'tail'],
+] as const) {
+  test(`ostiary ${command.join(' ')} says where there is no database`, async () => {
+    const { code, stderr } = await runCli(deployment.env, ...command)
+    assert.equal(code, 1)
+    assert.match(stderr, /There is no database .*ostiary\.db: has the gateway run here\?/)
+    assert.doesNotMatch(stderr, /Try again/)
+  })
+}

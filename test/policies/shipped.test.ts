@@ -15,7 +15,7 @@ import type { Policy } from '#policy/cedar/policy.ts'
 // into it, a case turns red.
 
 const config = 'test/policies/ostiary.yaml'
-const open = openPolicies(loadConfig({ env: {}, file: config, withSecrets: false }).config)
+const open = openPolicies(loadConfig({ env: {}, file: config, withSecrets: false }))
 const files = globSync('test/policies/shipped/*.yaml').sort()
 const cases = files.flatMap(file => compileCases(readCases(file, readFileSync(file, 'utf8')), open))
 

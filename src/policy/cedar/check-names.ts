@@ -7,12 +7,21 @@ import type { Policy } from './policy.ts'
 import { type EntityName, readsOf, variableOf } from './reads.ts'
 import type { Vocabulary } from './vocabulary.ts'
 
-/** What a policy names that nothing here is called: it could never apply. One line for each. */
-export function checkNames({ json }: Policy, vocabulary: Vocabulary): string[] {
-  const entities = readsOf(json).entities.map(entity => checkEntity(entity, vocabulary))
+/** A name of nothing. */
+interface NameFault {
+  readonly name: string
+  readonly message: string
+}
+
+/** What a policy names that nothing here is called: it could never apply. */
+export function checkNames({ json }: Policy, vocabulary: Vocabulary): NameFault[] {
+  const entities = readsOf(json).entities.flatMap((entity): NameFault[] => {
+    const message = checkEntity(entity, vocabulary)
+    return message === null ? [] : [{ name: entity.id, message }]
+  })
   const known = closedLists(vocabulary)
   const texts = json.conditions.flatMap(({ body }) => checkTexts(body, known))
-  return [...new Set([...entities, ...texts])].filter(fault => fault !== null)
+  return [...new Map([...entities, ...texts].map(fault => [fault.message, fault])).values()]
 }
 
 function checkEntity({ type, id }: EntityName, vocabulary: Vocabulary): string | null {
@@ -88,7 +97,7 @@ function closedLists({ actions }: Vocabulary): ClosedLists {
 const COMPARING = ['==', '!=', 'contains', 'containsAll', 'containsAny']
 
 /** Texts that an attribute with a closed list of values is compared with, and is never. */
-function checkTexts(expr: unknown, known: ClosedLists): string[] {
+function checkTexts(expr: unknown, known: ClosedLists): NameFault[] {
   if (typeof expr !== 'object' || expr === null) return []
   return Object.entries(expr).flatMap(([operator, operands]) => {
     const inner = checkTexts(operands, known)
@@ -107,7 +116,7 @@ function attributeOf(expr: Expr, known: ClosedLists): string | undefined {
   return (variable === 'context' || variable === 'principal') && known.has(attr) ? attr : undefined
 }
 
-function compared(attribute: string | undefined, with_: Expr, known: ClosedLists): string[] {
+function compared(attribute: string | undefined, with_: Expr, known: ClosedLists): NameFault[] {
   if (attribute === undefined) return []
   const list = 'Set' in with_ ? (with_.Set as Expr[]) : [with_]
   const texts = list
@@ -115,5 +124,8 @@ function compared(attribute: string | undefined, with_: Expr, known: ClosedLists
     .filter(value => typeof value === 'string')
   const values = known.get(attribute) ?? []
   const never = texts.filter(text => !values.includes(text))
-  return never.map(text => `\`${attribute}\` is never ${JSON.stringify(text)}: ${thereAre(values)}`)
+  return never.map(text => ({
+    name: text,
+    message: `\`${attribute}\` is never ${JSON.stringify(text)}: ${thereAre(values)}`,
+  }))
 }

@@ -101,7 +101,23 @@ for (const [text, fault] of [
   [when('context.authenticationAge < 600'), /optional attribute/],
   [
     'permit (principal, action == Ostiary::Action::"openai.chat", resource == Ostiary::Service::"catalog");',
-    /unable to find an applicable action/,
+    /"openai\.chat" is done to models, and the resource of the policy is a service/,
+  ],
+  [
+    'permit (principal, action == Ostiary::Action::"services.read", resource);',
+    /"services\.read" is a group of actions: write `action in Ostiary::Action::"services\.read"`/,
+  ],
+  [
+    'permit (principal, action in Ostiary::Action::"models.call", resource is Ostiary::Service);',
+    /"models\.call" is done to models, and the resource of the policy is a service/,
+  ],
+  [
+    'permit (principal, action in [Ostiary::Action::"services.read"], resource in Ostiary::ModelGroup::"cheap");',
+    /"services\.read" is done to services, and the resource of the policy is a model/,
+  ],
+  [
+    'permit (principal, action in Ostiary::Action::"services.connect", resource);',
+    /no action is in the group "services\.connect": no service has `webSocket: true`/,
   ],
   [
     'permit (principal is Ostiary::ApiKey, action, resource) when { principal.issuer == Ostiary::Issuer::"company" };',
@@ -119,6 +135,15 @@ for (const [text, fault] of [
 test('names file and line of what is wrong within a policy', () => {
   const text = '// ä\n@id("one")\npermit (\n  principal,\n  action,\n  resource\n)\nwhen { context.acr == "ä" };'
   assert.match(faultsIn(text)[0] as string, /^own\.cedar:8: policy "one": /)
+})
+
+test('names the line of a name that nothing has', () => {
+  const text =
+    'permit (\n  principal in Ostiary::Role::"nobody",\n  action,\n  resource\n)\nwhen { context.environment == "x" };'
+  assert.deepEqual(
+    faultsIn(text).map(fault => /^own\.cedar:(\d+): /.exec(fault)?.[1]),
+    ['2', '6'],
+  )
 })
 
 for (const [what, text] of [

@@ -1,5 +1,6 @@
 import type { ValidationError } from '@cedar-policy/cedar-wasm/nodejs'
 import { isServed } from '#policy/served-models.ts'
+import { checkActions } from './check-actions.ts'
 import { checkNames } from './check-names.ts'
 import { loadCedar } from './load-cedar.ts'
 import { faultOf, lineOf, sayError } from './parse-policies.ts'
@@ -13,12 +14,22 @@ import type { Vocabulary } from './vocabulary.ts'
  */
 export function validatePolicies(policies: readonly Policy[], vocabulary: Vocabulary): PolicyFault[] {
   const own = policies.filter(({ shipped }) => !shipped)
-  const named = own.map(policy => ({ policy, faults: checkNames(policy, vocabulary) }))
+  const named = own.map(policy => ({ policy, faults: faultsOfNames(policy, vocabulary) }))
   const sound = named.filter(({ faults }) => faults.length === 0).map(({ policy }) => policy)
-  return [
-    ...named.flatMap(({ policy, faults }) => faults.map(fault => faultOf(policy, fault))),
-    ...(sound.length === 0 ? [] : judge(sound, makeSchema(vocabulary))),
-  ]
+  return [...named.flatMap(({ faults }) => faults), ...(sound.length === 0 ? [] : judge(sound, makeSchema(vocabulary)))]
+}
+
+function faultsOfNames(policy: Policy, vocabulary: Vocabulary): PolicyFault[] {
+  const faults = checkNames(policy, vocabulary).map(({ name, message }) =>
+    faultOf(policy, message, policy.line + linesBefore(policy.text, JSON.stringify(name))),
+  )
+  return faults.length > 0 ? faults : checkActions(policy, vocabulary).map(message => faultOf(policy, message))
+}
+
+/** Lines of a text before some words; 0 where they are written otherwise. */
+function linesBefore(text: string, words: string): number {
+  const at = text.indexOf(words)
+  return at === -1 ? 0 : text.slice(0, at).split('\n').length - 1
 }
 
 /** By Cedar’s own validator. */
