@@ -25,14 +25,34 @@ export function checkPolicies({ config, pending }: Pick<LoadedConfig, 'config' |
   const own = findPolicyFaults(config).map(fault => showFault({ ...fault, file: shown.get(fault.file) ?? fault.file }))
   const idle = own.length === 0 ? findIdle(config) : []
   const say = ({ path, message }: IdleMember) => `${pending.faults.where(path)}: ${showPath(path)}: ${message}`
-  const faults = [...empty.map(say), ...own, ...idle.map(say)]
+  const faults = [
+    ...[...empty, ...findRepeated(config)].map(say),
+    ...own,
+    ...(own.length === 0 ? findHollow(config) : []),
+    ...idle.map(say),
+  ]
   if (faults.length > 0) throw new Problem('config.invalid', { detail: faults.join('\n') })
+}
+
+/** Shipped roles that are named as if they were the operator's own. */
+function findRepeated({ policies }: Config): IdleMember[] {
+  return policies.roles
+    .filter(role => shippedRoles.some(shipped => shipped === role))
+    .map(role => ({ path: ['policies', 'roles'], message: `"${role}" is a shipped role; leave it out` }))
+}
+
+/** Files that hold nothing. */
+function findHollow({ policySources }: Config): string[] {
+  const written = policySources.length === 0 ? [] : parsePolicies(policySources).policies
+  const hollow = policySources.filter(({ file }) => !written.some(policy => policy.file === file))
+  return hollow.map(({ shown }) => `${shown}: holds no policy`)
 }
 
 /** Roles and groups that are said, and of which nothing follows. */
 function findIdle(config: Config): IdleMember[] {
   const { policies, issuers, services, access, policySources } = config
-  const used = namesUsed(policySources.length === 0 ? [] : parsePolicies(policySources).policies)
+  const written = policySources.length === 0 ? [] : parsePolicies(policySources).policies
+  const used = namesUsed(written)
   const asked = [
     ...Object.values(access.operations),
     ...Object.values(services).flatMap(service => [service, ...Object.values(service.operations)]),

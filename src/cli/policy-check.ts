@@ -1,5 +1,5 @@
 import { Problem } from '#core/problems.ts'
-import { isVolatile, readsOf } from '#policy/cedar/reads.ts'
+import { changesWith, readsOf } from '#policy/cedar/reads.ts'
 import { makeSchema } from '#policy/cedar/schema.ts'
 import { parse } from './arguments.ts'
 import type { Io } from './command.ts'
@@ -30,23 +30,25 @@ function loadOrPrint(io: Io, choice: Parameters<typeof loadPolicies>[1]) {
   }
 }
 
+const DECIDED = { nothing: 'once', address: 'each address', call: 'each call' } as const
+
 /** `ostiary policy list` */
 export async function policyList(args: string[], io: Io): Promise<number> {
   const { json, ...choice } = parse(args, list.options).values
   const listed = loadPolicies(io, choice).open.policies.map(policy => {
     const { id, effect, file, line, shipped, shadow, description } = policy
-    return { id, effect, file, line, shipped, shadow, volatile: isVolatile(readsOf(policy.json)), description }
+    return { id, effect, file, line, shipped, shadow, decided: DECIDED[changesWith(readsOf(policy.json))], description }
   })
   if (json) {
     io.stdout.write(`${JSON.stringify(listed, null, 2)}\n`)
     return 0
   }
-  const rows = listed.map(({ id, effect, file, line, shipped, shadow, volatile, description }) => [
+  const rows = listed.map(({ id, effect, file, line, shipped, shadow, decided, description }) => [
     id,
     effect,
     shipped ? 'shipped' : `${file}:${line}`,
     shadow ? 'shadow' : 'enforced',
-    volatile ? 'each call' : 'cached',
+    decided,
     description === null ? '' : printable(description),
   ])
   io.stdout.write(renderTable(['ID', 'EFFECT', 'FILE', 'STATE', 'DECIDED', 'DESCRIPTION'], rows))

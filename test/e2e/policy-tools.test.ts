@@ -351,7 +351,7 @@ describe('ostiary policy check, list and schema', () => {
           line: 1,
           shipped: false,
           shadow: false,
-          volatile: false,
+          decided: 'once',
           description: null,
         },
         {
@@ -361,7 +361,7 @@ describe('ostiary policy check, list and schema', () => {
           line: 8,
           shipped: false,
           shadow: false,
-          volatile: true,
+          decided: 'each call',
           description: null,
         },
         {
@@ -371,14 +371,14 @@ describe('ostiary policy check, list and schema', () => {
           line: 12,
           shipped: false,
           shadow: true,
-          volatile: true,
+          decided: 'each call',
           description: null,
         },
       ],
     )
     const { stdout } = await policy('list')
     assert.match(stdout, /^night\.expensive +forbid +editor\.cedar:8 +enforced +each call$/m)
-    assert.match(stdout, /^ostiary\.viewer +permit +shipped +enforced +cached$/m)
+    assert.match(stdout, /^ostiary\.viewer +permit +shipped +enforced +once$/m)
     assert.match((await policy('schema')).stdout, /^namespace Ostiary \{[\s\S]*entity Role enum \[[^\]]*"editor"/)
   })
 })
@@ -408,7 +408,7 @@ describe('what is wrong with policies', () => {
   test('names the option that a folder was given by', async () => {
     const { code, stderr } = await policy('check', '--policies', 'nope')
     assert.equal(code, 2)
-    assert.match(stderr, /--policies nope: cannot be read: ENOENT/)
+    assert.match(stderr, /--policies nope: cannot be read: it is not there/)
     assert.doesNotMatch(stderr, /OSTIARY_POLICIES_DIRECTORY/)
   })
 
