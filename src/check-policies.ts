@@ -23,10 +23,14 @@ export function checkPolicies({ config, pending }: Pick<LoadedConfig, 'config' |
   }))
   const shown = new Map(config.policySources.map(({ file, shown }) => [file, shown]))
   const own = findPolicyFaults(config).map(fault => showFault({ ...fault, file: shown.get(fault.file) ?? fault.file }))
-  const hollow = own.length === 0 ? findHollow(config) : []
   const idle = own.length === 0 ? findIdle(config) : []
   const say = ({ path, message }: IdleMember) => `${pending.faults.where(path)}: ${showPath(path)}: ${message}`
-  const faults = [...[...empty, ...findRepeated(config)].map(say), ...own, ...hollow, ...idle.map(say)]
+  const faults = [
+    ...[...empty, ...findRepeated(config)].map(say),
+    ...own,
+    ...(own.length === 0 ? findHollow(config) : []),
+    ...idle.map(say),
+  ]
   if (faults.length > 0) throw new Problem('config.invalid', { detail: faults.join('\n') })
 }
 
@@ -37,18 +41,18 @@ function findRepeated({ policies }: Config): IdleMember[] {
     .map(role => ({ path: ['policies', 'roles'], message: `"${role}" is a shipped role; leave it out` }))
 }
 
-/** Files in which no policy is. */
+/** Files that hold nothing. */
 function findHollow({ policySources }: Config): string[] {
-  if (policySources.length === 0) return []
-  const { policies } = parsePolicies(policySources)
-  const hollow = policySources.filter(({ file }) => !policies.some(policy => policy.file === file))
+  const written = policySources.length === 0 ? [] : parsePolicies(policySources).policies
+  const hollow = policySources.filter(({ file }) => !written.some(policy => policy.file === file))
   return hollow.map(({ shown }) => `${shown}: holds no policy`)
 }
 
 /** Roles and groups that are said, and of which nothing follows. */
 function findIdle(config: Config): IdleMember[] {
   const { policies, issuers, services, access, policySources } = config
-  const used = namesUsed(policySources.length === 0 ? [] : parsePolicies(policySources).policies)
+  const written = policySources.length === 0 ? [] : parsePolicies(policySources).policies
+  const used = namesUsed(written)
   const asked = [
     ...Object.values(access.operations),
     ...Object.values(services).flatMap(service => [service, ...Object.values(service.operations)]),

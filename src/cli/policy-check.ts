@@ -20,8 +20,6 @@ export async function policyCheck(args: string[], io: Io): Promise<number> {
   return 0
 }
 
-const DECIDED = { nothing: 'once', address: 'each address', call: 'each call' } as const
-
 function loadOrPrint(io: Io, choice: Parameters<typeof loadPolicies>[1]) {
   try {
     return loadPolicies(io, choice).open
@@ -32,13 +30,14 @@ function loadOrPrint(io: Io, choice: Parameters<typeof loadPolicies>[1]) {
   }
 }
 
+const DECIDED = { nothing: 'once', address: 'each address', call: 'each call' } as const
+
 /** `ostiary policy list` */
 export async function policyList(args: string[], io: Io): Promise<number> {
   const { json, ...choice } = parse(args, list.options).values
   const listed = loadPolicies(io, choice).open.policies.map(policy => {
     const { id, effect, file, line, shipped, shadow, description } = policy
-    const decided = DECIDED[changesWith(readsOf(policy.json))]
-    return { id, effect, file, line, shipped, shadow, decided, description }
+    return { id, effect, file, line, shipped, shadow, decided: DECIDED[changesWith(readsOf(policy.json))], description }
   })
   if (json) {
     io.stdout.write(`${JSON.stringify(listed, null, 2)}\n`)

@@ -408,7 +408,7 @@ describe('what is wrong with policies', () => {
   test('names the option that a folder was given by', async () => {
     const { code, stderr } = await policy('check', '--policies', 'nope')
     assert.equal(code, 2)
-    assert.match(stderr, /--policies nope: cannot be read: ENOENT/)
+    assert.match(stderr, /--policies nope: cannot be read: it is not there/)
     assert.doesNotMatch(stderr, /OSTIARY_POLICIES_DIRECTORY/)
   })
 
