@@ -13,6 +13,7 @@ import { createLeakIntake, isLeakReport } from '#gateway/leak-intake.ts'
 import { createOverload } from '#gateway/overload.ts'
 import { createPipeline } from '#gateway/pipeline.ts'
 import { answerResourceMetadata, asksForResourceMetadata } from '#gateway/resource-metadata.ts'
+import { TunnelWatch } from '#gateway/tunnel-watch.ts'
 import { createClientFinder } from '#http/client-address.ts'
 import { createConnectionCaps } from '#http/connection-caps.ts'
 import { type Listener, openListener } from '#http/listener.ts'
@@ -160,14 +161,17 @@ async function run(seed: WorkerSeed): Promise<void> {
     onThreshold: notice => tell({ type: 'budget', notice: { type: 'threshold', ...notice } }),
     onOverrun: notice => tell({ type: 'budget', notice: { type: 'overrun', ...notice } }),
   })
+  const logFailure = (call: string, error: unknown) => log('error', { call, error }, 'a call failed by a defect')
   const pipeline = createPipeline({
     overload,
+    tunnels: new TunnelWatch({ current: () => current, clock: systemClock, logFailure }),
     limiter,
     current: () => current,
     worker: seed.index,
     recorder: {
       ensureRecordable: () => recorder.ensureRecordable(),
       admit: recorder.admit,
+      begun: event => recorder.begun(event),
       record(event) {
         lastUsed.observe(event)
         observeCall(meter, event)
@@ -175,7 +179,7 @@ async function run(seed: WorkerSeed): Promise<void> {
       },
     },
     clock: systemClock,
-    logFailure: (call, error) => log('error', { call, error }, 'a call failed by a defect'),
+    logFailure,
   })
   const leakLine = openLeakLine(config.keys.leakReports, (number, question) => tell({ type: 'leak', number, question }))
   const takeLeakReport =
