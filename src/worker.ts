@@ -10,6 +10,7 @@ import { Problem } from '#core/problems.ts'
 import { stopDrains } from '#gateway/drains.ts'
 import { answerKeySet, asksForKeySet } from '#gateway/identity-key-set.ts'
 import { createLeakIntake, isLeakReport } from '#gateway/leak-intake.ts'
+import { createLoopTurns } from '#gateway/loop-turns.ts'
 import { createOverload } from '#gateway/overload.ts'
 import { createPipeline } from '#gateway/pipeline.ts'
 import { answerResourceMetadata, asksForResourceMetadata } from '#gateway/resource-metadata.ts'
@@ -166,6 +167,7 @@ async function run(seed: WorkerSeed): Promise<void> {
     overload,
     tunnels: new TunnelWatch({ current: () => current, clock: systemClock, logFailure }),
     limiter,
+    takeTurn: createLoopTurns(),
     current: () => current,
     worker: seed.index,
     recorder: {

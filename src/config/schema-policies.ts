@@ -9,7 +9,8 @@ export const policiesSchema = section(
       pattern: '^[^\\p{C}]{1,1024}$',
       patternErrorMessage: 'must be the path of a folder',
       'x-default': '`policies` beside the file, if there is one',
-      description: 'Folder of your policies: every file in it that ends in `.cedar`. A path is relative to the file.',
+      description:
+        'Folder of your policies: every file in it that ends in `.cedar`, but for hidden ones (a dot first). A path is relative to the file.',
       examples: ['policies'],
     },
     roles: {

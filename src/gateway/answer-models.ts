@@ -7,26 +7,49 @@ import { nonceHeader } from './challenge.ts'
 import { expiryHeader } from './expiry-header.ts'
 import type { Generation } from './generation.ts'
 import { limitHeaders } from './limit-headers.ts'
+import { PIECE_MS } from './loop-turns.ts'
 import { mayCall } from './may-call.ts'
+import type { PipelineOptions } from './pipeline-options.ts'
 import type { ModelsRoute } from './routes.ts'
 
-/** Prepares the list of models, or one, that the caller may call, in the caller's format, for `finish` to send. Throws `model.not_found`. */
-export function answerModels(call: Call, route: ModelsRoute, caller: Permitted, generation: Generation): void {
-  const { named } = generation.catalog
-  const usable = named.filter(target => speaks(target, route.format) && mayCall(call, generation, caller, target))
+/**
+ * Prepares the list of models, or one, that the caller may call, in the caller's format, for `finish` to send. Each model is a
+ * question to the policies, so that many are asked in turns. Throws `model.not_found` and `request.caller_hung_up`.
+ */
+export async function answerModels(
+  call: Call,
+  route: ModelsRoute,
+  caller: Permitted,
+  generation: Generation,
+  { takeTurn }: Pick<PipelineOptions, 'takeTurn'>,
+): Promise<void> {
+  const { model, format } = route
+  const asked = generation.catalog.named.filter(
+    target => (model ?? target.model) === target.model && speaks(target, format),
+  )
+  const usable: ModelTarget[] = []
+  let until = 0
+  for (const target of asked) {
+    if (performance.now() >= until) {
+      await takeTurn()
+      if (call.gone) throw new Problem('request.caller_hung_up')
+      until = performance.now() + PIECE_MS
+    }
+    if (mayCall(call, generation, caller, target)) usable.push(target)
+  }
   let answer: object
-  if (route.model === null) answer = render[route.format].list(usable)
+  if (model === null) answer = render[format].list(usable)
   else {
-    call.model = route.model
-    const target = usable.find(({ model }) => model === route.model)
+    call.model = model
+    const [target] = usable
     if (target === undefined) throw new Problem('model.not_found')
-    answer = render[route.format].one(target)
+    answer = render[format].one(target)
   }
   const body = JSON.stringify(answer)
   call.bytesOut = Buffer.byteLength(body)
   const headers = ['content-type', 'application/json', 'content-length', String(call.bytesOut), 'x-request-id', call.id]
-  if (route.format === 'anthropic') headers.push('request-id', call.id)
-  headers.push(...nonceHeader(call), ...expiryHeader(call), ...limitHeaders(route.format, call.ticket, call.at))
+  if (format === 'anthropic') headers.push('request-id', call.id)
+  headers.push(...nonceHeader(call), ...expiryHeader(call), ...limitHeaders(format, call.ticket, call.at))
   call.answer = () => {
     call.answer = null
     call.res.writeHead(200, headers)

@@ -16,6 +16,7 @@ import { createCatalog, type ModelEntry } from '#providers/catalog.ts'
 import type { FormatName } from '#providers/wire-format.ts'
 import { createServiceTable } from '#services/service-table.ts'
 import { createLifetime } from './lifetime.ts'
+import { createLoopTurns } from './loop-turns.ts'
 import { createOverload } from './overload.ts'
 import { createPipeline } from './pipeline.ts'
 
@@ -157,6 +158,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
       overload,
       limiter,
       tunnels: { watch: () => {} },
+      takeTurn: createLoopTurns(),
       current: () => generation,
       worker: 2,
       recorder: {

@@ -2,6 +2,7 @@ import type { Clock } from '#core/clock.ts'
 import type { Limiter } from '#limits/limiter.ts'
 import type { Recording } from './admit.ts'
 import type { Generation } from './generation.ts'
+import type { TakeTurn } from './loop-turns.ts'
 import type { Overload } from './overload.ts'
 import type { TunnelWatch } from './tunnel-watch.ts'
 
@@ -11,6 +12,7 @@ export interface PipelineOptions extends Recording {
   readonly current: () => Generation
   readonly overload: Overload
   readonly limiter: Limiter
+  readonly takeTurn: TakeTurn
   readonly clock: Clock
   readonly logFailure: (callId: string, error: unknown) => void
 }

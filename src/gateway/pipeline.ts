@@ -43,7 +43,7 @@ export function createPipeline(options: PipelineOptions) {
       takePace(call, generation, limiter, caller, route) // 429: requests, calls at once
       if (route.serves === 'decision') return await answerQuestion(call, route, caller, generation) // 403 429
       if (route.serves === 'service') return await serveService(call, route, caller, generation, options) // 403 413 502 504
-      if (route.serves === 'models') return answerModels(call, route, caller, generation) // 404
+      if (route.serves === 'models') return await answerModels(call, route, caller, generation, options) // 404
       const input = await readInput(call, route, limits) // 400 403 413 415
       const target = catalog.find(input.model, route.format) // 400 404
       const grant = authorize(caller, target, () => decideModel(call, generation, caller, route, input, target)) // 403

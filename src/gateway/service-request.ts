@@ -16,10 +16,10 @@ export function serviceRequest(
 ): Omit<UpstreamRequest, 'body'> {
   const { req } = call
   const { upstream } = route.service
-  const { basePath, stripPath, credential, credentialHeaders, callerTokenOf } = upstream
+  const { basePath, stripPath, credential, withheldHeaders, callerTokenOf } = upstream
   const { 'content-length': length } = req.headers
   const origin = { id: call.id, source: call.source, proto: route.service.publicProto, host: publicHost(call, route) }
-  const headers = requestHeaders(req.headers, credentialHeaders, origin)
+  const headers = requestHeaders(req.headers, withheldHeaders, origin)
   if (length !== undefined && length !== '0') headers['content-length'] = length
   if (callerTokenOf !== null) headers.authorization = `Bearer ${callerToken(call, callerTokenOf).reveal()}`
   if (credential !== null) {

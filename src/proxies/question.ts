@@ -1,5 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { canonicalAddress } from '#core/canonical-address.ts'
+import { methodOverrides, pathOverrides } from '#core/override-headers.ts'
+import { plainName } from '#core/plain-name.ts'
 import { Problem } from '#core/problems.ts'
 import { type Dialect, type KnownProxy, PATHS, SECRET_HEADER } from './known-proxies.ts'
 
@@ -59,21 +61,6 @@ function withQuery(url: string | undefined, asked: string): string | undefined {
   return mark === -1 || url?.slice(url.indexOf('?')) === asked.slice(mark) ? url : undefined
 }
 
-/** Headers by which servers are told of another path or method than that of the request: none may say another than what is decided about. */
-const OTHER_TARGETS = new Set([
-  'x-original-uri',
-  'x-original-url',
-  'x-forwarded-uri',
-  'x-rewrite-url',
-  'x-envoy-original-path',
-])
-const OTHER_METHODS = new Set([
-  'x-original-method',
-  'x-forwarded-method',
-  'x-http-method',
-  'x-http-method-override',
-  'x-method-override',
-])
 const UPGRADES = new Set([
   'upgrade',
   'sec-websocket-key',
@@ -138,11 +125,10 @@ function findContradiction(
   { method, url, origin }: Pick<Question, 'method' | 'url' | 'origin'>,
 ): Fault | null {
   for (const name in headers) {
-    // As servers read names that turn them into variables.
-    const plain = name.replaceAll(/[^a-z0-9]/g, '-')
+    const plain = plainName(name)
     const value = headers[name]
-    if (OTHER_TARGETS.has(plain) && value !== url && value !== origin + url) return 'other_target'
-    if (OTHER_METHODS.has(plain) && value !== method) return 'other_method'
+    if (pathOverrides.has(plain) && value !== url && value !== origin + url) return 'other_target'
+    if (methodOverrides.has(plain) && value !== method) return 'other_method'
     if (plain.startsWith('x-ostiary-') && name !== KEY_HEADER && name !== SECRET_HEADER) return 'forged'
   }
   return null

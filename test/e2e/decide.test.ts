@@ -145,6 +145,8 @@ describe('decisions for other proxies', () => {
   test('operations are told apart by the method and path that the caller used', async () => {
     assert.equal((await envoy('/catalog/items/1', 'PUT')).status, 200)
     assert.equal((await envoy('/catalog/items/1', 'DELETE')).status, 403)
+    // Whatever its case: the key has no `catalog:write`, which it would need if no operation fitted.
+    assert.equal((await envoy('/catalog/ITEMS/1', 'PUT')).status, 200)
     assert.equal((await nginx({ 'x-original-method': 'PUT', 'x-original-uri': '/catalog/items/1' })).status, 200)
     const reply = await forward({ 'x-forwarded-method': 'PUT' })
     assert.deepEqual([reply.status, codeOf(reply)], [403, 'policy.scope'])
@@ -263,6 +265,9 @@ describe('decisions for other proxies', () => {
       ['another path in another dialect', () => nginx({ 'x-forwarded-uri': '/catalog/other' }), 'other_target'],
       ['another path under an odd name', () => nginx({ x_original_uri: '/catalog/other' }), 'other_target'],
       ['another method beside', () => envoy('/catalog', 'GET', { 'x-http-method-override': 'DELETE' }), 'other_method'],
+      ['another path beside, oddly spelled', () => nginx({ 'x.rewrite.url': '/admin' }), 'other_target'],
+      ['another path for Next.js', () => envoy('/catalog', 'GET', { 'x-invoke-path': '/admin' }), 'other_target'],
+      ['another path before Envoy’s', () => nginx({ 'x-original-path': '/admin' }), 'other_target'],
       ['an identity header', () => nginx({ 'x-ostiary-subject': 'key_root' }), 'forged'],
       ['an identity header under an odd name', () => nginx({ X_Ostiary_Roles: 'owner' }), 'forged'],
       ['an identity token', () => envoy('/catalog', 'GET', { 'X-Ostiary-Identity': 'x.y.z' }), 'forged'],
@@ -290,6 +295,12 @@ describe('decisions for other proxies', () => {
       ['an empty segment', () => forward({ 'x-forwarded-uri': '//catalog/items' }), 'request.invalid_path'],
       ['a path parameter', () => forward({ 'x-forwarded-uri': '/catalog;/items' }), 'request.invalid_path'],
       ['twice encoded', () => forward({ 'x-forwarded-uri': '/catalog/%252e%252e/admin' }), 'request.invalid_path'],
+      [
+        'a dot at the end of a segment',
+        () => forward({ 'x-forwarded-uri': '/catalog/items./1' }),
+        'request.invalid_path',
+      ],
+      ['a space at its end', () => forward({ 'x-forwarded-uri': '/catalog/items%20/1' }), 'request.invalid_path'],
       ['a fragment', () => forward({ 'x-forwarded-uri': '/catalog#/x' }), 'request.invalid_path'],
       ['encoded dot segments behind Envoy’s path', () => envoy('/catalog/%2e%2e/x', 'GET'), 'request.invalid_path'],
     ]

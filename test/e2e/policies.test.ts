@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { internalActor } from '#core/actor.ts'
@@ -94,6 +94,19 @@ describe('policies', () => {
     const checked = await runCli(env, 'config', 'check')
     assert.deepEqual([checked.code, checked.stdout], [2, ''])
     assert.match(checked.stderr, /^own\.cedar:4: policy "own\.cedar#2": /)
+    await reloadWith(gateway, null)
+  })
+
+  test('a link that leads nowhere drops no policy beside it, and what an editor leaves there stops no reload', async () => {
+    await reloadWith(gateway, NOBODY)
+    symlinkSync('me@host.1234:1', join(gateway.folder, 'policies', '.#own.cedar'))
+    assert.deepEqual((await gateway.ostiary.reload('test')).changes, [])
+    symlinkSync('gone', join(gateway.folder, 'policies', 'more.cedar'))
+    await assert.rejects(gateway.ostiary.reload('test'), {
+      code: 'config.invalid',
+      detail: /more\.cedar cannot be read/,
+    })
+    assert.equal(await statuses(gateway.testKey), '403')
     await reloadWith(gateway, null)
   })
 
