@@ -29,38 +29,41 @@ export async function serveService(
   const grant = authorizeCall(call, caller, route, generation) // 403
   const request = serviceRequest(call, route, caller, generation.identityHeaders) // 403
   const body = openServiceBody(call, service, generation) // 400 413
-  const isUpgrade = route.action.group === 'services.connect'
+  using ends = new DisposableStack()
+  // What nobody took of it must not stand in the way of the connection's end.
+  ends.defer(() => body?.destroy())
   await reserveOfService(call) // 429 503
   const waitsFrom = performance.now()
   if (body !== null) await body.whenBegun() // 408: what nobody sends takes no connection
   const place = service.upstream.places.enter(caller.id) // 503
-  try {
-    if (place.ready !== null) await awaitTurn(call, place) // 503
-    // Neither was the gateway's own time.
-    call.inputAt += performance.now() - waitsFrom
-    await admit(call, options, grant) // 503
-    if (call.gone) throw new Problem('request.caller_hung_up')
-    const reply = new ServiceReply(call, route, generation.limits.timeoutMs, tunnel => {
-      place.leave()
-      noteBegun(call, options)
-      options.tunnels.watch(call, route, tunnel)
-    })
-    call.sentAt = performance.now()
-    call.reply = reply
-    reply.exchange = service.upstream.send({ ...request, body, ...(isUpgrade && { upgrade: 'websocket' }) }, reply)
-    await reply.over // 502 504
-  } finally {
+  ends.defer(place.leave)
+  if (place.ready !== null) await awaitTurn(call, place) // 503
+  // Neither was the gateway's own time.
+  call.inputAt += performance.now() - waitsFrom
+  await admit(call, options, grant) // 503
+  if (call.gone) throw new Problem('request.caller_hung_up')
+  const reply = new ServiceReply(call, route, generation.limits.timeoutMs, tunnel => {
     place.leave()
-    // What nobody took of it must not stand in the way of the connection's end.
-    body?.destroy()
-  }
+    noteBegun(call, options)
+    options.tunnels.watch(call, route, tunnel)
+  })
+  const isUpgrade = route.action.group === 'services.connect'
+  call.sentAt = performance.now()
+  call.reply = reply
+  reply.exchange = service.upstream.send({ ...request, body, ...(isUpgrade && { upgrade: 'websocket' }) }, reply)
+  await reply.over // 502 504
 }
 
 /** Waits for the turn; who hangs up meanwhile leaves the line. */
-async function awaitTurn({ res }: Call, place: Place): Promise<void> {
-  res.on('close', place.leave)
-  await place.ready
-  res.off('close', place.leave)
+async function awaitTurn(call: Call, place: Place): Promise<void> {
+  call.res.on('close', place.leave)
+  try {
+    await place.ready
+  } catch (problem) {
+    throw call.gone ? new Problem('request.caller_hung_up') : problem
+  } finally {
+    call.res.off('close', place.leave)
+  }
 }
 
 function openServiceBody(call: Call, { maxBodyBytes }: Service, { limits }: Generation) {
