@@ -37,7 +37,7 @@ test('by the recipe Envoy shows the gateway every header that it checks, in ever
   }
   // `Authorization` it always sends.
   for (const name of CREDENTIAL_HEADERS) assert.ok(name === 'authorization' || isSent(name), name)
-  for (const name of ['dpop', 'upgrade', 'sec-websocket-key']) assert.ok(isSent(name), name)
+  for (const name of ['dpop', 'upgrade', 'http2-settings', 'sec-websocket-key']) assert.ok(isSent(name), name)
   assert.equal(recipe.common_http_protocol_options.headers_with_underscores_action, 'REJECT_REQUEST')
   assert.equal(recipe.use_remote_address, true)
 })

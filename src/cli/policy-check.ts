@@ -1,4 +1,4 @@
-import { isVolatile, readsOf } from '#policy/cedar/reads.ts'
+import { changesWith, readsOf } from '#policy/cedar/reads.ts'
 import { makeSchema } from '#policy/cedar/schema.ts'
 import { parse } from './arguments.ts'
 import type { Io } from './command.ts'
@@ -18,23 +18,25 @@ export async function policyCheck(args: string[], io: Io): Promise<number> {
   return 0
 }
 
+const DECIDED = { nothing: 'once', address: 'each address', call: 'each call' } as const
+
 /** `ostiary policy list` */
 export async function policyList(args: string[], io: Io): Promise<number> {
   const { json, ...choice } = parse(args, list.options).values
   const listed = loadPolicies(io, choice).open.policies.map(policy => {
     const { id, effect, file, line, shipped, shadow } = policy
-    return { id, effect, file, line, shipped, shadow, volatile: isVolatile(readsOf(policy.json)) }
+    return { id, effect, file, line, shipped, shadow, decided: DECIDED[changesWith(readsOf(policy.json))] }
   })
   if (json) {
     io.stdout.write(`${JSON.stringify(listed, null, 2)}\n`)
     return 0
   }
-  const rows = listed.map(({ id, effect, file, line, shipped, shadow, volatile }) => [
+  const rows = listed.map(({ id, effect, file, line, shipped, shadow, decided }) => [
     id,
     effect,
     shipped ? 'shipped' : `${file}:${line}`,
     shadow ? 'shadow' : 'enforced',
-    volatile ? 'each call' : 'cached',
+    decided,
   ])
   io.stdout.write(renderTable(['ID', 'EFFECT', 'FILE', 'STATE', 'DECIDED'], rows))
   return 0

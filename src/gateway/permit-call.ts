@@ -25,7 +25,7 @@ export function authorizeCall(
   generation: Pick<Generation, 'decide' | 'readsTags'>,
 ): ServiceGrant {
   return eachPart(call, route, part =>
-    authorizeService(caller, part.service, () => decideService(call, generation, caller, part)),
+    authorizeService(caller, part.service, part.operation, () => decideService(call, generation, caller, part)),
   )
 }
 

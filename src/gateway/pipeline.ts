@@ -29,7 +29,7 @@ export function createPipeline(options: PipelineOptions) {
     const call = beginCall(req, res, client, now, generation)
     generation.enter()
     try {
-      const route = call.routed(findRoute(req, generation.services, call.asked)) // a dead end waits until the caller is known
+      const route = call.routed(findRoute(req, generation.services, call.asked ?? call.noProxy)) // a dead end waits until the caller is known
       checkAccess(call.client, generation.allowsAddress) // 400 403: nobody's credential matters
       const verdict = await authenticate(req, route.query, call) // 400 503
       if (verdict instanceof Problem) return overload.refuse(call, verdict) // 401, or 503 while overloaded

@@ -36,10 +36,11 @@ export type ServiceGrant = { readonly principal: Permitted; readonly service: st
 export function authorizeService(
   principal: Permitted,
   { name, test }: { readonly name: string; readonly test: boolean },
+  operation: string,
   decide: () => Decision,
 ): ServiceGrant {
   checkEnvironment(principal, { kind: 'service', id: name, test, sandbox: false })
-  enforce(principal, decide(), `use the service ${name} in this way`)
+  enforce(principal, decide(), `use ${name}.${operation}`)
   return { principal, service: name } as ServiceGrant
 }
 

@@ -205,19 +205,19 @@ describe('decisions for other proxies', () => {
   })
 
   describe('anybody else meets an unknown path', () => {
-    const strangers: readonly (readonly [string, Headers, string?])[] = [
+    const strangers: readonly (readonly [string, Headers, string?, (string | null)?])[] = [
       ['without the secret', { 'x-ostiary-proxy-secret': undefined }],
       ['with another secret', { 'x-ostiary-proxy-secret': SECRET.replace('s', 't') }],
       ['with the secret and more', { 'x-ostiary-proxy-secret': `${SECRET}x` }],
       ['with an empty secret', { 'x-ostiary-proxy-secret': '' }],
       ['with the secret twice', { 'x-ostiary-proxy-secret': [SECRET, SECRET] }],
       ['with the secret of a proxy elsewhere', { 'x-ostiary-proxy-secret': OTHER_SECRET }],
-      ['at another path', {}, '/decide/nginx/x'],
-      ['at another path with a query', {}, '/decide/nginx?x'],
+      ['at another path', {}, '/decide/nginx/x', 'proxy_dialect'],
+      ['at another path with a query', {}, '/decide/nginx?x', 'proxy_dialect'],
       ['in another dialect', {}, '/decide/forward-auth'],
-      ['in no dialect', {}, '/decide'],
+      ['in no dialect', {}, '/decide', null],
     ]
-    for (const [who, headers, path = '/decide/nginx'] of strangers) {
+    for (const [who, headers, path = '/decide/nginx', reason = 'proxy_secret'] of strangers) {
       test(who, async () => {
         const asked = {
           'x-ostiary-proxy-secret': SECRET,
@@ -236,6 +236,10 @@ describe('decisions for other proxies', () => {
         assert.equal(reply.status, 401)
         const withKey = await send(path, { ...asked, authorization: `Bearer ${key}` })
         assert.deepEqual([withKey.status, codeOf(withKey)], [404, 'route.not_found'])
+        // Only the operator is told.
+        const event = await gateway.event(String(withKey.headers['x-request-id']))
+        assert.equal(event.reason ?? null, reason)
+        if (reason !== null) assert.ok(!withKey.text.includes(reason))
         assert.equal((await eventOf(withKey)).decidedFor, undefined)
       })
     }
@@ -445,6 +449,18 @@ test('without a proxy in the configuration there is no such path', async () => {
   const headers = { 'x-ostiary-proxy-secret': SECRET, authorization: `Bearer ${await gateway.liveKey()}` }
   for (const path of ['/decide/nginx', '/decide/envoy/x', '/decide'])
     assert.equal((await ask(gateway.url + path, { method: 'GET', headers })).status, 404)
+})
+
+test('a proxy at another address is told of in the event', async () => {
+  const yaml = `
+services: { catalog: { path: /catalog } }
+decide: { proxies: { afar: { dialect: nginx, addresses: [192.0.2.0/24], secret: 'env:OTHER_SECRET', origins: ['${APP}'] } } }
+`
+  await using gateway = await startGateway({ yaml, env: { OTHER_SECRET } })
+  const headers = { 'x-ostiary-proxy-secret': OTHER_SECRET, authorization: `Bearer ${await gateway.liveKey()}` }
+  const reply = await ask(`${gateway.url}/decide/nginx`, { method: 'GET', headers })
+  assert.equal(reply.status, 404)
+  assert.equal((await gateway.event(String(reply.headers['x-request-id']))).reason, 'proxy_address')
 })
 
 test('while a secret is rotated both are taken, and then only the new one', async () => {

@@ -351,7 +351,7 @@ describe('ostiary policy check, list and schema', () => {
           line: 1,
           shipped: false,
           shadow: false,
-          volatile: false,
+          decided: 'once',
         },
         {
           id: 'night.expensive',
@@ -360,7 +360,7 @@ describe('ostiary policy check, list and schema', () => {
           line: 8,
           shipped: false,
           shadow: false,
-          volatile: true,
+          decided: 'each call',
         },
         {
           id: 'tools.editor',
@@ -369,13 +369,13 @@ describe('ostiary policy check, list and schema', () => {
           line: 12,
           shipped: false,
           shadow: true,
-          volatile: true,
+          decided: 'each call',
         },
       ],
     )
     const { stdout } = await policy('list')
     assert.match(stdout, /^night\.expensive +forbid +editor\.cedar:8 +enforced +each call$/m)
-    assert.match(stdout, /^ostiary\.viewer +permit +shipped +enforced +cached$/m)
+    assert.match(stdout, /^ostiary\.viewer +permit +shipped +enforced +once$/m)
     assert.match((await policy('schema')).stdout, /^namespace Ostiary \{[\s\S]*entity Role enum \[[^\]]*"editor"/)
   })
 })

@@ -125,6 +125,12 @@ describe('a service', () => {
     assert.equal(upstream.requests.at(-1)?.headers['x-staff-id'], 'boss')
   })
 
+  test('is shown no handshake where no WebSocket was decided about', async () => {
+    const handshake = { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', Sec_WebSocket_Version: '13' }
+    assert.equal((await call('/catalog/x', { headers: handshake })).status, 200)
+    assert.doesNotMatch(upstream.one().rawHeaders.join('\n'), /sec.websocket/i)
+  })
+
   test('gets a body as it is sent, by the scopes of the operation', async () => {
     const body = Buffer.alloc(300_000, 'x')
     assert.equal((await call('/catalog/items/1', { method: 'PUT', body })).status, 403)

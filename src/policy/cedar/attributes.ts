@@ -69,7 +69,10 @@ export const stableContext: Readonly<Record<string, StableAttribute>> = {
   },
 }
 
-/** What `context` says that may differ from one call to the next: a policy that reads any of it is asked at each call. */
+/**
+ * What `context` says that may differ from one call to the next: a policy that reads the address alone is asked
+ * once for each, one that reads any other at each call.
+ */
 export const volatileContext: Readonly<Record<string, VolatileAttribute>> = {
   ip: {
     type: 'ipaddr',

@@ -303,6 +303,29 @@ test('policies that are given up leave room for others, also after two hundred r
   assert.equal(setNamesMade(), before)
 })
 
+test('what reads the address alone is remembered by it, also in shadow, and what reads more is not', () => {
+  const [who] = fc.sample(principal, { seed: 7, numRuns: 1 }) as [VerifiedIdentity]
+  const [action] = catalog as [Action]
+  const catalogItself: Resource = { kind: 'service', id: 'catalog', provider: null, test: false }
+  const from = (address: string, at = MORNING): CallContext => ({ address, at, features: () => [] })
+  const permit = 'permit (principal, action, resource);'
+  const office = 'forbid (principal, action, resource) unless { context.ip.isInRange(ip("10.0.0.0/8")) };'
+  const early = 'forbid (principal, action, resource) when { context.time < datetime("2026-01-01") };'
+  for (const [texts, isRemembered] of [
+    [[permit, office], true],
+    [[permit, `@shadow ${office}`], true],
+    [[permit, office, early], false],
+  ] as const) {
+    using engine = createEngine(policiesIn(texts.join('\n')), vocabulary)
+    const decide = (context: CallContext) => engine.decide(who, action, catalogItself, context)
+    const inside = decide(from('10.0.0.1'))
+    assert.equal(decide(from('10.0.0.1', MORNING + 1)) === inside, isRemembered)
+    assert.equal(decide(from('192.0.2.1')) === inside, false)
+    assert.deepEqual([inside.allowed, decide(from('10.0.0.1')).allowed, inside.shadow], [true, true, null])
+    assert.equal((decide(from('192.0.2.1')).shadow ?? decide(from('192.0.2.1'))).allowed, false)
+  }
+})
+
 test('an action that is none of the configuration is denied', () => {
   using engine = createEngine(
     parsePolicies([{ file: 'a.cedar', text: 'permit (principal, action, resource);' }]).policies,

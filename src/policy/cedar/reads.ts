@@ -44,12 +44,14 @@ export function readsOf({ principal, action, resource, conditions }: PolicyJson)
   return reads
 }
 
-/**
- * Whether the policy may decide otherwise though caller, action and resource are the same. Everything that is not surely the
- * literal name of a stable attribute of the context counts.
- */
-export function isVolatile({ context }: Reads): boolean {
-  return context.whole || [...context.attributes].some(name => !Object.hasOwn(stableContext, name))
+/** With what a policy may decide otherwise though caller, action and resource are the same. */
+export type Changing = 'nothing' | 'address' | 'call'
+
+/** Everything that is not surely the literal name of a known attribute of the context counts as any part of the call. */
+export function changesWith({ context }: Reads): Changing {
+  const changing = [...context.attributes].filter(name => !Object.hasOwn(stableContext, name))
+  if (context.whole || changing.some(name => name !== 'ip')) return 'call'
+  return changing.length > 0 ? 'address' : 'nothing'
 }
 
 /** What any of several policies reads. */

@@ -27,7 +27,7 @@ export function makeSchemaPage(): string {
       `\`context.${name}\``,
       typeOf(type, optional),
       of === undefined ? 'all' : of,
-      remembered.has(name) ? 'yes' : 'no',
+      remembered.has(name) ? 'yes' : name === 'ip' ? 'by itself' : 'no',
       about,
     ],
   )
@@ -52,7 +52,8 @@ Metadata of an API key are its tags: \`principal.hasTag("team") && principal.get
 
 ## Context
 
-What a decision is remembered by does not change from one call to the next. A policy that reads any other is asked at each call.
+What a decision is remembered by does not change from one call to the next. A policy that
+reads of the others the address alone is asked once for each address; one that reads any other is asked at each call.
 
 ${table(['attribute', 'type', 'calls to', 'remembered', 'what'], context)}
 
