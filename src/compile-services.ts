@@ -4,6 +4,7 @@ import type { SecretValues } from '#config/secrets.ts'
 import { plainName } from '#core/plain-name.ts'
 import { serviceActions } from '#core/service-actions.ts'
 import { createUpstream } from '#http/upstream.ts'
+import { Places } from '#services/places.ts'
 import { compileOperations, type ServiceUpstream } from '#services/service.ts'
 import { createServiceTable, type ServiceTable } from '#services/service-table.ts'
 
@@ -56,6 +57,7 @@ function compileUpstream(
         : { header, scheme: config.credentialScheme ?? usualScheme, secret: secrets.get(credential) },
     callerTokenOf: config.callerToken ?? null,
     idleTimeoutMs: config.idleTimeoutMs,
+    places: new Places({ connections: config.connections, waitMs: config.timeoutMs }),
     send: upstream.send,
   }
 }

@@ -14,6 +14,7 @@ import { createLoopTurns } from '#gateway/loop-turns.ts'
 import { createOverload } from '#gateway/overload.ts'
 import { createPipeline } from '#gateway/pipeline.ts'
 import { answerResourceMetadata, asksForResourceMetadata } from '#gateway/resource-metadata.ts'
+import { TunnelWatch } from '#gateway/tunnel-watch.ts'
 import { createClientFinder } from '#http/client-address.ts'
 import { createConnectionCaps } from '#http/connection-caps.ts'
 import { type Listener, openListener } from '#http/listener.ts'
@@ -161,8 +162,10 @@ async function run(seed: WorkerSeed): Promise<void> {
     onThreshold: notice => tell({ type: 'budget', notice: { type: 'threshold', ...notice } }),
     onOverrun: notice => tell({ type: 'budget', notice: { type: 'overrun', ...notice } }),
   })
+  const logFailure = (call: string, error: unknown) => log('error', { call, error }, 'a call failed by a defect')
   const pipeline = createPipeline({
     overload,
+    tunnels: new TunnelWatch({ current: () => current, clock: systemClock, logFailure }),
     limiter,
     takeTurn: createLoopTurns(),
     current: () => current,
@@ -170,6 +173,7 @@ async function run(seed: WorkerSeed): Promise<void> {
     recorder: {
       ensureRecordable: () => recorder.ensureRecordable(),
       admit: recorder.admit,
+      begun: event => recorder.begun(event),
       record(event) {
         lastUsed.observe(event)
         observeCall(meter, event)
@@ -177,7 +181,7 @@ async function run(seed: WorkerSeed): Promise<void> {
       },
     },
     clock: systemClock,
-    logFailure: (call, error) => log('error', { call, error }, 'a call failed by a defect'),
+    logFailure,
   })
   const leakLine = openLeakLine(config.keys.leakReports, (number, question) => tell({ type: 'leak', number, question }))
   const takeLeakReport =

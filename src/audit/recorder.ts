@@ -28,6 +28,8 @@ export interface Recorder extends AsyncDisposable {
   record(event: CallEvent): Promise<void> | null
   /** Resolves when the call may be done. null = no call has to wait: the mode is `batched`. */
   readonly admit: ((event: AdmittedEvent) => Promise<void>) | null
+  /** A call has begun whose end may be far. */
+  begun(event: AdmittedEvent): void
   refused(refusal: Refusal): void
   /** Throws `events.not_recordable` while the store has not taken what waits. */
   ensureRecordable(): void
@@ -98,6 +100,10 @@ class BatchRecorder implements Recorder {
   #admit(event: AdmittedEvent): Promise<void> {
     this.#queue.push(event)
     return this.#queue.written()
+  }
+
+  begun(event: AdmittedEvent): void {
+    this.#queue.push(event)
   }
 
   refused(refusal: Refusal): void {

@@ -134,3 +134,21 @@ test('refuses two credentials and one in the query before anyone is asked', asyn
   await assert.rejects(authenticate({ 'x-api-key': 'a', 'api-key': 'b' }, ''), { code: 'auth.multiple_credentials' })
   await assert.rejects(authenticate(headers, 'key=k1'), { code: 'auth.credential_in_query' })
 })
+
+test('what the sender has proven before is not asked for again, unless the credential is bound to something else by now', async () => {
+  const bound: VerifiedIdentity = { ...identity, binding: { kind: 'dpop', thumbprint: 'T' } }
+  const refusal = new Problem('auth.invalid_credential', { reason: 'proof_used' })
+  const [chain, checkAuthentication] = [[() => bound], () => null]
+  const authenticate = create({ chain, checkSender: () => refusal, checkAuthentication })
+  const ask = (proven: VerifiedIdentity['binding']) =>
+    authenticate({ headers } as unknown as IncomingMessage, '', {
+      source: '192.0.2.1',
+      dpopNonce: null,
+      origin: null,
+      proven,
+    })
+  assert.deepEqual(ask({ kind: 'dpop', thumbprint: 'T' }), bound)
+  assert.equal(ask({ kind: 'dpop', thumbprint: 'U' }), refusal)
+  assert.equal(ask({ kind: 'certificate', thumbprint: 'T' }), refusal)
+  assert.equal(ask(null), refusal)
+})

@@ -31,6 +31,8 @@ export interface SenderNotes {
   dpopNonce: string | null
   /** By which the caller reached another proxy, which asks about them; null = they reached the gateway itself. */
   readonly origin: string | null
+  /** Binding that the sender has proven already, which is not asked for again; absent = none. */
+  readonly proven?: VerifiedIdentity['binding']
 }
 
 /** The caller, or the refusal: 401. Throws what `readCredential` does, and `store.unavailable`. */
@@ -68,6 +70,7 @@ export function createAuthenticate({ chain, checkSender, checkAuthentication }: 
   const prove = (identity: VerifiedIdentity, credential: Credential, req: IncomingMessage, notes: SenderNotes) => {
     const accept = (refusal: Problem | null) => refusal ?? checkAuthentication(identity) ?? (identity as Principal)
     if (identity.binding === null && !credential.dpop) return accept(null)
+    if (isProven(identity.binding, notes)) return accept(null)
     const refusal = checkSender(identity, credential, req, notes)
     return refusal instanceof Promise ? refusal.then(accept) : accept(refusal)
   }
@@ -75,6 +78,10 @@ export function createAuthenticate({ chain, checkSender, checkAuthentication }: 
     const credential = readCredential(req.headers, query)
     return credential === null ? missing : ask(0, credential, req, notes)
   }
+}
+
+function isProven(binding: VerifiedIdentity['binding'], { proven }: SenderNotes): boolean {
+  return proven != null && proven.kind === binding?.kind && proven.thumbprint === binding.thumbprint
 }
 
 const missing = new Problem('auth.missing_credential')

@@ -224,7 +224,8 @@ export const servicesSchema = map(
         minimum: 1,
         maximum: 65_535,
         default: 256,
-        description: 'Connections a worker holds at most; WebSockets are not among them.',
+        description:
+          'Connections a worker holds at most, half of them for one caller; WebSockets are not among them. Calls beyond wait, twice as many as this.',
         examples: [32],
       },
       allowPrivateNetwork: {

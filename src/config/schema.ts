@@ -170,7 +170,8 @@ const requests = section('Bounds of what callers may send to the public listener
     minimum: 100,
     maximum: 3_600_000,
     default: 10_000,
-    description: 'Time in which the head of the request must have arrived.',
+    description:
+      'Time in which the head of the request must have arrived; also the longest pause within a body that is passed on to a service.',
     examples: [5000],
   },
   onHangUp: {

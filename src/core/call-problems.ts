@@ -202,6 +202,11 @@ export const callProblems = {
     title: 'There is no room to count the call',
     help: 'Try again shortly. What cannot be counted is not let through; the operator finds fewer dimensions or more room for counters in the guide.',
   },
+  'limits.service_busy': {
+    status: 503,
+    title: 'Too many calls wait for the service',
+    help: 'Try again shortly, with fewer calls at once: one caller has half of the service’s connections. The operator raises `services.<name>.connections`.',
+  },
   'budget.exhausted': {
     status: 402,
     title: 'The budget does not allow this call',

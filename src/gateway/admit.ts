@@ -10,6 +10,8 @@ export interface CallRecorder {
   ensureRecordable(): void
   /** Resolves when the call may be done; null = no call has to wait. Rejects with `events.not_recordable`. */
   readonly admit: ((event: AdmittedEvent) => Promise<void>) | null
+  /** Has it on record that a call has begun; nobody waits for it. */
+  begun(event: AdmittedEvent): void
   /** null = the call may be answered, else when this resolves. Rejects with `events.not_recordable`. */
   record(event: CallEvent): Promise<void> | null
 }
@@ -34,6 +36,13 @@ export function admit(
     credential: call.principal?.id ?? null,
     target: 'target' in grant ? targetOf(grant) : null,
   })
+}
+
+/** Has it on record that a call to a service has begun whose end may be far, and lost with the gateway; unless it was admitted, and is. */
+export function noteBegun(call: Call, { recorder, worker }: Recording): void {
+  if (recorder.admit !== null) return
+  const credential = call.principal?.id ?? null
+  recorder.begun({ type: 'admitted', ...factsOf(call, worker), credential, target: null })
 }
 
 function targetOf({ target }: Grant<ModelTarget>): AdmittedEvent['target'] {

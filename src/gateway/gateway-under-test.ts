@@ -117,6 +117,7 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
       maxBodyBytes: 1_000_000,
       maxJsonDepth: 16,
       timeoutMs: options.stallMs ?? 60_000,
+      headTimeoutMs: 10_000,
       onHangUp: options.drainMs === undefined ? ('stop' as const) : ('drain' as const),
       drainMs: options.drainMs ?? 0,
     },
@@ -156,12 +157,14 @@ export async function openGateway(t: TestContext, options: GatewayOptions = {}) 
     handle: createPipeline({
       overload,
       limiter,
+      tunnels: { watch: () => {} },
       takeTurn: createLoopTurns(),
       current: () => generation,
       worker: 2,
       recorder: {
         ensureRecordable: options.ensureRecordable ?? (() => {}),
         admit: options.admit ?? null,
+        begun: () => {},
         record(event) {
           events.push(event)
           for (const resolve of waiting.splice(0)) resolve()

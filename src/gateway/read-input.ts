@@ -12,6 +12,8 @@ export interface InputLimits {
   readonly maxJsonDepth: number
   /** How long a caller may take to accept what is written to it, ms. */
   readonly timeoutMs: number
+  /** How long a caller may pause within what is passed on to a service, ms. */
+  readonly headTimeoutMs: number
   /** When a caller hangs up: stop the provider, or read on for its own count of what was used. */
   readonly onHangUp: 'stop' | 'drain'
   /** How long it is read on, ms. */

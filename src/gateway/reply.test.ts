@@ -42,7 +42,8 @@ async function openStages(t: TestContext, options: Options) {
   const entry = { alias: 'real', model: 'its-name', provider: 'p', maxOutputTokens: options.maxOutputTokens ?? null }
   const catalog = createCatalog([{ ...provider, ...options.provider }], [entry])
   const onHangUp = drainMs === undefined ? ('stop' as const) : ('drain' as const)
-  const limits = { maxBodyBytes: 1e6, maxJsonDepth: 16, timeoutMs: 5000, onHangUp, drainMs: drainMs ?? 0 }
+  const bounds = { maxBodyBytes: 1e6, maxJsonDepth: 16, timeoutMs: 5000, headTimeoutMs: 5000 }
+  const limits = { ...bounds, onHangUp, drainMs: drainMs ?? 0 }
   const over: Call[] = []
   const waiting: ((call: Call) => void)[] = []
   const handle: RequestListener = async (req, res) => {

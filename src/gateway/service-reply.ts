@@ -23,17 +23,19 @@ export class ServiceReply implements ReplySink {
   readonly #call: Call
   readonly #route: ServiceRoute
   readonly #stallMs: number
+  readonly #onTunnel: (tunnel: Tunnel) => void
   readonly #reject: (error: Error) => void
   #stalled: NodeJS.Timeout | undefined
   #isOver = false
   #onOver: (() => void) | null = null
 
-  constructor(call: Call, route: ServiceRoute, stallMs: number) {
+  constructor(call: Call, route: ServiceRoute, stallMs: number, onTunnel: (tunnel: Tunnel) => void) {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.over = promise
     this.#call = call
     this.#route = route
     this.#stallMs = stallMs
+    this.#onTunnel = onTunnel
     this.#reject = reject
     call.onClosed = resolve
     call.res.on('drain', () => {
@@ -59,6 +61,7 @@ export class ServiceReply implements ReplySink {
     res.flushHeaders()
     const tunnel = new Tunnel(this.#call, upgrade, socket, this.#route.service.upstream.idleTimeoutMs)
     this.exchange = { resume() {}, abort: () => tunnel.close() }
+    this.#onTunnel(tunnel)
   }
 
   onHead(status: number, headers: ReplyHeaders): void {

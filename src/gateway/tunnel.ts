@@ -9,7 +9,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 
 /**
  * A WebSocket between caller and service: bytes through both ways, with back-pressure, until either ends, nothing passes for
- * `idleTimeoutMs`, or the caller’s credential expires. Nothing of it is read.
+ * `idleTimeoutMs`, the caller’s credential expires, or it is closed because it could not be opened any more. Nothing of it is read.
  */
 export class Tunnel {
   readonly #call: Call
@@ -18,7 +18,8 @@ export class Tunnel {
   readonly #idle: NodeJS.Timeout
   #expiry: NodeJS.Timeout | undefined
 
-  constructor(call: Call, { socket, head }: Upgrade, service: Duplex, idleTimeoutMs: number) {
+  constructor(call: Call, upgrade: Upgrade, service: Duplex, idleTimeoutMs: number) {
+    const { socket } = upgrade
     this.#call = call
     this.#caller = socket
     this.#service = service
@@ -30,8 +31,9 @@ export class Tunnel {
     const countOut = (count: number) => {
       call.bytesOut += count
     }
-    // What had come with the request’s head.
-    if (head.length > 0) socket.unshift(head)
+    const early = upgrade.take()
+    countIn(early.length)
+    if (early.length > 0) service.write(early)
     this.#pass(socket, service, countIn)
     this.#pass(service, socket, countOut)
     socket.on('close', () => this.close())
@@ -39,7 +41,9 @@ export class Tunnel {
     service.on('error', () => this.close())
   }
 
-  close(): void {
+  /** `why` = it was not one of both that ended it. */
+  close(why?: Problem): void {
+    if (why !== undefined && !this.#caller.destroyed) this.#call.problem ??= why
     clearTimeout(this.#idle)
     clearTimeout(this.#expiry)
     this.#caller.destroy()
@@ -73,8 +77,7 @@ export class Tunnel {
     this.#expiry = setTimeout(
       () => {
         if (wait > MAX_TIMER_MS) return this.#expire(expiresAt, Date.now())
-        this.#call.problem ??= new Problem('auth.invalid_credential', { reason: 'expired' })
-        this.close()
+        this.close(new Problem('auth.invalid_credential', { reason: 'expired' }))
       },
       Math.max(0, Math.min(wait, MAX_TIMER_MS)),
     )

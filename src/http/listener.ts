@@ -7,7 +7,7 @@ import { markBroken } from './bodies.ts'
 import type { FindClient } from './client-address.ts'
 import type { ConnectionCap, ConnectionCaps } from './connection-caps.ts'
 import { notePeer, peerOf } from './peer.ts'
-import { asksForWebSocket, keepUpgrade } from './upgrades.ts'
+import { asksForWebSocket, keepUpgrade, Upgrade } from './upgrades.ts'
 
 export interface ListenerOptions {
   /** `localhost` = both loopback addresses. */
@@ -146,7 +146,7 @@ function answerUpgrade(req: IncomingMessage, socket: Socket, head: Buffer): Serv
     boundLinger(socket)
     socket.destroySoon()
   })
-  keepUpgrade(req, { socket, head })
+  keepUpgrade(req, new Upgrade(socket, head))
   return res
 }
 

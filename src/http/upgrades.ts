@@ -1,11 +1,40 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** A request to speak another protocol on its connection from now on. */
-export interface Upgrade {
+/** What is kept of bytes that come before the answer; a client has to wait for it (RFC 6455 §4.1). */
+const MAX_EARLY_BYTES = 64 * 1024
+
+/**
+ * A request to speak another protocol on its connection from now on. Until that is taken up the connection is read, since
+ * nobody would hear of its end otherwise.
+ */
+export class Upgrade {
   readonly socket: Socket
-  /** What came after the request’s head, and is not HTTP any more. */
-  readonly head: Buffer
+  readonly #early: Buffer[] = []
+  #size = 0
+
+  /** `head` is what came after the request’s head, and is not HTTP any more. */
+  constructor(socket: Socket, head: Buffer) {
+    this.socket = socket
+    this.#keep(head)
+    socket.on('data', this.#keep).on('end', this.#hangUp)
+  }
+
+  /** Who takes it up reads on, at once; returns what came so far. */
+  take(): Buffer {
+    this.socket.off('data', this.#keep).off('end', this.#hangUp)
+    return Buffer.concat(this.#early)
+  }
+
+  readonly #keep = (chunk: Buffer): void => {
+    this.#size += chunk.length
+    if (this.#size > MAX_EARLY_BYTES) this.socket.destroy()
+    else this.#early.push(chunk)
+  }
+
+  readonly #hangUp = (): void => {
+    this.socket.destroy()
+  }
 }
 
 const upgrades = new WeakMap<IncomingMessage, Upgrade>()

@@ -3,6 +3,7 @@ import type { Send, UpstreamRequest } from '#core/exchange.ts'
 import { compilePathGlob, foldPath, segmentsOf } from '#core/path-glob.ts'
 import type { Secret } from '#core/secret.ts'
 import { readMethods, type ServiceOperations, serviceActions } from '#core/service-actions.ts'
+import type { Places } from './places.ts'
 
 /** A configured service, ready to be asked for. */
 export interface Service {
@@ -47,6 +48,8 @@ export interface ServiceUpstream {
   readonly callerTokenOf: string | null
   /** Longest pause of a WebSocket, ms. */
   readonly idleTimeoutMs: number
+  /** Divides its connections among callers. */
+  readonly places: Places
   readonly send: Send<UpstreamRequest>
 }
 
