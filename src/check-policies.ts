@@ -15,14 +15,23 @@ export function checkPolicies(config: Config): void {
       : `policies.modelGroups.${group}: ${pattern} fits no model that is configured`,
   )
   const own = findPolicyFaults(config).map(showFault)
-  const faults = [...empty, ...own, ...(own.length === 0 ? findIdle(config) : [])]
+  const faults = [...empty, ...findRepeated(config), ...own, ...(own.length === 0 ? findIdle(config) : [])]
   if (faults.length > 0) throw new Problem('config.invalid', { detail: faults.join('\n') })
 }
 
-/** Roles and groups that are said, and of which nothing follows. */
+/** Shipped roles that are named as if they were the operator's own. */
+function findRepeated({ policies }: Config): string[] {
+  return policies.roles
+    .filter(role => shippedRoles.some(shipped => shipped === role))
+    .map(role => `policies.roles: "${role}" is a shipped role; leave it out`)
+}
+
+/** Roles and groups that are said, and of which nothing follows; files that hold nothing. */
 function findIdle(config: Config): string[] {
   const { policies, issuers, services, access, policySources } = config
-  const used = namesUsed(policySources.length === 0 ? [] : parsePolicies(policySources).policies)
+  const written = policySources.length === 0 ? [] : parsePolicies(policySources).policies
+  const hollow = policySources.filter(({ file }) => !written.some(policy => policy.file === file))
+  const used = namesUsed(written)
   const asked = [
     ...Object.values(access.operations),
     ...Object.values(services).flatMap(service => [service, ...Object.values(service.operations)]),
@@ -40,6 +49,7 @@ function findIdle(config: Config): string[] {
   )
   const groups = Object.keys(policies.modelGroups).filter(group => !used.groups.has(group))
   return [
+    ...hollow.map(({ file }) => `policies/${file}: holds no policy`),
     ...policies.roles.filter(isIdle).map(role => `policies.roles: ${nothing(role)}`),
     ...given,
     ...groups.map(group => `policies.modelGroups.${group}: no policy is about it`),

@@ -12,6 +12,7 @@ import { type Policy, type PolicyFault, showFault } from '#policy/cedar/policy.t
 import { shippedPolicies } from '#policy/cedar/shipped-policies.ts'
 import { validatePolicies } from '#policy/cedar/validate-policies.ts'
 import type { Vocabulary } from '#policy/cedar/vocabulary.ts'
+import { tagsRead } from '#policy/tags-read.ts'
 
 /**
  * The shipped policies and the operator’s own, as the calls of one generation are decided by them. Compiled with the first
@@ -56,7 +57,7 @@ export function findPolicyChanges(before: Config, after: Config): string[] {
 /** What keys may name. */
 export function keyVocabularyOf(config: Config): KeyVocabulary {
   const { roles, actions } = vocabularyOf(config)
-  return { roles, actions: [...new Set([...modelActions, ...actions])] }
+  return { roles, actions: [...new Set([...modelActions, ...actions])], tagsRead: tagsRead(config.policySources) }
 }
 
 /** What policies may speak of. */

@@ -1,6 +1,7 @@
 import { CREDENTIAL_HEADERS } from '#auth/credentials.ts'
 import type { Config } from '#config/schema.ts'
 import type { SecretValues } from '#config/secrets.ts'
+import { plainName } from '#core/plain-name.ts'
 import { serviceActions } from '#core/service-actions.ts'
 import { createUpstream } from '#http/upstream.ts'
 import { compileOperations, type ServiceUpstream } from '#services/service.ts'
@@ -48,7 +49,7 @@ function compileUpstream(
     origin,
     basePath: pathname.replace(/\/+$/, ''),
     stripPath: config.stripPath,
-    credentialHeaders: new Set([...CREDENTIAL_HEADERS, header]),
+    withheldHeaders: new Set([...CREDENTIAL_HEADERS, header, ...config.stripHeaders.map(plainName)]),
     credential:
       credential === undefined
         ? null

@@ -6,6 +6,7 @@ import { createLifetime } from '#gateway/lifetime.ts'
 import { createUpstream } from '#http/upstream.ts'
 import type { KnownIdentityKeys } from '#identity/known-keys.ts'
 import { createAuthenticationCheck } from '#issuers/check-authentication.ts'
+import { tagsRead } from '#policy/tags-read.ts'
 import { createCatalog, type Provider } from '#providers/catalog.ts'
 import { lazySandbox } from '#providers/sandbox/lazy-sandbox.ts'
 import { compileAdmission, compileListenerAccess } from './compile-admission.ts'
@@ -52,7 +53,7 @@ export function compileGeneration(
     admissionOf: compileAdmission(config),
     findProxy: compileProxies(config, secrets, credentials.clock),
     decide: open.use(compilePolicies(config)).decide,
-    readsTags: config.policySources.some(({ text }) => /\b(?:getTag|hasTag)\b/.test(text)),
+    readsTags: tagsRead(config.policySources)?.size !== 0,
     limits: config.requests,
     identityHeaders: compileIdentity(config, credentials.publicUrl, identityKeys),
     ...compileBounds(config),

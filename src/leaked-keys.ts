@@ -42,7 +42,7 @@ export async function openLeakedKeys({ config, leaks, log }: LeakedKeysOptions):
       if (question.about === 'key') return { key: (await source?.find(question.keyId)) ?? null }
       if (!takesOne()) return { problem: 'leak.too_many_reports' }
       const { id, source: address, tokens } = question.report
-      const by: Actor = { id: 'leak-report', source: address, requestId: id, projects: null }
+      const by: Actor = { id: 'leak-report', source: address, requestId: id, projects: null, mayGrant: true }
       try {
         const results = await leaks.report(tokens, by)
         return { ours: results.map(({ outcome }) => outcome !== 'unknown') }

@@ -22,6 +22,7 @@ export async function startCompanyIdp(port = 9410): Promise<{ readonly issuer: s
   const key = { ...(await exportJWK(privateKey)), kid: 'company-1', alg: 'RS256', use: 'sig' }
   const provider = new Provider(issuer, {
     jwks: { keys: [key] },
+    ttl: { Interaction: 600, Grant: 3600, Session: 3600, AccessToken: 600, IdToken: 600, AuthorizationCode: 60 },
     clients: [
       {
         client_id: APP.id,

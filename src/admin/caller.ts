@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Actor } from '#core/actor.ts'
-import type { Operator } from '#core/operator.ts'
+import { mayGrant, type Operator } from '#core/operator.ts'
 
 /** Who calls an operation. */
 export interface Caller {
@@ -13,7 +13,8 @@ const callers = new WeakMap<FastifyRequest, Caller>()
 
 export function admitCaller(request: FastifyRequest, operator: Operator): void {
   const source = request.socket.remoteAddress ?? null
-  const actor = { id: operator.id, source, requestId: request.id, projects: operator.projects }
+  const { id, projects } = operator
+  const actor = { id, source, requestId: request.id, projects, mayGrant: mayGrant(operator) }
   callers.set(request, { operator, actor })
 }
 

@@ -11,10 +11,13 @@ export interface EventFilter {
   readonly key?: string | undefined
   readonly project?: string | undefined
   readonly outcome?: string | undefined
+  /** Of the event itself, or of a call that it counts and keeps the id of. */
+  readonly id?: string | undefined
 }
 
-export function isMeant(event: OstiaryEvent, { from, to, type, key, project, outcome }: EventFilter): boolean {
+export function isMeant(event: OstiaryEvent, { from, to, type, key, project, outcome, id }: EventFilter): boolean {
   if ((from !== undefined && event.at < from) || (to !== undefined && event.at >= to)) return false
+  if (id !== undefined && event.id !== id && !('samples' in event && event.samples.includes(id))) return false
   if (type !== undefined && event.type !== type) return false
   if (key !== undefined && !keysOf(event).includes(key)) return false
   if (project !== undefined && projectOf(event) !== project) return false

@@ -56,6 +56,7 @@ export interface AdminOperations {
       type?: string
       key?: string
       project?: string
+      id?: string
       outcome?: string
     }
     answer: { events: unknown[]; next: string | null }
@@ -544,19 +545,21 @@ export interface AdminOperations {
       }
       action: string
       resource: { kind: 'model' | 'service'; id: string }
+      context: { ip: string; time: string; method: string | null; path: string | null; features: string[] }
       ceilings: {
         ceiling:
-          | 'listener'
+          | 'listener_addresses'
           | 'login'
           | 'addresses'
           | 'scopes'
           | 'operations'
-          | 'admission'
+          | 'operation_addresses'
           | 'requirements'
           | 'models'
           | 'environment'
         allows: boolean
         problem: string
+        detail: string | null
         missing: string[]
       }[]
       decision: {
@@ -786,6 +789,7 @@ export interface AdminOperations {
         | 'projects:write'
         | 'keys:read'
         | 'keys:write'
+        | 'keys:grant'
         | 'tokens:read'
         | 'tokens:write'
         | 'secrets:read'
@@ -813,6 +817,7 @@ export interface AdminOperations {
           | 'projects:write'
           | 'keys:read'
           | 'keys:write'
+          | 'keys:grant'
           | 'tokens:read'
           | 'tokens:write'
           | 'secrets:read'
@@ -850,6 +855,7 @@ export interface AdminOperations {
           | 'projects:write'
           | 'keys:read'
           | 'keys:write'
+          | 'keys:grant'
           | 'tokens:read'
           | 'tokens:write'
           | 'secrets:read'
@@ -887,6 +893,7 @@ export interface AdminOperations {
           | 'projects:write'
           | 'keys:read'
           | 'keys:write'
+          | 'keys:grant'
           | 'tokens:read'
           | 'tokens:write'
           | 'secrets:read'
@@ -923,6 +930,7 @@ export interface AdminOperations {
           | 'projects:write'
           | 'keys:read'
           | 'keys:write'
+          | 'keys:grant'
           | 'tokens:read'
           | 'tokens:write'
           | 'secrets:read'

@@ -9,13 +9,14 @@ interface FilterValues {
   readonly key?: string | undefined
   readonly project?: string | undefined
   readonly outcome?: string | undefined
+  readonly id?: string | undefined
 }
 
 /** Throws `cli.usage`. `--to` is a time or, where it begins with `tls://`, a destination. */
-export function readFilter({ from, to = [], type, key, project, outcome }: FilterValues): EventFilter {
+export function readFilter({ from, to = [], type, key, project, outcome, id }: FilterValues): EventFilter {
   const times = to.filter(text => !isDestination(text))
   if (times.length > 1) throw new Problem('cli.usage', { detail: '--to names more than one time.' })
-  return { from: readTime('--from', from), to: readTime('--to', times[0]), type, key, project, outcome }
+  return { from: readTime('--from', from), to: readTime('--to', times[0]), type, key, project, outcome, id }
 }
 
 /** Where `--to` says that events go; undefined = standard output. */

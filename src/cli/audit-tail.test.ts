@@ -83,3 +83,28 @@ test('says which check refused calls, and whose, where that is known', async t =
   assert.match(said[0] as string, /^6 × auth\.invalid_credential \(token_revoked_subject, company:alice/)
   assert.doesNotMatch(said.join(), /\p{C}/u)
 })
+
+test('finds the event of a call by its request id, and of a refusal says which policies', async t => {
+  const { chain, tail } = await startTail(t)
+  const call = { type: 'call', at: AT, credential: 'key_1', model: 'gpt-5', status: 403, outcome: 'refused' }
+  const refused = { ...call, problem: 'policy.denied', reason: 'night.expensive never' }
+  const failed = { ...call, problem: 'policy.denied', reason: 'policy_error', policyError: 'late: no such tag' }
+  const refusals = { type: 'refusals', at: AT, problem: 'auth.invalid_credential', source: '::1', count: 2 }
+  for (const event of [
+    { ...call, id: 'req_1', problem: null, reason: null, status: 200, outcome: 'completed' },
+    { ...refused, id: 'req_2' },
+    { ...failed, id: 'req_3' },
+    { ...refusals, id: 'evt_4', reason: 'unknown_key', credential: null, samples: ['req_5', 'req_6'] },
+  ]) {
+    await chain.append({ firstAt: AT, lastAt: AT, count: 1, data: JSON.stringify(event) })
+  }
+  const said = async (id: string) => (await tail('--id', id)).map(line => line.slice(line.indexOf('  gpt-5  ')))
+  assert.deepEqual(await said('req_1'), ['  gpt-5  200 completed'])
+  assert.deepEqual(await said('req_2'), ['  gpt-5  403 policy.denied (night.expensive never)'])
+  assert.deepEqual(await said('req_3'), ['  gpt-5  403 policy.denied (policy_error, late: no such tag)'])
+  assert.match(
+    (await tail('--id', 'req_6')).join('\n'),
+    /^[^\n]*2 × auth\.invalid_credential \(unknown_key\) {2}from ::1$/,
+  )
+  assert.deepEqual(await tail('--id', 'req_7'), [''])
+})

@@ -1,10 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { EventFilter } from '#audit/filter.ts'
-import { type Places, readEvents } from '#audit/read-events.ts'
-import { CHANGES_CHAIN } from '#core/audit-chain.ts'
-import type { OstiaryEvent, RefusalsEvent } from '#core/events.ts'
+import { readEvents } from '#audit/read-events.ts'
+import { readNewest } from '#audit/read-newest.ts'
+import type { CallEvent, OstiaryEvent, RefusalsEvent } from '#core/events.ts'
 import { Problem } from '#core/problems.ts'
-import type { AuditReader } from '#store/audit-reader.ts'
 import { parse } from './arguments.ts'
 import { readFilter } from './audit-filter.ts'
 import type { Io } from './command.ts'
@@ -31,38 +29,12 @@ export async function auditTail(args: string[], io: Io): Promise<number> {
   return 0
 }
 
-/** The newest events that are meant, oldest of them first, and how far that is: looks back as far as it must. */
-async function readNewest(reader: AuditReader, filter: EventFilter, count: number) {
-  for (let rows = Math.max(count, 1); ; rows *= 8) {
-    const { places, whole } = await placesBack(reader, rows)
-    const events: OstiaryEvent[] = []
-    for await (const event of readEvents(reader, filter, places)) {
-      events.push(event)
-      if (events.length > count) events.shift()
-    }
-    if (events.length === count || whole) return { events, places }
-  }
-}
-
-/** So many rows before the end of each chain; `whole` = that is the beginning of all. */
-async function placesBack(reader: AuditReader, rows: number) {
-  const places: Places = new Map()
-  let whole = true
-  for (const chain of [CHANGES_CHAIN, ...(await reader.chains())]) {
-    const extent = await reader.extent(chain)
-    if (extent === undefined) continue
-    places.set(chain, Math.max(extent.last - rows, extent.first - 1))
-    whole &&= extent.last - rows < extent.first
-  }
-  return { places, whole }
-}
-
 /** One line for people. */
 function describe(event: OstiaryEvent): string {
   const head = `${new Date(event.at).toISOString()}  ${event.type.padEnd(16)}`
   switch (event.type) {
     case 'call':
-      return `${head} ${event.id}  ${event.credential ?? '-'}  ${printable(event.model)}  ${event.status} ${event.problem ?? event.outcome}`
+      return `${head} ${event.id}  ${event.credential ?? '-'}  ${printable(event.model)}  ${event.status} ${event.problem === null ? event.outcome : `${event.problem}${describeCause(event)}`}`
     case 'admitted':
       return `${head} ${event.id}  ${event.credential ?? '-'}  ${printable(event.model)}`
     case 'refusals':
@@ -74,8 +46,12 @@ function describe(event: OstiaryEvent): string {
   }
 }
 
-/** ` (token_expired, company:alice)`: which check refused, and whom, as far as that is known. */
-function describeCause({ reason, credential }: RefusalsEvent): string {
-  const known = [reason, credential].filter(text => text !== null).map(printable)
+/**
+ * ` (token_expired, company:alice)`: which check refused, and whom, as far as that is known; of the policies, which
+ * forbade it. Whose call it was stands before, so that it is said of refusals alone.
+ */
+function describeCause(event: RefusalsEvent | CallEvent): string {
+  const more = event.type === 'refusals' ? event.credential : (event.policyError ?? null)
+  const known = [event.reason, more].filter(text => text != null).map(printable)
   return known.length === 0 ? '' : ` (${known.join(', ')})`
 }

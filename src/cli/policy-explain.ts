@@ -14,7 +14,8 @@ import { parse, readTime } from './arguments.ts'
 import type { Io } from './command.ts'
 import { commandTable } from './command-table.ts'
 import { type ConfiguredPolicies, loadPolicies } from './configured-policies.ts'
-import { printable } from './printable.ts'
+import { explainRequest, renderRequest } from './explain-request.ts'
+import { renderExplanation } from './render-explanation.ts'
 import { readSecretInput } from './secret-input.ts'
 
 const { options } = commandTable.policy.commands.explain
@@ -24,11 +25,18 @@ type Values = ReturnType<typeof readOptions>
 /** `ostiary policy explain`. Resolves to 0 whatever the answer is: it was explained. */
 export async function policyExplain(args: string[], io: Io): Promise<number> {
   const values = readOptions(args)
-  const ways = [values.key, values['token-from-stdin'], values.principal].filter(way => way !== undefined)
-  if (ways.length !== 1) throw usage('Say who asks in one way: --key, --token-from-stdin or --principal.')
-  if (values.principal === undefined) refuseDescription(values)
+  const { request, key, principal } = values
+  const ways = [request, key, values['token-from-stdin'], principal].filter(way => way !== undefined)
+  if (ways.length !== 1) throw usage('Say who asks in one way: --request, --key, --token-from-stdin or --principal.')
+  if (principal === undefined) refuse(values, DESCRIBING, 'goes with --principal alone')
+  if (request !== undefined) {
+    refuse(values, Object.keys(OPTIONS) as (keyof Values)[], 'stands in the record of the request')
+    const explained = await explainRequest(request, loadPolicies(io, values), io)
+    io.stdout.write(values.json ? `${JSON.stringify(explained, null, 2)}\n` : renderRequest(explained))
+    return 0
+  }
   const view = values.key === undefined ? await explainHere(values, io) : await explainKey(values.key, values, io)
-  io.stdout.write(values.json ? `${JSON.stringify(view, null, 2)}\n` : render(view))
+  io.stdout.write(values.json ? `${JSON.stringify(view, null, 2)}\n` : renderExplanation(view))
   return 0
 }
 
@@ -37,10 +45,21 @@ const DESCRIBING = [
   ...['issuer', 'client', 'acr', 'authenticated-ago', 'binding'],
 ] as (keyof Values)[]
 
-/** What a key or token says of itself, no option changes. */
-function refuseDescription(values: Values): void {
-  for (const option of DESCRIBING) {
-    if (values[option] !== undefined) throw usage(`--${option} goes with --principal alone.`)
+/** What is asked about a question, by option. */
+const OPTIONS = {
+  action: 'action',
+  model: 'model',
+  ip: 'ip',
+  time: 'at',
+  feature: 'features',
+  method: 'method',
+  path: 'path',
+} as const satisfies Readonly<Record<string, keyof Asked>>
+
+/** What a key, a token or a record says of itself, no option changes. */
+function refuse(values: Values, options: readonly (keyof Values)[], why: string): void {
+  for (const option of options) {
+    if (values[option] !== undefined) throw usage(`--${option} ${why}.`)
   }
 }
 
@@ -79,24 +98,18 @@ async function explainHere(values: Values, io: Io): Promise<ExplanationView> {
   return viewExplanation(question, explain(question, open.policies, open.vocabulary), null)
 }
 
-const OPTIONS: Readonly<Record<keyof Asked, string>> = {
-  action: '--action',
-  model: '--model',
-  ip: '--ip',
-  at: '--time',
-  features: '--feature',
-  method: '--method',
-  path: '--path',
-}
-
 function questionOf(principal: VerifiedIdentity, values: Values, at: number, open: OpenPolicies): Question {
   const { model, ip = '127.0.0.1', feature: features = [], method, path } = values
   const asked = { action: needed(values.action), model, ip, at, features, method, path }
   const question = compileQuestion(principal, asked, open, (member, message) => {
-    throw usage(`${OPTIONS[member]} ${message}.`)
+    throw usage(`--${optionOf(member)}: ${message}.`)
   })
   if (question === null) throw new TypeError('What is refused was thrown')
   return question
+}
+
+function optionOf(member: keyof Asked): string {
+  return Object.entries(OPTIONS).find(([, asked]) => asked === member)?.[0] ?? member
 }
 
 /** Who the token is about and what the rules of its issuer give them, if it is accepted: nothing of it is verified here. */
@@ -155,39 +168,6 @@ function readTag(text: string): readonly [string, string] {
 function needed(action: string | undefined): string {
   if (action === undefined) throw usage('--action is missing.')
   return action
-}
-
-function render({ allowed, caller, action, resource, ceilings, decision, policies }: ExplanationView): string {
-  const { error, shadow, roles_that_allow: roles } = decision
-  const spoken = policies.filter(({ says }) => says !== 'silent')
-  const isEnded = caller.status !== null && caller.status !== 'active'
-  const lines = [
-    ['caller', `${caller.kind} ${caller.id} of ${caller.project}, ${caller.environment}`],
-    ['roles', caller.roles.join(', ') || 'none'],
-    ...(isEnded ? [['credential', `refuses: the key is ${caller.status}`]] : []),
-    ...ceilings.map(({ ceiling, allows, missing }) => [ceiling, allows ? 'allow' : refusal(missing)]),
-    ['policies', describeDecision(decision)],
-    ...(error === null ? [] : [['error', error]]),
-    ...spoken.map(({ id, file, shadow, says }) => ['', `${id} ${says}${shadow ? ' in shadow' : ''} (${file})`]),
-    ...(shadow === null ? [] : [['in shadow', describeDecision({ ...shadow, error: null })]]),
-    ...(roles.length === 0 ? [] : [['would allow', `each of the roles ${roles.join(', ')}`]]),
-  ]
-  const rows = lines.map(([what = '', text = '']) => `  ${what.padEnd(12)}  ${text.replace(/\p{C}/gu, '\ufffd')}\n`)
-  return `${action} on ${printable(resource.id)}: ${allowed ? 'allowed' : 'denied'}\n${rows.join('')}`
-}
-
-function describeDecision({
-  allowed,
-  policies,
-  error,
-}: Pick<ExplanationView['decision'], 'allowed' | 'policies' | 'error'>) {
-  if (error !== null) return 'deny: a policy could not be evaluated'
-  if (policies.length === 0) return 'deny: no policy permits it'
-  return `${allowed ? 'allow' : 'deny'}, by ${policies.join(', ')}`
-}
-
-function refusal(missing: readonly string[]): string {
-  return missing.length === 0 ? 'refuse' : `refuse: ${missing.join(', ')} missing`
 }
 
 function usage(detail: string): Problem {

@@ -8,6 +8,7 @@ const filters = {
   type: text('TYPE', 'only of this type, such as key.created'),
   key: text('ID', 'only of this key'),
   project: text('ID', 'only of this project'),
+  id: text('ID', 'only the event of this id, which is the x-request-id of a call'),
   outcome: text('OUTCOME', 'only with this outcome, such as refused'),
 } as const
 

@@ -24,7 +24,8 @@ const described = {
 /** `ostiary policy` in the table of commands. */
 export const policyEntry = {
   summary: 'check, list, test, explain and replay policies',
-  notes: `Only 'explain --key' asks the running gateway. All others read the configuration, and can be run anywhere.`,
+  notes: `Only 'explain --key' asks the running gateway. 'explain --request' and 'replay' read the
+database by themselves. All others read the configuration alone, and can be run anywhere.`,
   example: 'ostiary policy test --coverage',
   commands: {
     check: {
@@ -60,11 +61,12 @@ with 2 if a case, a policy or the configuration is not valid.`,
     explain: {
       summary: 'say why a caller may do something, or may not',
       options: {
+        request: text('ID', 'a call on record, by its x-request-id: what came of it, and what would come of it now'),
         key: text('ID', 'the caller is this key of the running gateway, under the policies that it has'),
         'token-from-stdin': { type: 'boolean', description: 'the caller is who this token is about, not verified' },
         principal: text('key|user|service', 'the caller is one of this kind, as the next options say'),
         ...described,
-        action: { ...text('ACTION', 'what they ask to do, such as openai.chat'), required: true },
+        action: text('ACTION', 'what they ask to do, such as openai.chat; needed but for --request'),
         model: text('NAME', 'on which model; none for a service'),
         ip: text('ADDRESS', 'from where (127.0.0.1)'),
         time: text('TIME', 'when, such as 2026-01-31T23:30:00Z (now)'),
@@ -75,7 +77,8 @@ with 2 if a case, a policy or the configuration is not valid.`,
         policies,
         json,
       },
-      notes: `Exits with 0 also if they may not. 'allowed' of --json says which.`,
+      notes: `Exits with 0 also if they may not. 'allowed' of --json says which. --request reads the database by itself, beside a
+running gateway or without one.`,
       example: 'ostiary policy explain --principal key --scopes chat:create --action openai.chat --model gpt-5',
     },
     replay: {

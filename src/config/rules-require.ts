@@ -41,6 +41,13 @@ export function checkRequire(
       )
     }
     const isLogin = acrValues.length > 0 || maxAgeSeconds !== null
+    if (binding.length > 0 && binding.every(kind => kind === 'certificate')) {
+      faults.add(at, 'can never be met: callers show certificates over TLS, which the public listener does not end')
+    }
+    const isOfTokens = isLogin || (kinds.length > 0 && !kinds.includes('api_key'))
+    if (isOfTokens && Object.keys(draft.issuers ?? {}).length === 0) {
+      faults.add(at, 'can never be met: callers have tokens of an issuer, and there are no `issuers`')
+    }
     if (isLogin && kinds.length > 0 && !kinds.includes('user')) {
       faults.add(at, 'can never be met: only people log in, and `kinds` leaves them out')
     }
@@ -51,4 +58,16 @@ export function checkRequire(
     if (seen.has(text)) faults.add(at, 'stands there twice')
     seen.add(text)
   }
+}
+
+/** Whether somebody could fit an alternative of each; a caller may have many roles, but is of one kind. */
+export function canMeetBoth(one: readonly Alternative[], other: readonly Alternative[]): boolean {
+  if (one.length === 0 || other.length === 0) return true
+  return one.some(a =>
+    other.some(b => (['kinds', 'issuers', 'binding'] as const).every(name => overlap(a[name], b[name]))),
+  )
+}
+
+function overlap(one: readonly string[] = [], other: readonly string[] = []): boolean {
+  return one.length === 0 || other.length === 0 || one.some(value => other.includes(value))
 }

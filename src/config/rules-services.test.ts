@@ -111,6 +111,13 @@ const refused: Readonly<Record<string, readonly [yaml: string, expected: RegExp]
   'a dot segment': [operations("a: { paths: ['/a/../b'] }"), /must not have a dot segment/],
   'two stars within a segment': [operations("a: { paths: ['/a**'] }"), /must have `\*\*` as a whole segment only/],
   'another Unicode form': [operations("a: { paths: ['/cafe\u0301'] }"), /must be in Unicode normalization form C/],
+  'a segment that ends in a dot': [operations("a: { paths: ['/a./b'] }"), /must not have a segment that ends in a dot/],
+  'a segment that ends in a space': [operations("a: { paths: ['/a '] }"), /begins or ends with a space/],
+  'a compatibility form of a star': [operations("a: { paths: ['/a\uff0a'] }"), /must not contain what normalizes/],
+  'an operation in another case of one before': [
+    operations("a: { paths: ['/Admin/**'] }, b: { paths: ['/admin/\uff58'] }"),
+    /operations\.b: can never apply: a, which comes before/,
+  ],
   'an operation after one for all': [
     operations('a: {}, b: { methods: [GET] }'),
     /operations\.b: can never apply: a, which comes before, fits all of it/,
@@ -154,4 +161,10 @@ limits:
   assert.deepEqual([config.services.a?.url, config.services.a?.allowPrivateNetwork], [`${url}/base`, true])
   assert.equal(config.services.b?.allowPrivateNetwork, false)
   assert.equal(config.services.c?.url, undefined)
+})
+
+test('takes operations that differ by case alone where the service tells them apart', () => {
+  const both = "operations: { a: { paths: ['/Admin/**'] }, b: { paths: ['/admin/**'] } }"
+  const { config } = load(service(`url: '${url}', path: /x, caseSensitive: true, ${both}`))
+  assert.equal(config.services.shop?.caseSensitive, true)
 })

@@ -1,11 +1,11 @@
 import { operationScopes } from '#core/operations.ts'
-import { compilePathGlob, segmentsOfGlob } from '#core/path-glob.ts'
+import { compilePathGlob, foldPath, segmentsOfGlob } from '#core/path-glob.ts'
 import { usualOperations } from '#core/service-actions.ts'
 import type { Faults, Path } from './faults.ts'
 import { suggest } from './nearest.ts'
 import type { Draft } from './rules.ts'
 import { checkLists, listsOf } from './rules-network.ts'
-import { checkRequire } from './rules-require.ts'
+import { canMeetBoth, checkRequire } from './rules-require.ts'
 
 type ServiceDraft = NonNullable<NonNullable<Draft['services']>[string]>
 type OperationDraft = NonNullable<NonNullable<ServiceDraft['operations']>[string]>
@@ -89,6 +89,12 @@ function checkAdmission(service: ServiceDraft, draft: Draft, path: Path, faults:
     if (operation === undefined || faults.has(inside)) continue
     checkLists(inside, faults, listsOf(operation), listsOf(service), general)
     checkRequire(draft, operation.require, [...inside, 'require'], faults)
+    if (!canMeetBoth(service.require ?? [], operation.require ?? [])) {
+      faults.add(
+        [...inside, 'require'],
+        'can never be met beside that of the service: nobody fits an alternative of both',
+      )
+    }
   }
 }
 
@@ -107,7 +113,7 @@ function checkUse(service: ServiceDraft, draft: Draft, path: Path, faults: Fault
   }
 }
 
-function checkOperations({ operations = {} }: ServiceDraft, path: Path, faults: Faults): void {
+function checkOperations({ operations = {}, caseSensitive }: ServiceDraft, path: Path, faults: Faults): void {
   const earlier: [name: string, operation: OperationDraft][] = []
   for (const [name, operation] of Object.entries(operations)) {
     if (operation === undefined) continue
@@ -122,7 +128,7 @@ function checkOperations({ operations = {} }: ServiceDraft, path: Path, faults: 
       const wrong = globFault(glob)
       if (wrong !== undefined) faults.add([...inside, 'paths', String(index)], wrong)
     }
-    const covering = earlier.find(([, other]) => covers(other, operation))
+    const covering = earlier.find(([, other]) => covers(other, operation, caseSensitive === true))
     if (covering !== undefined)
       faults.add(inside, `can never apply: ${covering[0]}, which comes before, fits all of it`)
     earlier.push([name, operation])
@@ -134,17 +140,28 @@ function globFault(glob: string): string | undefined {
   if (/[%?#;\\]/.test(glob)) return 'must not contain `%`, `?`, `#`, `;` or a backslash, which no path of a request has'
   if (/\/\.{1,2}(?:\/|$)/.test(glob)) return 'must not have a dot segment'
   if (/\*\*/.test(glob.replaceAll(/(?<=\/)\*\*(?=\/|$)/g, ''))) return 'must have `**` as a whole segment only'
-  return glob === glob.normalize('NFC') ? undefined : 'must be in Unicode normalization form C'
+  if (/\/\p{Z}|[.\p{Z}](?:\/|$)/u.test(glob)) {
+    return 'must not have a segment that ends in a dot, or begins or ends with a space: no path of a request has'
+  }
+  if (glob !== glob.normalize('NFC')) return 'must be in Unicode normalization form C'
+  return structureOf(glob) === structureOf(foldPath(glob))
+    ? undefined
+    : 'must not contain what normalizes to a separator, a dot or `*`'
 }
 
-/** Whether every request that fits the one fits the other. */
-function covers(wide: OperationDraft, narrow: OperationDraft): boolean {
+function structureOf(text: string): string {
+  return text.replaceAll(/[^/\\.%?#;*]/g, '')
+}
+
+/** Whether every request that fits the one fits the other, by the comparison that requests are put to. */
+function covers(wide: OperationDraft, narrow: OperationDraft, caseSensitive: boolean): boolean {
   const methods = (operation: OperationDraft) => withHead(operation.methods)
   const [wider, narrower] = [methods(wide), methods(narrow)]
   if (wider !== null && (narrower === null || !narrower.every(method => wider.includes(method)))) return false
   if (wide.paths === undefined) return true
-  const fits = wide.paths.map(compilePathGlob)
-  return narrow.paths?.every(path => fits.some(fit => fit(segmentsOfGlob(path)))) === true
+  const compared = (path: string) => (caseSensitive ? path : foldPath(path))
+  const fits = wide.paths.map(path => compilePathGlob(compared(path)))
+  return narrow.paths?.every(path => fits.some(fit => fit(segmentsOfGlob(compared(path))))) === true
 }
 
 function withHead(methods: readonly string[] | undefined): readonly string[] | null {

@@ -29,7 +29,7 @@ export const requireSchema = {
   default: [] as unknown,
   description:
     'What callers must be, beside what their credential reaches and the policies permit: they fit one of these alternatives, all that it says. Where only a stronger or more recent login is missing, the answer is 401 and asks for it (RFC 9470), else 403.',
-  examples: [[{ binding: ['certificate'] }, { kinds: ['user'], roles: ['editor'], maxAgeSeconds: 900 }]],
+  examples: [[{ binding: ['dpop'] }, { kinds: ['user'], roles: ['editor'], maxAgeSeconds: 900 }]],
   items: section('One alternative.', {
     kinds: oneOf(
       ['api_key', 'user', 'service'] as const,
@@ -51,7 +51,7 @@ export const requireSchema = {
     binding: oneOf(
       ['dpop', 'certificate'] as const,
       'What the credential is bound to, and the sender has proved: a DPoP key or a client certificate. Empty = borne is enough.',
-      'certificate',
+      'dpop',
     ),
     acrValues: texts(
       '^[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,256}$',

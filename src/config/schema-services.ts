@@ -150,7 +150,28 @@ export const servicesSchema = map(
           'Name of an issuer whose tokens this service takes: the caller’s own is sent, as `Authorization: Bearer`, in place of `credential`, and calls without such a token are refused.',
         examples: ['company'],
       },
+      stripHeaders: {
+        type: 'array',
+        items: {
+          type: 'string',
+          pattern: '^[A-Za-z][A-Za-z0-9-]{0,63}$',
+          patternErrorMessage: 'must be the name of a header: letters, digits and hyphens',
+        },
+        maxItems: 64,
+        uniqueItems: true,
+        default: [] as unknown,
+        description:
+          'Further headers of callers that it is never sent, however they are spelled, beside those that forge who calls, from where, or what was asked: whatever this service believes.',
+        examples: [['X-Staff-Id']],
+      },
       operations,
+      caseSensitive: {
+        type: 'boolean',
+        default: false,
+        description:
+          'Whether the service takes `/admin` and `/Admin` for two paths. Unless it says so, `paths` of operations fit every spelling that some server takes for the same: whatever the case, compatibility forms of Unicode.',
+        examples: [true],
+      },
       ...accessLists,
       identity: {
         type: 'boolean',

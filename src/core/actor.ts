@@ -8,9 +8,11 @@ export interface Actor {
   readonly requestId: string | null
   /** The only projects that exist for the actor; null = all. */
   readonly projects: ReadonlySet<string> | null
+  /** Whether keys may get from the actor what reaches beyond their project. */
+  readonly mayGrant: boolean
 }
 
 /** The gateway itself. */
 export function internalActor(id: string): Actor {
-  return { id, source: null, requestId: null, projects: null }
+  return { id, source: null, requestId: null, projects: null, mayGrant: true }
 }

@@ -105,7 +105,7 @@ export const callProblems = {
   'request.invalid_path': {
     status: 400,
     title: 'The path is not canonical',
-    help: 'Send a path without dot segments, empty segments, backslashes, control characters or encoded separators.',
+    help: 'Send a path without dot segments, empty segments, segments that end in a dot or begin or end with a space, `;` in paths of services, backslashes, control or invisible characters, encoded separators and escapes, and in Unicode normalization form C.',
   },
   'request.client_address': {
     status: 400,

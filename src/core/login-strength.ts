@@ -17,6 +17,14 @@ export function stepUpChallenge({ acrValues, maxAgeSeconds }: AuthenticationRequ
   return parameters.join(', ')
 }
 
+/** `a login of the class gold`, `a login within 600 seconds`: what is asked for, all of it. */
+export function describeLogin({ acrValues, maxAgeSeconds }: AuthenticationRequirement): string[] {
+  return [
+    ...(acrValues.length > 0 ? [`a login of the class ${acrValues.join(' or ')}`] : []),
+    ...(maxAgeSeconds !== null ? [`a login within ${maxAgeSeconds} seconds`] : []),
+  ]
+}
+
 /** What is wrong with a login for a requirement; null = it will do. `now` and `authenticatedAt` in ms since the epoch. */
 export function loginFault(
   { acrValues, maxAgeSeconds }: AuthenticationRequirement,

@@ -42,7 +42,7 @@ export const operatorProblems = {
     title: 'The first request with this idempotency key has not ended',
     help: 'Wait and repeat the request. If it stays, the first attempt was cut off: look whether it was done, then use a new key.',
   },
-  'identity_keys.rotation_pending': {
+  'identity.rotation_pending': {
     status: 409,
     title: 'A key is published already that is yet to sign',
     help: 'Wait until it signs: `ostiary identity-keys list` says when. Where a key may be known to others, `ostiary identity-keys rotate --now` replaces all of them at once.',
@@ -61,6 +61,11 @@ export const operatorProblems = {
     status: 403,
     title: 'The operator token would have more rights than the one that makes it',
     help: 'Ask for scopes, projects and an end within those of the token in use; the detail names what is beyond.',
+  },
+  'event.not_found': {
+    status: null,
+    title: 'There is no event of this request',
+    help: 'Take the `x-request-id` of an answer of this gateway. Events are read from the database that the configuration names, and kept as long as `audit.retentionDays` says.',
   },
   'policy.cases_invalid': {
     status: null,

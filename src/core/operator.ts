@@ -4,6 +4,7 @@ export const adminScopes = [
   'projects:write',
   'keys:read',
   'keys:write',
+  'keys:grant',
   'tokens:read',
   'tokens:write',
   'secrets:read',
@@ -29,6 +30,14 @@ export interface Operator {
   readonly scopes: ReadonlySet<AdminScope>
   /** The only projects that exist for this operator; null = all. */
   readonly projects: ReadonlySet<string> | null
+}
+
+/**
+ * Whether keys that the operator makes, changes or takes over may have what reaches beyond their project: roles, scopes of services
+ * and tags that policies read. Who is limited to projects needs a scope for it.
+ */
+export function mayGrant({ scopes, projects }: Pick<Operator, 'scopes' | 'projects'>): boolean {
+  return projects === null || scopes.has('keys:grant')
 }
 
 export function maySeeProject(by: Pick<Operator, 'projects'>, project: string): boolean {

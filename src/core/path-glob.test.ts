@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { compilePathGlob, segmentsOf, segmentsOfGlob } from './path-glob.ts'
+import { compilePathGlob, foldPath, segmentsOf, segmentsOfGlob } from './path-glob.ts'
 
 const rows: readonly (readonly [glob: string, fits: readonly string[], not: readonly string[]])[] = [
   ['/', ['/', ''], ['/a']],
@@ -50,4 +50,37 @@ test('takes no longer for many stars', () => {
   const begun = performance.now()
   assert.equal(match(Array<string>(4000).fill('a')), false)
   assert.ok(performance.now() - begun < 2000)
+})
+
+for (const [path, others] of Object.entries({
+  '/admin/x': [
+    '/ADMIN/x',
+    '/Admin/X',
+    '/\uff41dmin/x',
+    '/adm\u0131n/x',
+    '/ADM\u0130N/x',
+    '/adm\u2170n/x',
+    '/admin/x\ufe0f',
+  ],
+  '/stra\u00dfe': ['/STRASSE', '/stra\u1e9ee', '/\u017ftrasse'],
+  '/\u03bf\u03b4\u03cc\u03c2': ['/\u039f\u0394\u038c\u03a3', '/\u03bf\u03b4\u03cc\u03c3'],
+  '/caf\u00e9 \ufb01': ['/CAFE\u0301\u00a0FI'],
+})) {
+  test(`${path} is compared as its other spellings are`, () => {
+    for (const other of others) assert.equal(foldPath(other), foldPath(path), other)
+    assert.equal(foldPath(foldPath(path)), foldPath(path))
+  })
+}
+
+test('what is another path stays one', () => {
+  for (const path of ['/admi', '/admin', '/admin/', '/admin/x/y', '/admin-x', '/adm\u00edn/x', '/admin/x*']) {
+    assert.notEqual(foldPath(path), foldPath('/admin/x'), path)
+  }
+})
+
+test('a letter is compared alike beside whatever stands next to it', () => {
+  // The small sigma has another form at the end of a word.
+  const match = compilePathGlob(foldPath('/\u03c3*'))
+  for (const path of ['/\u03c3', '/\u03c2', '/\u03c3\u03b1', '/\u03a3\u0391'])
+    assert.equal(match(segmentsOf(foldPath(path))), true, path)
 })

@@ -1,6 +1,20 @@
 /** A segment of a path; null = any number of any segments, where a pattern is held against another. */
 export type Segment = string | null
 
+/**
+ * A path or pattern as the loosest server would compare it: without regard to case, compatibility forms (Unicode Standard
+ * Annex #15) and code points that nobody sees. Upper case last: unlike lower case it depends on no neighbour.
+ */
+export function foldPath(path: string): string {
+  if (ASCII.test(path)) return path.toUpperCase()
+  const folded = path.normalize('NFKC').replaceAll(UNSEEN, '').toLowerCase().toUpperCase()
+  // What a dotted capital I comes to: some compare it as `i`.
+  return folded.replaceAll('I\u0307', 'I').normalize('NFKC')
+}
+
+const ASCII = /^[\x20-\x7e]*$/
+const UNSEEN = /\p{Default_Ignorable_Code_Point}/gu
+
 /** Segments of a canonical path; a slash at its end makes no difference. */
 export function segmentsOf(path: string): string[] {
   const segments = path.split('/').slice(1)

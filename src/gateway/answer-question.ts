@@ -1,14 +1,13 @@
 import { Problem } from '#core/problems.ts'
 import { discardBody } from '#http/discard-body.ts'
-import { authorizeService } from '#policy/authorize.ts'
 import type { Permitted } from '#policy/permit.ts'
 import type { Call } from './call.ts'
 import { nonceHeader } from './challenge.ts'
-import { decideService } from './decide-call.ts'
 import { expiryHeader } from './expiry-header.ts'
 import type { Generation } from './generation.ts'
 import { reserveOfService } from './limit-call.ts'
 import { limitHeaders } from './limit-headers.ts'
+import { authorizeCall } from './permit-call.ts'
 import type { DecisionRoute } from './routes.ts'
 
 /**
@@ -23,7 +22,7 @@ export async function answerQuestion(
   generation: Generation,
 ): Promise<void> {
   const { service, format, uri } = route
-  const grant = authorizeService(caller, service, () => decideService(call, generation, caller, route))
+  const grant = authorizeCall(call, caller, route, generation)
   await reserveOfService(call) // rates over more than an hour
   if (call.gone) throw new Problem('request.caller_hung_up')
   const headers = ['content-length', '0', 'cache-control', 'no-store', 'x-request-id', call.id]

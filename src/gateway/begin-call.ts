@@ -13,7 +13,10 @@ export function beginCall(
   now: number,
   generation: Generation,
 ): Call {
-  const asked = takeQuestion(req, generation.findProxy)
+  const taken = takeQuestion(req, generation.findProxy)
+  const asked = typeof taken === 'string' ? null : taken
   const caller = asked === null || asked.question instanceof Problem ? client : asked.question.source
-  return new Call(newId('req', now), req, res, caller, now, generation, asked)
+  const call = new Call(newId('req', now), req, res, caller, now, generation, asked)
+  if (typeof taken === 'string') call.noProxy = taken
+  return call
 }

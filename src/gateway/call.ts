@@ -6,6 +6,7 @@ import { wasCut } from '#http/listener.ts'
 import { peerOf } from '#http/peer.ts'
 import type { Ticket } from '#limits/ticket.ts'
 import type { ModelTarget } from '#providers/catalog.ts'
+import type { NoProxy } from '#proxies/known-proxies.ts'
 import type { Price } from '#usage/price.ts'
 import type { Decided } from './decide-call.ts'
 import type { Generation } from './generation.ts'
@@ -34,6 +35,8 @@ export class Call {
   readonly configGeneration: number
   /** A proxy asks whether it may pass the call on; null = the gateway itself was called. */
   readonly asked: Asked | null
+  /** Why what looks like a proxy’s question is none. */
+  noProxy: NoProxy | null = null
   /** By which the caller reached that proxy; null = the gateway, or it is not known. */
   readonly origin: string | null
   /** Where clients learn who gives out tokens; null = nobody does. */

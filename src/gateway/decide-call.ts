@@ -9,6 +9,9 @@ import type { Generation } from './generation.ts'
 import type { Input } from './read-input.ts'
 import type { DecisionRoute, OperationRoute, ServiceRoute } from './routes.ts'
 
+/** What of a call is judged. */
+export type Judged = Pick<Call, 'req' | 'source' | 'at' | 'route' | 'decided'>
+
 /** What the policies say of a call to a model. */
 export function decideModel(
   call: Call,
@@ -24,7 +27,7 @@ export function decideModel(
 
 /** What the policies say of a call to a service. */
 export function decideService(
-  call: Call,
+  call: Judged,
   generation: Pick<Generation, 'decide' | 'readsTags'>,
   caller: Principal,
   { action, service, below }: ServiceRoute | DecisionRoute,
@@ -41,7 +44,7 @@ export function resourceOf({ model, provider, test }: ModelTarget): Resource {
 
 /** What the policies say of a call. The call keeps for its event what they said and what they were told. */
 function decideCall(
-  call: Call,
+  call: Judged,
   { decide, readsTags }: Pick<Generation, 'decide' | 'readsTags'>,
   caller: Principal,
   action: Action,

@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Problem } from '#core/problems.ts'
 import { authorize } from '#policy/authorize.ts'
 import { checkAddress } from '#policy/check-address.ts'
-import { permit } from '#policy/permit.ts'
 import { admit } from './admit.ts'
 import { answerKey } from './answer-key.ts'
 import { answerModels } from './answer-models.ts'
@@ -13,6 +12,7 @@ import { decideModel } from './decide-call.ts'
 import { finish } from './finish.ts'
 import { forward } from './forward.ts'
 import { reserve, settle, takePace } from './limit-call.ts'
+import { permitCall } from './permit-call.ts'
 import type { PipelineOptions } from './pipeline-options.ts'
 import { readInput } from './read-input.ts'
 import { relay } from './relay.ts'
@@ -29,7 +29,7 @@ export function createPipeline(options: PipelineOptions) {
     const call = beginCall(req, res, client, now, generation)
     generation.enter()
     try {
-      const route = call.routed(findRoute(req, generation.services, call.asked)) // a dead end waits until the caller is known
+      const route = call.routed(findRoute(req, generation.services, call.asked ?? call.noProxy)) // a dead end waits until the caller is known
       checkAccess(call.client, generation.allowsAddress) // 400 403: nobody's credential matters
       const verdict = await authenticate(req, route.query, call) // 400 503
       if (verdict instanceof Problem) return overload.refuse(call, verdict) // 401, or 503 while overloaded
@@ -39,7 +39,7 @@ export function createPipeline(options: PipelineOptions) {
       options.recorder.ensureRecordable() // 503: what cannot be recorded is not done
       if (route.serves === 'nothing') throw route.problem // 400 403 404 405
       if (route.serves === 'key') return await answerKey(call, route, admitted, generation, limiter)
-      const caller = permit(admitted, route.action, generation.admissionOf(route.action), call) // 401 403
+      const caller = permitCall(call, admitted, route, generation) // 401 403
       takePace(call, generation, limiter, caller, route) // 429: requests, calls at once
       if (route.serves === 'decision') return await answerQuestion(call, route, caller, generation) // 403 429
       if (route.serves === 'service') return await serveService(call, route, caller, generation, options) // 403 413 502 504

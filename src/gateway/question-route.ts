@@ -11,15 +11,18 @@ export function findQuestionRoute(question: Question | Problem, services: Servic
   let [path, query] = ['', '']
   try {
     if (question instanceof Problem) throw question
-    const { method, url, origin, headers, isUpgrade } = question
+    const { method, url, origin, headers, isUpgrade, asksForOther } = question
     ;({ path, query } = parseServiceTarget(url))
     const found = services.find(headers.host, path)
     if (found === null) throw undecided('No service is at this host and path.')
     const { service, below } = found
     if (!METHODS.includes(method)) throw undecided(`Of calls by ${method} nothing can be decided.`)
+    if (isUpgrade && method !== 'GET') throw undecided('Only a GET opens a WebSocket.')
     if (isUpgrade && !service.webSocket) throw undecided('The service takes no WebSockets.')
+    if (asksForOther) throw undecided('The connection would change to a protocol of which nothing can be decided.')
     const { name, action } = service.operationOf(method, below, isUpgrade)
-    const facts = { id: action.id, format, action, service, operation: name, below, path, query } as const
+    const plain = isUpgrade ? service.operationOf(method, below, false) : null
+    const facts = { id: action.id, format, action, service, operation: name, below, plain, path, query } as const
     return { serves: 'decision', uri: origin + url, ...facts }
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem

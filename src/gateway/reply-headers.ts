@@ -1,3 +1,4 @@
+import { originHeaders } from '#core/origin-headers.ts'
 import type { Call } from './call.ts'
 import { nonceHeader } from './challenge.ts'
 import { expiryHeader } from './expiry-header.ts'
@@ -6,6 +7,7 @@ import type { Reply } from './reply.ts'
 
 // Of the hop (RFC 9110 §7.6.1), or of the operator's account and not of the caller, or dangerous on our origin.
 const KEPT_BACK = new Set([
+  ...originHeaders,
   'connection',
   'keep-alive',
   'proxy-authenticate',
@@ -17,12 +19,7 @@ const KEPT_BACK = new Set([
   'date',
   'server',
   'via',
-  'alt-svc',
   'set-cookie',
-  'set-cookie2',
-  'strict-transport-security',
-  'clear-site-data',
-  'service-worker-allowed',
   'www-authenticate',
   'dpop-nonce',
   'x-request-id',
@@ -32,8 +29,7 @@ const KEPT_BACK = new Set([
   'anthropic-organization-id',
   'cf-ray',
   'cf-cache-status',
-  'nel',
-  'report-to',
+  'reporting-endpoints',
 ])
 
 // The limits of the account that all tenants share.

@@ -5,7 +5,8 @@ import { Problem } from '#core/problems.ts'
 import { parseTarget } from '#http/paths.ts'
 import type { JsonObject } from '#http/strict-json.ts'
 import type { FormatName } from '#providers/wire-format.ts'
-import type { Service, ServiceUpstream } from '#services/service.ts'
+import type { NoProxy } from '#proxies/known-proxies.ts'
+import type { Service, ServiceOperation, ServiceUpstream } from '#services/service.ts'
 import type { ServiceTable } from '#services/service-table.ts'
 import { findQuestionRoute } from './question-route.ts'
 import { findServiceRoute } from './service-route.ts'
@@ -62,6 +63,8 @@ interface ServiceCall extends Common {
   readonly operation: string
   /** Canonical path below the service; empty = its own place, without a slash at its end. */
   readonly below: string
+  /** Of an upgrade what the same request would be without it, which the service may take it for; null = it asks for none. */
+  readonly plain: ServiceOperation | null
 }
 
 /** Passes the request on to a service. */
@@ -185,8 +188,8 @@ for (const row of rows) {
 patterns.sort((a, b) => b.suffix.length - a.suffix.length)
 
 /** Where a request leads. Never refuses by itself: a dead end carries its problem until the caller is known. */
-export function findRoute(req: IncomingMessage, services: ServiceTable, asked: Asked | null = null): Route {
-  if (asked !== null) return findQuestionRoute(asked.question, services)
+export function findRoute(req: IncomingMessage, services: ServiceTable, asked: Asked | NoProxy | null = null): Route {
+  if (asked !== null && typeof asked !== 'string') return findQuestionRoute(asked.question, services)
   const { method = '', url = '' } = req
   const dialect = dialectOf(req.headers)
   let path = ''
@@ -198,14 +201,14 @@ export function findRoute(req: IncomingMessage, services: ServiceTable, asked: A
     if (path === OWN_KEY) return chooseKey(method, path, query)
     const found = exact.get(path)
     if (found !== undefined) return choose(found, null, method, path, query, dialect)
-    return findPattern(method, path, query, dialect)
+    return findPattern(method, path, query, dialect) ?? nothing(null, formatOf(path), notFound(asked), path, query)
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem
     return nothing(null, formatOf(path), problem, path, query)
   }
 }
 
-function findPattern(method: string, path: string, query: string, dialect: FormatName): Route {
+function findPattern(method: string, path: string, query: string, dialect: FormatName): Route | null {
   for (const { row, prefix, suffix } of patterns) {
     if (path.startsWith(prefix) && path.endsWith(suffix) && path.length > prefix.length + suffix.length) {
       return choose([row], path.slice(prefix.length, path.length - suffix.length), method, path, query, dialect)
@@ -214,7 +217,12 @@ function findPattern(method: string, path: string, query: string, dialect: Forma
   const kept = stateful.find(([, pattern]) => pattern.test(path))
   if (kept !== undefined)
     return nothing(`${kept[0]}.stateful`, kept[0], new Problem('route.stateful_operation'), path, query)
-  return nothing(null, formatOf(path), new Problem('route.not_found'), path, query)
+  return null
+}
+
+/** Strangers get no other answer than for any unknown path; the event says why they are strangers. */
+function notFound(noProxy: NoProxy | null): Problem {
+  return noProxy === null ? new Problem('route.not_found') : new Problem('route.not_found', { reason: noProxy })
 }
 
 function choose(

@@ -1,12 +1,11 @@
 import { Problem } from '#core/problems.ts'
 import { openBody } from '#http/body-stream.ts'
-import { authorizeService } from '#policy/authorize.ts'
 import type { Permitted } from '#policy/permit.ts'
 import { admit, type Recording } from './admit.ts'
 import type { Call } from './call.ts'
-import { decideService } from './decide-call.ts'
 import type { Generation } from './generation.ts'
 import { reserveOfService } from './limit-call.ts'
+import { authorizeCall } from './permit-call.ts'
 import type { ServiceRoute } from './routes.ts'
 import { ServiceReply } from './service-reply.ts'
 import { serviceRequest } from './service-request.ts'
@@ -24,7 +23,7 @@ export async function serveService(
 ): Promise<void> {
   call.inputAt = performance.now()
   const { service } = route
-  const grant = authorizeService(caller, service, () => decideService(call, generation, caller, route)) // 403
+  const grant = authorizeCall(call, caller, route, generation) // 403
   const request = serviceRequest(call, route, caller, generation.identityHeaders) // 403
   const onBytes = (count: number) => {
     call.bytesIn += count

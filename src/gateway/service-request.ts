@@ -1,4 +1,5 @@
 import type { UpstreamRequest } from '#core/exchange.ts'
+import { plainName } from '#core/plain-name.ts'
 import { encodePath } from '#http/paths.ts'
 import type { IdentityHeaders } from '#identity/identity-headers.ts'
 import type { Permitted } from '#policy/permit.ts'
@@ -16,10 +17,14 @@ export function serviceRequest(
 ): Omit<UpstreamRequest, 'body'> {
   const { req } = call
   const { upstream } = route.service
-  const { basePath, stripPath, credential, credentialHeaders, callerTokenOf } = upstream
+  const { basePath, stripPath, credential, withheldHeaders, callerTokenOf } = upstream
   const { 'content-length': length } = req.headers
   const origin = { id: call.id, source: call.source, proto: route.service.publicProto, host: publicHost(call, route) }
-  const headers = requestHeaders(req.headers, credentialHeaders, origin)
+  const headers = requestHeaders(req.headers, withheldHeaders, origin)
+  // What nobody decided about as a WebSocket is none: a service that looks at these alone would take it for one.
+  if (route.operation !== 'connect') {
+    for (const name in headers) if (plainName(name).startsWith('sec-websocket-')) delete headers[name]
+  }
   if (length !== undefined && length !== '0') headers['content-length'] = length
   if (callerTokenOf !== null) headers.authorization = `Bearer ${callerToken(call, callerTokenOf).reveal()}`
   if (credential !== null) {

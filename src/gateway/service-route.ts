@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Problem } from '#core/problems.ts'
 import { parseServiceTarget, type Target } from '#http/paths.ts'
-import { upgradeOf } from '#http/upgrades.ts'
+import { showsUpgrade, upgradeOf } from '#http/upgrades.ts'
 import type { ServiceTable } from '#services/service-table.ts'
 import type { DeadEnd, ServiceRoute } from './routes.ts'
 
@@ -25,6 +25,9 @@ export function findServiceRoute(req: IncomingMessage, services: ServiceTable): 
   if (!METHODS.includes(method)) {
     return nothing(target, new Problem('route.method_not_allowed', { headers: { allow: METHODS.join(', ') } }))
   }
+  if (method !== 'GET' && showsUpgrade(req.headers)) {
+    return nothing(target, new Problem('request.malformed', { reason: 'upgrade' }))
+  }
   const isUpgrade = service.webSocket && upgradeOf(req) !== undefined
   const { name, action } = service.operationOf(method, below, isUpgrade)
   return {
@@ -35,6 +38,7 @@ export function findServiceRoute(req: IncomingMessage, services: ServiceTable): 
     service: { ...service, upstream },
     operation: name,
     below,
+    plain: isUpgrade ? service.operationOf(method, below, false) : null,
     ...target,
   }
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Problem } from '#core/problems.ts'
-import type { Dialect, FindProxy } from '#proxies/known-proxies.ts'
+import type { Dialect, FindProxy, NoProxy } from '#proxies/known-proxies.ts'
 import { type Question, readQuestion } from '#proxies/question.ts'
 
 /** A proxy’s question about a call that it was sent. */
@@ -14,11 +14,11 @@ export interface Asked {
 
 /**
  * Puts what a proxy asks about in the place of its question, so that all that follows judges the caller’s own request;
- * null = a caller’s own request it is.
+ * or says why that is no proxy’s; null = a caller’s own request it is.
  */
-export function takeQuestion(req: IncomingMessage, findProxy: FindProxy): Asked | null {
+export function takeQuestion(req: IncomingMessage, findProxy: FindProxy): Asked | NoProxy | null {
   const proxy = findProxy(req)
-  if (proxy === null) return null
+  if (proxy === null || typeof proxy === 'string') return proxy
   const question = readQuestion(req, proxy)
   const { name, dialect } = proxy
   if ('origin' in question)

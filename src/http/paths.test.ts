@@ -14,8 +14,7 @@ const canonical: readonly (readonly [target: string, path: string, query: string
   ['/%76%31/models', '/v1/models', ''],
   ['/a;b=c/d', '/a;b=c/d', ''],
   ["/-._~!$&'()*+,;=:@", "/-._~!$&'()*+,;=:@", ''],
-  ['/..a/.well-known/...', '/..a/.well-known/...', ''],
-  ['/a..;b', '/a..;b', ''],
+  ['/..a/.well-known/.a', '/..a/.well-known/.a', ''],
   ['/v1/models?a=%2F..%00&b=//?#"\\', '/v1/models', 'a=%2F..%00&b=//?#"\\'],
 ]
 
@@ -28,6 +27,7 @@ const refused: Readonly<Record<string, readonly string[]>> = {
   'an empty segment': ['//', '//v1/models', '/v1//models', '/v1/models/', '/v1/models//', '/v1/models/?a', '/%2f'],
   'a dot segment': ['/.', '/..', '/./v1', '/v1/./models', '/v1/../models', '/v1/..', '/v1/.', '/v1/..?a'],
   'a dot segment with parameters': ['/v1/..;/models', '/v1/.;/models', '/v1/..;a=b/models', '/v1/..;', '/..;?a'],
+  'a segment that ends in a dot': ['/...', '/v1./models', '/v1/models.', '/a..;b', '/a%2e'],
   'an encoded dot segment': ['/%2e', '/%2e%2e/v1', '/v1/%2E%2e/models', '/v1/.%2e/models', '/v1/%2e%2e;/x', '/..%3b/x'],
   'an encoded separator': ['/v1%2fmodels', '/v1%2Fmodels', '/%2fv1', '/v1%5cmodels', '/v1/a%3fb', '/v1/a%23b'],
   'a backslash': ['/v1\\models', '\\v1', '/..\\v1', '/v1/..%5c..'],

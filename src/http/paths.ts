@@ -9,19 +9,21 @@ export interface Target {
 }
 
 const PLAIN = /^(?:\/[A-Za-z0-9\-._~!$&'()*+,;=:@]+)+$/
-const DOT_SEGMENT = /\/\.{1,2}(?:[/;]|$)/
+// What Windows and servers written for it leave off is refused with the dot segments.
+const FINAL_DOT = /\.(?:[/;]|$)/
 
 /**
  * Splits and canonicalises a request target in origin-form (RFC 9112 §3.2.1).
  * Throws `request.invalid_path` for absolute-form, dot segments, empty segments, backslashes, control characters,
- * encoded separators and invalid escapes: what two parsers may read differently is refused, not repaired.
+ * encoded separators, invalid escapes and segments that end in a dot: what two parsers may read differently is refused,
+ * not repaired.
  */
 export function parseTarget(url: string): Target {
   const mark = url.indexOf('?')
   const raw = mark === -1 ? url : url.slice(0, mark)
   const query = mark === -1 ? '' : url.slice(mark + 1)
   const path = raw.includes('%') ? decodeOnce(raw) : raw
-  if (path !== '/' && (!PLAIN.test(path) || (path.includes('/.') && DOT_SEGMENT.test(path)))) {
+  if (path !== '/' && (!PLAIN.test(path) || (path.includes('.') && FINAL_DOT.test(path)))) {
     throw new Problem('request.invalid_path')
   }
   return { path, query }
@@ -33,13 +35,16 @@ const SIMPLE = /^\/[A-Za-z0-9\-._~!$&'()*+,=:@/]*$/
 // Path parameters, which some servers cut off; what an upstream might take for another path or for its end; what nobody sees.
 const AMBIGUOUS = /[;?#\\\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/u
 const EMPTY_SEGMENT = /\/\//
+// Dot segments among them, and what is left off as those are; spaces others trim at both ends.
+const TRIMMED = /\/\p{Z}|[.\p{Z}](?:\/|$)/u
 const STRUCTURE = /[/\\.%?#;]/g
 const QUERY = /^[\x21\x22\x24-\x7e]*$/
 
 /**
  * As `parseTarget`, for servers of any kind: segments may hold spaces, UTF-8 and what else was escaped, and a slash may end
  * the path. Throws `request.invalid_path` for more than that: path parameters (`;`), text that is not in Unicode
- * normalization form C, invisible characters, and those that a compatibility normalization turns into a separator or dot.
+ * normalization form C, invisible characters, those that a compatibility normalization turns into a separator or dot, and
+ * segments that end in a dot or begin or end with a space.
  */
 export function parseServiceTarget(url: string): Target {
   const mark = url.indexOf('?')
@@ -47,8 +52,9 @@ export function parseServiceTarget(url: string): Target {
   const query = mark === -1 ? '' : url.slice(mark + 1)
   if (!RAW.test(raw) || !QUERY.test(query)) throw new Problem('request.invalid_path')
   const path = raw.includes('%') ? decodeOnce(raw) : raw
-  if (EMPTY_SEGMENT.test(path) || (path.includes('/.') && DOT_SEGMENT.test(path)))
+  if (EMPTY_SEGMENT.test(path) || TRIMMED.test(path)) {
     throw new Problem('request.invalid_path')
+  }
   if (!SIMPLE.test(path) && (AMBIGUOUS.test(path) || !isStable(path))) throw new Problem('request.invalid_path')
   return { path, query }
 }

@@ -19,7 +19,8 @@ const taken: readonly (readonly [target: string, path: string, written: string])
   ['/a%5Bb%5D%7Bc%7D%22%3C%3E%7C%5E%60', '/a[b]{c}"<>|^`', '/a%5Bb%5D%7Bc%7D%22%3C%3E%7C%5E%60'],
   ["/-._~!$&'()*+,=:@", "/-._~!$&'()*+,=:@", "/-._~!$&'()*+,=:@"],
   ['/a%2Bb%40c%3Ad%2Ce%3Df%26', '/a+b@c:d,e=f&', '/a+b@c:d,e=f&'],
-  ['/..a/.well-known/...', '/..a/.well-known/...', '/..a/.well-known/...'],
+  ['/..a/.well-known/.a', '/..a/.well-known/.a', '/..a/.well-known/.a'],
+  ['/a%20b.c%20d/', '/a b.c d/', '/a%20b.c%20d/'],
 ]
 for (const [target, path, written] of taken) {
   test(`takes ${target}`, () => {
@@ -60,6 +61,24 @@ const refused: Readonly<Record<string, readonly string[]>> = {
     '/a%E2%84%80b',
   ],
   'another form of the same text': ['/cafe%CC%81', '/%E2%84%AB', '/%EF%A4%80'],
+  'what a server may leave off': [
+    '/a.',
+    '/a./b',
+    '/a../',
+    '/...',
+    '/a%20',
+    '/a%20/b',
+    '/..%20/b',
+    '/.%20/b',
+    '/a.%20.',
+    '/%20a',
+    '/%20../b',
+    '/%20',
+    '/a%C2%A0/b',
+    '/a%E3%80%80',
+    '/%E2%80%83a',
+    '/a%E1%9A%80',
+  ],
   'what is to be escaped': [
     '/a b',
     '/ä',
@@ -130,7 +149,7 @@ test('whatever is asked is refused, or has one path, written in one way', () => 
       assert.equal(parseServiceTarget(written).path, path)
       assert.equal(new URL(written, 'http://host').pathname, written, 'the URL standard reads the same path')
       assert.equal(encodePath(parseServiceTarget(written).path), written)
-      assert.doesNotMatch(path, /[\\%?#;\p{Cc}]|\/\/|\/\.{1,2}(?:\/|$)/u)
+      assert.doesNotMatch(path, /[\\%?#;\p{Cc}]|\/\/|[. ](?:\/|$)/u)
     }),
     { numRuns: 4000 },
   )

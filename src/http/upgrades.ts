@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 
 /** A request to speak another protocol on its connection from now on. */
@@ -22,6 +22,17 @@ export function asksForWebSocket({ method, headers, httpVersion }: IncomingMessa
     headers['content-length'] === undefined &&
     headers['transfer-encoding'] === undefined
   )
+}
+
+const SIGNS = ['sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol', 'sec-websocket-extensions']
+
+/** Whether a request speaks of a WebSocket, which only a GET may (RFC 6455 §4.1), whether or not it is a handshake. */
+export function showsUpgrade(headers: IncomingHttpHeaders): boolean {
+  return namesWebSocket(headers.upgrade) || SIGNS.some(name => headers[name] !== undefined)
+}
+
+function namesWebSocket(upgrade: string | undefined): boolean {
+  return upgrade !== undefined && /(?:^|[\s,])websocket(?:$|[\s,/])/i.test(upgrade)
 }
 
 export function keepUpgrade(req: IncomingMessage, upgrade: Upgrade): void {

@@ -6,6 +6,7 @@ import { checkSettings, type KeySettings, NO_SETTINGS } from './key-settings.ts'
 const vocabulary = {
   roles: ['developer', 'buyer'],
   actions: [...modelActions, { id: 'catalog.read', scopes: ['catalog:read'], group: 'services.read' } as const],
+  tagsRead: new Set<string>(),
 }
 
 const good: readonly Partial<KeySettings>[] = [

@@ -6,4 +6,6 @@ export interface KeyVocabulary {
   readonly roles: readonly string[]
   /** Of models and of services. */
   readonly actions: readonly Action[]
+  /** Names of metadata that policies read as tags; null = it may be any. */
+  readonly tagsRead: ReadonlySet<string> | null
 }

@@ -39,7 +39,7 @@ function keysWith(defaultLifetimeDays: number | null, maxLifetimeDays: number | 
     store: store.keys,
     projects: store.projects,
     modelFault: () => null,
-    vocabulary: () => ({ roles: ['developer'], actions: modelActions }),
+    vocabulary: () => ({ roles: ['developer'], actions: modelActions, tagsRead: new Set() }),
     clock,
     defaultLifetimeDays,
     maxLifetimeDays,

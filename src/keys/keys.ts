@@ -11,6 +11,7 @@ import type { ProjectStore } from '#store/projects-port.ts'
 import { checkAddresses } from './check-addresses.ts'
 import { type KeyFormat, keyHint } from './format.ts'
 import { keyEvent, settingsOf } from './key-events.ts'
+import { requireMayChange, requireMayGrant } from './key-grants.ts'
 import { checkSettings, type KeySettings, NO_SETTINGS } from './key-settings.ts'
 import type { KeyVocabulary } from './key-vocabulary.ts'
 import { DEFAULT_PROJECT, noSuchProject } from './projects.ts'
@@ -41,7 +42,8 @@ export interface MintedKey {
 
 /**
  * The life of API keys. A key of a project that does not exist for the actor does not exist: `key.not_found`, and
- * `project.not_found` where the project is named. What no longer may change is refused with `key.ended`.
+ * `project.not_found` where the project is named. What no longer may change is refused with `key.ended`; what only who may grant does,
+ * or changes, with `admin.forbidden`.
  */
 export interface Keys {
   /** Throws `key.lifetime_exceeded` and, for settings that can never apply, `admin.invalid_input`. */
@@ -123,6 +125,7 @@ export function createKeys(options: KeysOptions): Keys {
     async mint({ name, project = DEFAULT_PROJECT, environment, lifetimeMs, ...settings }, by) {
       const now = clock()
       const wanted = { ...NO_SETTINGS, ...settings }
+      requireMayGrant(by, wanted, options.vocabulary())
       checkSettings(wanted, options.vocabulary())
       checkServed(settings.models)
       const projectId = await projectNamed(project, by)
@@ -160,7 +163,8 @@ export function createKeys(options: KeysOptions): Keys {
       return store.list({ ...query, projects })
     },
 
-    async update(id, { lifetimeMs, ...update }, by, check) {
+    async update(id, said, by, check) {
+      const { lifetimeMs, ...update } = said
       if (update.cidrs !== undefined || update.deniedCidrs !== undefined) {
         const key = visible(await store.find(id), id, by)
         check?.(key)
@@ -169,6 +173,7 @@ export function createKeys(options: KeysOptions): Keys {
       return change(id, by, (key, now) => {
         check?.(key)
         requireUnrevoked(key)
+        requireMayChange(by, key, said, options.vocabulary())
         checkSettings({ ...key, ...update }, options.vocabulary(), update)
         checkServed(update.models)
         const set = {
@@ -192,6 +197,7 @@ export function createKeys(options: KeysOptions): Keys {
       change(id, by, (key, now) => {
         requireUnrevoked(key)
         if (key.disabledAt === null) return null
+        requireMayGrant(by, key, options.vocabulary())
         return { set: { disabledAt: null, updatedAt: now }, events: [keyEvent('key.enabled', key, by, now)] }
       }),
 
@@ -200,6 +206,7 @@ export function createKeys(options: KeysOptions): Keys {
       const record = await change(id, by, (key, now) => {
         requireUnrevoked(key)
         if (key.expiresAt !== null && key.expiresAt <= now) throw ended(key, 'has expired')
+        requireMayGrant(by, key, options.vocabulary())
         const made = newSecret(key.environment, now)
         text = made.text
         const working = key.secrets.filter(secret => secret.expiresAt === null || secret.expiresAt > now)

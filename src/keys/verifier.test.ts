@@ -269,7 +269,7 @@ test('with a real store: a key that another client revokes is refused here, thou
     store: there.keys,
     projects: there.projects,
     modelFault: () => null,
-    vocabulary: () => ({ roles: [], actions: [] }),
+    vocabulary: () => ({ roles: [], actions: [], tagsRead: new Set() }),
     clock,
     defaultLifetimeDays: 90,
     maxLifetimeDays: 90,

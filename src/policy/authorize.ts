@@ -24,7 +24,7 @@ export type Grant<T extends Target = Target> = {
 /** Throws `policy.model`, `policy.environment` and, by the policies, `policy.denied`. */
 export function authorize<T extends Target>(principal: Permitted, target: T, decide: () => Decision): Grant<T> {
   checkModel(principal, target.model)
-  if (!reaches(principal, target)) refuseEnvironment(principal, `the model ${target.model}`)
+  checkEnvironment(principal, { kind: 'model', id: target.model, ...target })
   enforce(principal, decide(), `use the model ${target.model}`)
   return { principal, target } as Grant<T>
 }
@@ -36,10 +36,11 @@ export type ServiceGrant = { readonly principal: Permitted; readonly service: st
 export function authorizeService(
   principal: Permitted,
   { name, test }: { readonly name: string; readonly test: boolean },
+  operation: string,
   decide: () => Decision,
 ): ServiceGrant {
-  if (!reaches(principal, { test, sandbox: false })) refuseEnvironment(principal, `the service ${name}`)
-  enforce(principal, decide(), `use the service ${name} in this way`)
+  checkEnvironment(principal, { kind: 'service', id: name, test, sandbox: false })
+  enforce(principal, decide(), `use ${name}.${operation}`)
   return { principal, service: name } as ServiceGrant
 }
 
@@ -58,12 +59,26 @@ export function mayUse(principal: Principal, target: Target): boolean {
 }
 
 /** A test credential reaches only targets tagged `test`; a live one never reaches the sandbox. */
-export function reaches({ environment }: VerifiedIdentity, target: Pick<Target, 'test' | 'sandbox'>): boolean {
+function reaches({ environment }: VerifiedIdentity, target: Pick<Target, 'test' | 'sandbox'>): boolean {
   return environment === 'test' ? target.test : !target.sandbox
 }
 
-function refuseEnvironment({ environment, kind }: Principal, what: string): never {
-  throw new Problem('policy.environment', {
-    detail: `A ${environment} ${kind === 'api_key' ? 'key' : 'token'} cannot use ${what}.`,
+/** What an environment reaches or does not: a model by the name that the caller uses, or a service. */
+interface Place extends Pick<Target, 'test' | 'sandbox'> {
+  readonly kind: 'model' | 'service'
+  readonly id: string
+}
+
+function checkEnvironment(principal: VerifiedIdentity, place: Place): void {
+  const refusal = environmentRefusal(principal, place)
+  if (refusal !== null) throw refusal
+}
+
+/** What a credential of the other environment is answered; null = its own reaches the place. */
+export function environmentRefusal(principal: VerifiedIdentity, place: Place): Problem | null {
+  if (reaches(principal, place)) return null
+  const { environment, kind } = principal
+  return new Problem('policy.environment', {
+    detail: `A ${environment} ${kind === 'api_key' ? 'key' : 'token'} cannot use the ${place.kind} ${place.id}.`,
   })
 }

@@ -1,4 +1,4 @@
-import { describe, type Principal } from '#core/principal.ts'
+import { describe, type Principal, type VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 
 declare const admitted: unique symbol
@@ -8,9 +8,14 @@ export type Admitted = Principal & { readonly [admitted]: true }
 
 /** Throws `policy.address`. `source` is the address of the client. */
 export function checkAddress(principal: Principal, source: string): Admitted {
-  const allows = principal.ceilings.allowsAddress
-  if (allows !== null && !allows(source)) {
-    throw new Problem('policy.address', { detail: `The ${describe(principal)} may not be used from ${source}.` })
-  }
+  const refusal = addressRefusal(principal, source)
+  if (refusal !== null) throw refusal
   return principal as Admitted
+}
+
+/** What `checkAddress` throws; null = nothing. */
+export function addressRefusal(principal: VerifiedIdentity, source: string): Problem | null {
+  const allows = principal.ceilings.allowsAddress
+  if (allows === null || allows(source)) return null
+  return new Problem('policy.address', { detail: `The ${describe(principal)} may not be used from ${source}.` })
 }

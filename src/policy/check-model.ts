@@ -3,8 +3,14 @@ import { Problem } from '#core/problems.ts'
 
 /** Throws `policy.model`. `model` is the name that the caller uses. */
 export function checkModel(principal: Principal, model: string): void {
-  if (mayUseModel(principal, model)) return
-  throw new Problem('policy.model', { detail: `The ${describe(principal)} may not use the model ${model}.` })
+  const refusal = modelRefusal(principal, model)
+  if (refusal !== null) throw refusal
+}
+
+/** What `checkModel` throws; null = nothing. */
+export function modelRefusal(principal: VerifiedIdentity, model: string): Problem | null {
+  if (mayUseModel(principal, model)) return null
+  return new Problem('policy.model', { detail: `The ${describe(principal)} may not use the model ${model}.` })
 }
 
 export function mayUseModel(principal: VerifiedIdentity, model: string): boolean {

@@ -4,8 +4,14 @@ import { Problem } from '#core/problems.ts'
 
 /** Throws `policy.operation`. */
 export function checkOperation(principal: Principal, action: Action): void {
-  if (mayUseOperation(principal, action)) return
-  throw new Problem('policy.operation', {
+  const refusal = operationRefusal(principal, action)
+  if (refusal !== null) throw refusal
+}
+
+/** What `checkOperation` throws; null = nothing. */
+export function operationRefusal(principal: VerifiedIdentity, action: Action): Problem | null {
+  if (mayUseOperation(principal, action)) return null
+  return new Problem('policy.operation', {
     detail: `The ${describe(principal)} may not use the operation ${action.id}.`,
   })
 }

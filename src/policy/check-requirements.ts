@@ -1,4 +1,4 @@
-import { type AuthenticationRequirement, loginFault, stepUpChallenge } from '#core/login-strength.ts'
+import { type AuthenticationRequirement, describeLogin, loginFault, stepUpChallenge } from '#core/login-strength.ts'
 import { type Binding, describe, type Principal, type VerifiedIdentity } from '#core/principal.ts'
 import { Problem } from '#core/problems.ts'
 
@@ -62,6 +62,7 @@ function refusal(principal: VerifiedIdentity, alternatives: Requirement, now: nu
   const stepUp = alternatives.find(alternative => principal.kind === 'user' && fitsButForLogin(principal, alternative))
   if (stepUp !== undefined) {
     return new Problem('auth.insufficient_authentication', {
+      detail: `This operation asks for ${describeLogin(stepUp).join(' and ')}.`,
       reason: faultOf(principal, stepUp, now) ?? 'authentication_too_weak',
       credential: principal.id,
       challenge: stepUpChallenge(stepUp),
@@ -76,12 +77,10 @@ function refusal(principal: VerifiedIdentity, alternatives: Requirement, now: nu
 const KINDS = { api_key: 'an API key', user: 'a token of a person', service: 'a token of a program' } as const
 const BINDINGS = { dpop: 'a DPoP key', certificate: 'a client certificate' } as const
 
-function words({ kinds, issuers, roles, bindings, acrValues, maxAgeSeconds }: Alternative): string {
+function words({ kinds, issuers, roles, bindings, ...login }: Alternative): string {
   const parts = [kinds === null ? 'a credential' : [...kinds].map(kind => KINDS[kind]).join(' or ')]
   if (issuers !== null) parts.push(`of the issuer ${[...issuers].join(' or ')}`)
   if (roles !== null) parts.push(`with the role ${[...roles].join(' or ')}`)
   if (bindings !== null) parts.push(`bound to ${[...bindings].map(binding => BINDINGS[binding]).join(' or ')}`)
-  if (acrValues.length > 0) parts.push(`after a login of the class ${acrValues.join(' or ')}`)
-  if (maxAgeSeconds !== null) parts.push(`after a login within ${maxAgeSeconds} seconds`)
-  return parts.join(' ')
+  return [...parts, ...describeLogin(login).map(asked => `after ${asked}`)].join(' ')
 }

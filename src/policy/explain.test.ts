@@ -116,16 +116,64 @@ test('tells every ceiling that does not hold, also where the policies permit', (
   assert.equal(decision.allowed, true)
   assert.equal(allowed, false)
   assert.deepEqual(ceilings, [
-    { ceiling: 'listener', problem: 'policy.address', holds: false, missing: [] },
+    {
+      ceiling: 'listener_addresses',
+      problem: 'policy.address',
+      holds: false,
+      detail: 'The listener may not be called from 10.0.0.1.',
+      missing: [],
+    },
     // A key is no login.
-    { ceiling: 'login', problem: 'auth.insufficient_authentication', holds: true, missing: [] },
-    { ceiling: 'addresses', problem: 'policy.address', holds: false, missing: [] },
-    { ceiling: 'scopes', problem: 'policy.scope', holds: false, missing: ['chat:create'] },
-    { ceiling: 'operations', problem: 'policy.operation', holds: false, missing: [] },
-    { ceiling: 'admission', problem: 'policy.address', holds: false, missing: [] },
-    { ceiling: 'requirements', problem: 'policy.requirement', holds: false, missing: [] },
-    { ceiling: 'models', problem: 'policy.model', holds: false, missing: [] },
-    { ceiling: 'environment', problem: 'policy.environment', holds: false, missing: [] },
+    { ceiling: 'login', problem: 'auth.insufficient_authentication', holds: true, detail: null, missing: [] },
+    {
+      ceiling: 'addresses',
+      problem: 'policy.address',
+      holds: false,
+      detail: 'The key key_1 may not be used from 10.0.0.1.',
+      missing: [],
+    },
+    {
+      ceiling: 'scopes',
+      problem: 'policy.scope',
+      holds: false,
+      detail: 'The key key_1 lacks the scope chat:create.',
+      missing: ['chat:create'],
+    },
+    {
+      ceiling: 'operations',
+      problem: 'policy.operation',
+      holds: false,
+      detail: 'The key key_1 may not use the operation openai.chat.',
+      missing: [],
+    },
+    {
+      ceiling: 'operation_addresses',
+      problem: 'policy.address',
+      holds: false,
+      detail: 'The operation openai.chat may not be used from 10.0.0.1.',
+      missing: [],
+    },
+    {
+      ceiling: 'requirements',
+      problem: 'policy.requirement',
+      holds: false,
+      detail: 'The key key_1 is not enough for this operation, which asks for a token of a person.',
+      missing: [],
+    },
+    {
+      ceiling: 'models',
+      problem: 'policy.model',
+      holds: false,
+      detail: 'The key key_1 may not use the model gpt-5.',
+      missing: [],
+    },
+    {
+      ceiling: 'environment',
+      problem: 'policy.environment',
+      holds: false,
+      detail: 'A live key cannot use the model gpt-5.',
+      missing: [],
+    },
   ])
 })
 

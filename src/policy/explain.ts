@@ -1,17 +1,19 @@
 import type { Action } from '#core/action.ts'
-import { type AuthenticationRequirement, loginFault } from '#core/login-strength.ts'
+import { type AuthenticationRequirement, describeLogin, loginFault } from '#core/login-strength.ts'
 import type { VerifiedIdentity } from '#core/principal.ts'
-import { reaches } from './authorize.ts'
+import { Problem, type ProblemCode } from '#core/problems.ts'
+import { environmentRefusal } from './authorize.ts'
 import { createEngine } from './cedar/engine.ts'
 import type { Policy } from './cedar/policy.ts'
 import { compileGroups, createPolicySet, mayApply } from './cedar/policy-set.ts'
 import type { Vocabulary } from './cedar/vocabulary.ts'
-import { mayUseModel } from './check-model.ts'
-import { mayUseOperation } from './check-operation.ts'
+import { addressRefusal } from './check-address.ts'
+import { modelRefusal } from './check-model.ts'
+import { operationRefusal } from './check-operation.ts'
 import { findRefusal } from './check-requirements.ts'
-import { missingScopes } from './check-scope.ts'
+import { missingScopes, scopeRefusal } from './check-scope.ts'
 import type { CallContext, Decision, Resource } from './decision.ts'
-import type { Admission } from './permit.ts'
+import { type Admission, originRefusal } from './permit.ts'
 
 /** Somebody who asks to do something. */
 export interface Question {
@@ -32,14 +34,14 @@ export interface Conditions {
   readonly admission: Admission
 }
 
-/** What may stop a call before policies are asked: `listener` and `admission` are the addresses of the listener and the action. */
+/** What may stop a call before policies are asked. `addresses` are those of the credential and its project. */
 export const ceilings = [
-  'listener',
+  'listener_addresses',
   'login',
   'addresses',
   'scopes',
   'operations',
-  'admission',
+  'operation_addresses',
   'requirements',
   'models',
   'environment',
@@ -52,7 +54,9 @@ export interface CeilingVerdict {
   readonly ceiling: Ceiling
   readonly holds: boolean
   /** Code of the problem that a call which it stops is answered. */
-  readonly problem: string
+  readonly problem: ProblemCode
+  /** Why it stops the call, as the caller is told; null = it does not. */
+  readonly detail: string | null
   /** Of scopes those that are missing. */
   readonly missing: readonly string[]
 }
@@ -100,29 +104,38 @@ export function judgeCeilings(question: Question): CeilingVerdict[] {
   const { principal, action, resource, context, conditions } = question
   const { address, at } = context
   const { admission } = conditions
-  const missing = missingScopes(principal, action)
-  const refusal = findRefusal(principal, admission.requirements, at)
-  const judge = (ceiling: Ceiling, problem: string, holds: boolean) => ({ ceiling, problem, holds, missing: [] })
-  const fromHere = (allows: ((address: string) => boolean) | null) => allows === null || allows(address)
   return [
-    judge('listener', 'policy.address', fromHere(conditions.allowsAddress)),
-    judge('login', INSUFFICIENT, isLoggedInWell(question)),
-    judge('addresses', 'policy.address', fromHere(principal.ceilings.allowsAddress)),
-    { ceiling: 'scopes', problem: 'policy.scope', holds: missing.length === 0, missing },
-    judge('operations', 'policy.operation', mayUseOperation(principal, action)),
-    judge('admission', 'policy.address', fromHere(admission.allowsAddress)),
-    judge('requirements', refusal?.code ?? 'policy.requirement', refusal === null),
-    ...(resource.kind === 'model' ? [judge('models', 'policy.model', mayUseModel(principal, resource.id))] : []),
-    judge('environment', 'policy.environment', reaches(principal, resource)),
+    judge('listener_addresses', 'policy.address', listenerRefusal(question)),
+    judge('login', 'auth.insufficient_authentication', loginRefusal(question)),
+    judge('addresses', 'policy.address', addressRefusal(principal, address)),
+    {
+      ...judge('scopes', 'policy.scope', scopeRefusal(principal, action)),
+      missing: missingScopes(principal, action),
+    },
+    judge('operations', 'policy.operation', operationRefusal(principal, action)),
+    judge('operation_addresses', 'policy.address', originRefusal(action, admission, address)),
+    judge('requirements', 'policy.requirement', findRefusal(principal, admission.requirements, at)),
+    ...(resource.kind === 'model' ? [judge('models', 'policy.model', modelRefusal(principal, resource.id))] : []),
+    judge('environment', 'policy.environment', environmentRefusal(principal, resource)),
   ]
 }
 
-const INSUFFICIENT = 'auth.insufficient_authentication'
+function judge(ceiling: Ceiling, usual: ProblemCode, refusal: Problem | null): CeilingVerdict {
+  if (refusal === null) return { ceiling, holds: true, problem: usual, detail: null, missing: [] }
+  return { ceiling, holds: false, problem: refusal.code, detail: refusal.detail ?? refusal.title, missing: [] }
+}
+
+function listenerRefusal({ context: { address }, conditions: { allowsAddress } }: Question): Problem | null {
+  if (allowsAddress === null || allowsAddress(address)) return null
+  return new Problem('policy.address', { detail: `The listener may not be called from ${address}.` })
+}
 
 /** Programs do not log in, and a key is no login. */
-function isLoggedInWell({ principal: { kind, token }, context, conditions: { login } }: Question): boolean {
-  if (login === null || token === null || kind !== 'user') return true
-  return loginFault(login, token, context.at) === null
+function loginRefusal({ principal: { kind, token }, context, conditions: { login } }: Question): Problem | null {
+  if (login === null || token === null || kind !== 'user') return null
+  if (loginFault(login, token, context.at) === null) return null
+  const detail = `The issuer ${token.issuer} asks for ${describeLogin(login).join(' and ')}.`
+  return new Problem('auth.insufficient_authentication', { detail })
 }
 
 /**

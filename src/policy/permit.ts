@@ -36,14 +36,23 @@ export function permit(
   { source, at }: Origin,
 ): Permitted {
   for (const check of checks) check(principal, action)
-  if (allowsAddress !== null && !allowsAddress(source)) {
-    throw new Problem('policy.address', {
-      detail: `The operation ${action.id} may not be used from ${source}.`,
-      reason: 'access_operation',
-    })
-  }
+  const refusal = originRefusal(action, { allowsAddress }, source)
+  if (refusal !== null) throw refusal
   checkRequirements(principal, requirements, at)
   return principal as Permitted
+}
+
+/** What a call from this address is answered, whoever makes it; null = nothing. */
+export function originRefusal(
+  { id }: Action,
+  { allowsAddress }: Pick<Admission, 'allowsAddress'>,
+  source: string,
+): Problem | null {
+  if (allowsAddress === null || allowsAddress(source)) return null
+  return new Problem('policy.address', {
+    detail: `The operation ${id} may not be used from ${source}.`,
+    reason: 'access_operation',
+  })
 }
 
 /** Whether `permit` would let a principal through. */

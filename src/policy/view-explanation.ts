@@ -15,11 +15,21 @@ export interface ExplanationView {
   }
   readonly action: string
   readonly resource: { readonly kind: 'model' | 'service'; readonly id: string }
+  /** What was asked about, also what was assumed. */
+  readonly context: {
+    readonly ip: string
+    readonly time: string
+    readonly method: string | null
+    readonly path: string | null
+    readonly features: string[]
+  }
   readonly ceilings: {
     readonly ceiling: CeilingVerdict['ceiling']
     readonly allows: boolean
     /** Code of the problem that a call which it stops is answered. */
     readonly problem: string
+    /** Why it stops the call, as the caller is told; null = it does not. */
+    readonly detail: string | null
     /** Scopes that the credential lacks. */
     readonly missing: string[]
   }[]
@@ -43,7 +53,7 @@ export interface ExplanationView {
 }
 
 export function viewExplanation(
-  { principal, action, resource }: Question,
+  { principal, action, resource, context: { address, at, method, path, features } }: Question,
   { allowed, ceilings, decision, policies, roles }: Explanation,
   status: KeyStatus | null,
 ): ExplanationView {
@@ -54,10 +64,18 @@ export function viewExplanation(
     caller: { kind, id, project, environment, roles: [...principal.roles], status },
     action: action.id,
     resource: { kind: resource.kind, id: resource.id },
-    ceilings: ceilings.map(({ ceiling, holds, problem, missing }) => ({
+    context: {
+      ip: address,
+      time: new Date(at).toISOString(),
+      method: method ?? null,
+      path: path ?? null,
+      features: [...features()],
+    },
+    ceilings: ceilings.map(({ ceiling, holds, problem, detail, missing }) => ({
       ceiling,
       allows: holds,
       problem,
+      detail,
       missing: [...missing],
     })),
     decision: {

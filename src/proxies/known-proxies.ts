@@ -20,8 +20,11 @@ export interface KnownProxy {
   readonly origins: readonly string[]
 }
 
-/** The proxy that a request comes from, if its path is that of a question; null = nobody who may ask. */
-export type FindProxy = (req: IncomingMessage) => KnownProxy | null
+/** What of a question is none of a known proxy’s: no proxy asks in this way, or not from there, or it has another secret. For events only. */
+export type NoProxy = 'proxy_dialect' | 'proxy_address' | 'proxy_secret'
+
+/** The proxy that a request comes from, or why it comes from none; null = its path is not that of a question, or nobody may ask. */
+export type FindProxy = (req: IncomingMessage) => KnownProxy | NoProxy | null
 
 /** The header in which a proxy proves who it is. */
 export const SECRET_HEADER = 'x-ostiary-proxy-secret'
@@ -40,20 +43,22 @@ export function createProxyFinder(proxies: readonly KnownProxy[], clock: Clock):
   }))
   return ({ url = '', headers, socket }) => {
     if (!url.startsWith('/decide/')) return null
-    const sent = headers[SECRET_HEADER]
-    if (typeof sent !== 'string') return null
+    const inDialect = known.filter(({ proxy }) => isAt(url, proxy.dialect))
+    if (inDialect.length === 0) return 'proxy_dialect'
     const address = peerOf(socket)
+    const fromThere = inDialect.filter(({ proxy }) => proxy.allowsAddress(address))
+    if (fromThere.length === 0) return 'proxy_address'
+    const sent = headers[SECRET_HEADER]
+    if (typeof sent !== 'string') return 'proxy_secret'
     // Digests, because they are of one length: the comparison tells nothing of the secret’s.
     const digest = digestOf(sent)
     const now = clock()
-    const found = known.find(
-      ({ proxy, digest: current, previous }) =>
-        isAt(url, proxy.dialect) &&
-        proxy.allowsAddress(address) &&
-        (timingSafeEqual(digest, current) ||
-          (previous !== null && now < previous.until && timingSafeEqual(digest, previous.digest))),
+    const found = fromThere.find(
+      ({ digest: current, previous }) =>
+        timingSafeEqual(digest, current) ||
+        (previous !== null && now < previous.until && timingSafeEqual(digest, previous.digest)),
     )
-    return found?.proxy ?? null
+    return found?.proxy ?? 'proxy_secret'
   }
 }
 

@@ -1,5 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { canonicalAddress } from '#core/canonical-address.ts'
+import { methodOverrides, pathOverrides } from '#core/override-headers.ts'
+import { plainName } from '#core/plain-name.ts'
 import { Problem } from '#core/problems.ts'
 import { type Dialect, type KnownProxy, PATHS, SECRET_HEADER } from './known-proxies.ts'
 
@@ -15,8 +17,10 @@ export interface Question {
   readonly origin: string
   /** Address of the caller. */
   readonly source: string
-  /** Whether the proxy may go on to speak another protocol, such as a WebSocket. */
+  /** Whether the proxy may go on to speak another protocol: a WebSocket, by any of its signs. */
   readonly isUpgrade: boolean
+  /** Whether that may be another one than a WebSocket. */
+  readonly asksForOther: boolean
   /** Those of the caller, with the host that they asked for. */
   readonly headers: IncomingHttpHeaders
 }
@@ -57,22 +61,13 @@ function withQuery(url: string | undefined, asked: string): string | undefined {
   return mark === -1 || url?.slice(url.indexOf('?')) === asked.slice(mark) ? url : undefined
 }
 
-/** Headers by which servers are told of another path or method than that of the request: none may say another than what is decided about. */
-const OTHER_TARGETS = new Set([
-  'x-original-uri',
-  'x-original-url',
-  'x-forwarded-uri',
-  'x-rewrite-url',
-  'x-envoy-original-path',
+const UPGRADES = new Set([
+  'upgrade',
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'sec-websocket-protocol',
+  'sec-websocket-extensions',
 ])
-const OTHER_METHODS = new Set([
-  'x-original-method',
-  'x-forwarded-method',
-  'x-http-method',
-  'x-http-method-override',
-  'x-method-override',
-])
-const UPGRADES = new Set(['upgrade', 'sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol'])
 /** The one header of ours that callers may send: a key may be in it. */
 const KEY_HEADER = 'x-ostiary-key'
 
@@ -101,8 +96,10 @@ export function readQuestion(req: IncomingMessage, proxy: KnownProxy): Question 
   if (wrong !== null) return malformed(wrong)
   const { [SECRET_HEADER]: _secret, ...headers } = req.headers
   const isUpgrade = scheme?.startsWith('ws') || Object.keys(headers).some(name => UPGRADES.has(name))
+  const { upgrade, 'http2-settings': settings } = headers
+  const asksForOther = settings !== undefined || (upgrade !== undefined && upgrade.trim().toLowerCase() !== 'websocket')
   const { name, dialect } = proxy
-  return { proxy: name, dialect, method, url, origin, source, isUpgrade, headers: { ...headers, host } }
+  return { proxy: name, dialect, method, url, origin, source, isUpgrade, asksForOther, headers: { ...headers, host } }
 }
 
 /** Hosts are compared as parsers of URLs write them: in lower case, without the port that is the scheme’s own. */
@@ -128,11 +125,10 @@ function findContradiction(
   { method, url, origin }: Pick<Question, 'method' | 'url' | 'origin'>,
 ): Fault | null {
   for (const name in headers) {
-    // As servers read names that turn them into variables.
-    const plain = name.replaceAll(/[^a-z0-9]/g, '-')
+    const plain = plainName(name)
     const value = headers[name]
-    if (OTHER_TARGETS.has(plain) && value !== url && value !== origin + url) return 'other_target'
-    if (OTHER_METHODS.has(plain) && value !== method) return 'other_method'
+    if (pathOverrides.has(plain) && value !== url && value !== origin + url) return 'other_target'
+    if (methodOverrides.has(plain) && value !== method) return 'other_method'
     if (plain.startsWith('x-ostiary-') && name !== KEY_HEADER && name !== SECRET_HEADER) return 'forged'
   }
   return null

@@ -30,6 +30,16 @@ for (const name of [
   'public-key-pins-report-only',
   'expect-ct',
   'set-cookie2',
+  'nel',
+  'NEL',
+  'report-to',
+  'Report-To',
+  'use-as-dictionary',
+  'set-login',
+  'accept-ch',
+  'Accept-CH',
+  'sec-session-registration',
+  'secure-session-registration',
   'dpop-nonce',
 ]) {
   test(`a service’s ${name} goes no further`, () => assert.deepEqual(pass({ [name]: 'evil' }), ours))
@@ -42,6 +52,7 @@ test('everything else is passed on, in order and as often as it was sent', () =>
     link: ['<a>', '<b>'],
     etag: '"1"',
     'ratelimit-policy': 'p',
+    'reporting-endpoints': 'e="https://reports.example"',
   }
   assert.deepEqual(pass(reply), [
     ...[
@@ -57,6 +68,8 @@ test('everything else is passed on, in order and as often as it was sent', () =>
       '"1"',
       'ratelimit-policy',
       'p',
+      'reporting-endpoints',
+      'e="https://reports.example"',
     ],
     ...ours,
   ])
@@ -70,8 +83,19 @@ test('cookies of the gateway’s names are none of a service’s to set', () => 
     ' Ostiary_x=1',
     '__SECURE-OSTIARY=1',
     'b=ostiary',
+    '=ostiary-session=evil',
+    ' = =\t__Host-ostiary-session=evil',
+    '=c',
   ]
-  assert.deepEqual(pass({ 'set-cookie': cookies }), ['set-cookie', 'a=1', 'set-cookie', 'b=ostiary', ...ours])
+  assert.deepEqual(pass({ 'set-cookie': cookies }), [
+    'set-cookie',
+    'a=1',
+    'set-cookie',
+    'b=ostiary',
+    'set-cookie',
+    '=c',
+    ...ours,
+  ])
   assert.deepEqual(pass({ 'set-cookie': 'ostiary=x' }), ours)
 })
 

@@ -1,19 +1,10 @@
 import type { ReplyHeaders } from '#core/exchange.ts'
-import { isOfHop, isOwnCookie, namedByConnection, OWN_PREFIX, plainName } from './protected-names.ts'
+import { originHeaders } from '#core/origin-headers.ts'
+import { plainName } from '#core/plain-name.ts'
+import { isOfHop, isOwnCookie, namedByConnection, OWN_PREFIX } from './protected-names.ts'
 
 /** What a service may not say on the gateway’s origin, for all that are behind it; and what is the gateway’s to say. */
-const KEPT_BACK = new Set([
-  'alt-svc',
-  'clear-site-data',
-  'dpop-nonce',
-  'expect-ct',
-  'public-key-pins',
-  'public-key-pins-report-only',
-  'service-worker-allowed',
-  'set-cookie2',
-  'strict-transport-security',
-  'x-request-id',
-])
+const KEPT_BACK = new Set([...originHeaders, 'dpop-nonce', 'x-request-id'])
 
 const REFERENCES = new Set(['location', 'content-location'])
 

@@ -82,6 +82,39 @@ for (const name of [
   'x-method-override',
   'x-middleware-subrequest',
   'destination',
+  'remote-groups',
+  'remote.email',
+  'x-remote-groups',
+  'x-webauth-role',
+  'x-authentik-username',
+  'x-consumer-id',
+  'x-consumer-groups',
+  'x-vouch-user',
+  'x-client-cert-dn',
+  'x-client-certificate',
+  'x-client-verify',
+  'x-client-ip',
+  'x-original-path',
+  'x-original-anything',
+  'x_original_url',
+  'x-amzn-mtls-clientcert-subject',
+  'x-amzn-request-context',
+  'x-envoy-original-path',
+  'x-envoy-external-address',
+  'x-userinfo',
+  'x-apigateway-api-userinfo',
+  'x-endpoint-api-userinfo',
+  'teleport-jwt-assertion',
+  'x-arr-clientcert',
+  'x-tls-client-cert',
+  'x-jwt-claim-sub',
+  'oidc-claim-sub',
+  'oidc_claim_sub',
+  'x-user-email',
+  'x-invoke-path',
+  'x-middleware-rewrite',
+  'x-forwarded-path',
+  'x-rewrite-uri',
   'proxy',
   'dpop',
   'host',
@@ -121,6 +154,21 @@ test('everything else is passed on as it is', () => {
   assert.deepEqual(pass(headers), { ...headers, ...ours })
 })
 
+test('what clients themselves send is passed on', () => {
+  const names = ['data', 'id', 'info', 'name', 'request-id', 'version', 'trace-id'].map(name => `x-client-${name}`)
+  names.push('x-user-agent', 'x-auth-token', 'x-ms-client-request-id', 'x-amzn-trace-id', 'x-amz-user-agent')
+  names.push(
+    'x-requested-with',
+    'x-csrf-token',
+    'x-goog-api-client',
+    'x-goog-user-project',
+    'x-b3-traceid',
+    'sec-ch-ua',
+  )
+  const headers = Object.fromEntries(names.map(name => [name, '1']))
+  assert.deepEqual(pass(headers), { ...headers, ...ours })
+})
+
 test('what Connection names is of the hop, but nothing of ours', () => {
   const connection = 'close, X-Of-Hop , x-ostiary-subject,x_forwarded_for, Via,X-Real-IP, cookie, "x'
   assert.deepEqual(pass({ connection, 'x-of-hop': '1', x_of_hop: '2', cookie: 'a=b', kept: '1' }), {
@@ -136,6 +184,7 @@ for (const [cookie, kept] of [
   ['OSTIARY_session=x;   __host-ostiary=y;__Secure-ostiary.z=1', undefined],
   ['  __Http-ostiary=1; my-ostiary=2', 'my-ostiary=2'],
   ['', undefined],
+  ['=ostiary-session=x; = __Host-ostiary=y; =c', '=c'],
 ] as const) {
   test(`of the cookies ${JSON.stringify(cookie)} the service gets ${JSON.stringify(kept ?? null)}`, () => {
     const headers = pass({ cookie })

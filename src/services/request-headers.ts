@@ -1,8 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { isOfHop, isOwnCookie, namedByConnection, OWN_PREFIX, plainName } from './protected-names.ts'
+import { methodOverrides, pathOverrides } from '#core/override-headers.ts'
+import { plainName } from '#core/plain-name.ts'
+import { isOfHop, isOwnCookie, namedByConnection, OWN_PREFIX } from './protected-names.ts'
 
 /** What a caller may not tell a service: who it is, where it comes from, and that it means something else than it says. */
 const KEPT_BACK = new Set([
+  ...pathOverrides,
+  ...methodOverrides,
   // The message's frame, and the name of the server, are ours to write.
   'host',
   'content-length',
@@ -16,70 +20,122 @@ const KEPT_BACK = new Set([
   'via',
   'x-real-ip',
   'x-client-ip',
+  'x-client-addr',
   'x-cluster-client-ip',
-  'x-remote-ip',
-  'x-remote-addr',
   'x-originating-ip',
-  'x-original-forwarded-for',
   'x-host',
   'x-scheme',
   'x-proxyuser-ip',
   'client-ip',
   'true-client-ip',
-  'cf-connecting-ip',
-  'cf-connecting-ipv6',
-  'cf-pseudo-ipv4',
+  'do-connecting-ip',
   'fastly-client-ip',
   'fly-client-ip',
-  'x-appengine-user-ip',
+  'incap-client-ip',
   'x-azure-clientip',
   'x-azure-socketip',
-  'x-envoy-external-address',
-  'x-envoy-internal',
   'x-nf-client-connection-ip',
+  'x-sucuri-clientip',
+  'x-vercel-ip',
   // Who is calling, as other gateways say it.
-  'remote-user',
-  'x-remote-user',
-  'x-remote-group',
-  'x-authenticated-user',
-  'x-authenticated-userid',
-  'x-webauth-user',
-  'x-user',
-  'x-user-id',
-  'x-client-cert',
-  'ssl-client-cert',
+  'auth-type',
+  'auth-user',
   'client-cert',
   'client-cert-chain',
-  // Another path or method than the one that was decided about.
-  'x-original-url',
-  'x-original-uri',
-  'x-original-method',
-  'x-rewrite-url',
-  'x-http-method',
-  'x-http-method-override',
-  'x-method-override',
-  'x-middleware-subrequest',
+  'iv-creds',
+  'iv-groups',
+  'iv-user',
+  'oam-remote-user',
+  'sm-user',
+  'sm-userdn',
+  'smuser',
+  'ssl-cert',
+  'teleport-jwt-assertion',
+  'x-amzn-lambda-context',
+  'x-amzn-request-context',
+  'x-anonymous-consumer',
+  'x-arr-clientcert',
+  'x-arr-ssl',
+  'x-auth-email',
+  'x-auth-groups',
+  'x-auth-name',
+  'x-auth-roles',
+  'x-auth-subject',
+  'x-auth-user',
+  'x-auth-userid',
+  'x-auth-username',
+  'x-credential-identifier',
+  'x-credential-username',
+  'x-identity',
+  'x-jwt-assertion',
+  'x-jwt-payload',
+  'x-rh-identity',
+  'x-user',
+  'x-user-email',
+  'x-user-groups',
+  'x-user-id',
+  'x-user-name',
+  'x-user-role',
+  'x-user-roles',
+  'x-userinfo',
+  'x-username',
+  // What servers and frameworks believe of the proxy before them.
   'destination',
+  'x-sendfile-type',
   // Read as the variable HTTP_PROXY by what runs under CGI.
   'proxy',
   'x-request-id',
 ])
 
+/** Of `x-client-` only what names a caller: clients themselves send `X-Client-Info`, `-Version` and `-Data`. */
 const KEPT_BACK_PREFIXES = [
   OWN_PREFIX,
-  'x-forwarded',
-  'x-auth-request-',
-  'x-goog-iap-',
-  'x-goog-authenticated-user-',
-  'x-amzn-oidc-',
-  'x-ms-client-principal',
-  'x-remote-extra-',
-  'x-pomerium-',
-  'x-ssl-client-',
-  'ssl-client-',
   'cf-access-',
-  'tailscale-user-',
+  'cf-connecting-',
+  'cf-pseudo-',
   'impersonate-',
+  'oidc-',
+  'remote-',
+  'shib-',
+  'ssl-client-',
+  'tailscale-',
+  'x-accel-',
+  'x-amzn-mtls-',
+  'x-amzn-oidc-',
+  'x-apigateway-',
+  'x-appengine-',
+  'x-auth-request-',
+  'x-authenticated-',
+  'x-authentik-',
+  'x-client-cert',
+  'x-client-dn',
+  'x-client-identity',
+  'x-client-principal',
+  'x-client-ssl-',
+  'x-client-subject',
+  'x-client-user',
+  'x-client-verif',
+  'x-consumer-',
+  'x-endpoint-api-',
+  'x-envoy-',
+  'x-forwarded',
+  'x-goog-authenticated-user-',
+  'x-goog-iap-',
+  'x-invoke-',
+  'x-jwt-claim',
+  'x-middleware-',
+  'x-ms-client-principal',
+  'x-ms-token-',
+  'x-oidc-',
+  'x-original-',
+  'x-pomerium-',
+  'x-remote-',
+  'x-ssl-',
+  'x-tls-',
+  'x-vercel-forwarded-',
+  'x-vercel-proxied-',
+  'x-vouch-',
+  'x-webauth-',
 ]
 
 /** What the gateway itself knows of a call. */
@@ -95,12 +151,12 @@ export interface CallOrigin {
 
 /**
  * The headers of a request to a service: the caller’s, less what is of the hop, what is a credential and what is not the
- * caller’s to say; then ours. `credentialHeaders` are those of credentials. What is added
+ * caller’s to say; then ours. `withheld` are those of credentials, and what the service is not to be sent. What is added
  * to the result afterwards stands: nothing that a caller sent can take it away.
  */
 export function requestHeaders(
   caller: IncomingHttpHeaders,
-  credentialHeaders: ReadonlySet<string>,
+  withheld: ReadonlySet<string>,
   origin: CallOrigin,
 ): Record<string, string> {
   const headers: Record<string, string> = {}
@@ -108,13 +164,7 @@ export function requestHeaders(
   for (const name in caller) {
     const value = caller[name]
     const plain = plainName(name)
-    if (
-      value === undefined ||
-      isOfHop(plain) ||
-      ofHop.has(plain) ||
-      isKeptBack(plain) ||
-      credentialHeaders.has(plain)
-    ) {
+    if (value === undefined || isOfHop(plain) || ofHop.has(plain) || isKeptBack(plain) || withheld.has(plain)) {
       continue
     }
     if (plain !== 'cookie') headers[name] = String(value)

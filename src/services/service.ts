@@ -1,6 +1,6 @@
 import type { Action } from '#core/action.ts'
 import type { Send, UpstreamRequest } from '#core/exchange.ts'
-import { compilePathGlob, segmentsOf } from '#core/path-glob.ts'
+import { compilePathGlob, foldPath, segmentsOf } from '#core/path-glob.ts'
 import type { Secret } from '#core/secret.ts'
 import { readMethods, type ServiceOperations, serviceActions } from '#core/service-actions.ts'
 
@@ -39,8 +39,8 @@ export interface ServiceUpstream {
   /** Written path before the caller’s; empty or without a slash at its end. */
   readonly basePath: string
   readonly stripPath: boolean
-  /** Headers in which credentials travel, of callers and of the gateway itself: none of the caller’s is passed on. */
-  readonly credentialHeaders: ReadonlySet<string>
+  /** Plain names of headers that are not the caller’s to send it: those of credentials, also of the gateway’s own, and what the operator named. */
+  readonly withheldHeaders: ReadonlySet<string>
   /** What the gateway authenticates by, in which header in lower case; null = nothing. */
   readonly credential: { readonly header: string; readonly scheme: string | null; readonly secret: Secret } | null
   /** Name of the issuer whose tokens it takes, the caller’s own; null = of none. */
@@ -56,24 +56,31 @@ interface OperationRule {
   readonly scopes?: readonly string[] | undefined
 }
 
-/** How the operations of a service are told apart: its own in their order, then by the method. */
+/**
+ * How the operations of a service are told apart: its own in their order, then by the method. Unless the service is
+ * `caseSensitive` a pattern names every spelling of a path that some server takes for the same.
+ */
 export function compileOperations(
   service: string,
-  config: ServiceOperations & { readonly operations: Readonly<Record<string, OperationRule>> },
+  config: ServiceOperations & {
+    readonly operations: Readonly<Record<string, OperationRule>>
+    readonly caseSensitive: boolean
+  },
 ): Service['operationOf'] {
   const known = new Map(
     [...serviceActions(service, { ...config, webSocket: true })].map(([name, action]) => [name, { name, action }]),
   )
   const named = (name: string) => known.get(name) as ServiceOperation
+  const compared = config.caseSensitive ? (path: string) => path : foldPath
   const own = Object.entries(config.operations).map(([name, { methods, paths }]) => ({
     operation: named(name),
     takes: compileMethods(methods),
-    globs: paths?.map(compilePathGlob) ?? null,
+    globs: paths?.map(path => compilePathGlob(compared(path))) ?? null,
   }))
   const [read, write, connect] = [named('read'), named('write'), named('connect')]
   return (method, below, isUpgrade) => {
     if (isUpgrade) return connect
-    const segments = own.length === 0 ? [] : segmentsOf(below)
+    const segments = own.length === 0 ? [] : segmentsOf(compared(below))
     const found = own.find(
       ({ takes, globs }) => takes(method) && (globs === null || globs.some(fits => fits(segments))),
     )

@@ -35,8 +35,9 @@ for (const [name, start] of Object.entries(adapters)) {
         await database.query(`drop table ${table}`)
       }
       for (const index of ['keys_by_name', 'keys_by_expiry', 'keys_by_use']) await database.query(`drop index ${index}`)
-      for (const column of ['leak_reported_at', 'binding'])
+      for (const column of ['leak_reported_at', 'binding', 'roles', 'denied_cidrs'])
         await database.query(`alter table keys drop column ${column}`)
+      for (const column of ['cidrs', 'denied_cidrs']) await database.query(`alter table projects drop column ${column}`)
       await database.query("delete from migrations where name >= '0004-audit-chains'")
       await database.query(EVENTS[name as keyof typeof EVENTS])
       const calls = Array.from({ length: 250 }, (_, n) => callEvent(`req_${n}`, { at: 1_800_000_000_000 + n }))

@@ -84,7 +84,7 @@ for (const [name, start] of Object.entries(adapters)) {
 
 type Declare = (title: string, check: (bench: Bench) => Promise<void>, maxLifetimeDays?: number | null) => void
 
-const actor: Actor = { id: 'test', source: '127.0.0.1', requestId: 'req_1', projects: null }
+const actor: Actor = { id: 'test', source: '127.0.0.1', requestId: 'req_1', projects: null, mayGrant: true }
 
 function wanted(over: Partial<NewOperatorToken> = {}): NewOperatorToken {
   return { name: 'Ada', scopes: adminScopes, projects: null, lifetimeMs: undefined, ...over }

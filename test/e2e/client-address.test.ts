@@ -26,12 +26,13 @@ type Name = keyof typeof gateways
 
 const running = {} as Record<Name, Gateway>
 before(async () => {
-  for (const name of Object.keys(gateways) as Name[]) {
+  const start = async (name: Name) => {
     running[name] = await startGateway({
       yaml: `listeners: { public: ${gateways[name]} }\n`,
       ...(name === 'xff6' && { env: { OSTIARY_LISTENERS_PUBLIC_HOST: '::1' } }),
     })
   }
+  await Promise.all((Object.keys(gateways) as Name[]).map(start))
 })
 after(() => Promise.all(Object.values(running).map(gateway => gateway[Symbol.asyncDispose]())))
 

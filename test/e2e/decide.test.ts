@@ -43,7 +43,15 @@ describe('decisions for other proxies', () => {
   before(async () => {
     upstream = await startProvider()
     gateway = await startGateway({ yaml: yamlOf(upstream.url), env: { NGINX_SECRET: SECRET, OTHER_SECRET } })
-    const scopes = ['catalog:read', 'catalog:edit', 'silent:read', 'silent:write', 'talk:connect', 'slow:read']
+    const scopes = [
+      'catalog:read',
+      'catalog:edit',
+      'silent:read',
+      'silent:write',
+      'talk:connect',
+      'talk:read',
+      'slow:read',
+    ]
     const made = await gateway.ostiary.keys.mint({ name: 'k', environment: 'live', scopes }, internalActor('test'))
     key = made.secret.reveal()
     keyId = made.record.id
@@ -137,6 +145,8 @@ describe('decisions for other proxies', () => {
   test('operations are told apart by the method and path that the caller used', async () => {
     assert.equal((await envoy('/catalog/items/1', 'PUT')).status, 200)
     assert.equal((await envoy('/catalog/items/1', 'DELETE')).status, 403)
+    // Whatever its case: the key has no `catalog:write`, which it would need if no operation fitted.
+    assert.equal((await envoy('/catalog/ITEMS/1', 'PUT')).status, 200)
     assert.equal((await nginx({ 'x-original-method': 'PUT', 'x-original-uri': '/catalog/items/1' })).status, 200)
     const reply = await forward({ 'x-forwarded-method': 'PUT' })
     assert.deepEqual([reply.status, codeOf(reply)], [403, 'policy.scope'])
@@ -195,19 +205,19 @@ describe('decisions for other proxies', () => {
   })
 
   describe('anybody else meets an unknown path', () => {
-    const strangers: readonly (readonly [string, Headers, string?])[] = [
+    const strangers: readonly (readonly [string, Headers, string?, (string | null)?])[] = [
       ['without the secret', { 'x-ostiary-proxy-secret': undefined }],
       ['with another secret', { 'x-ostiary-proxy-secret': SECRET.replace('s', 't') }],
       ['with the secret and more', { 'x-ostiary-proxy-secret': `${SECRET}x` }],
       ['with an empty secret', { 'x-ostiary-proxy-secret': '' }],
       ['with the secret twice', { 'x-ostiary-proxy-secret': [SECRET, SECRET] }],
       ['with the secret of a proxy elsewhere', { 'x-ostiary-proxy-secret': OTHER_SECRET }],
-      ['at another path', {}, '/decide/nginx/x'],
-      ['at another path with a query', {}, '/decide/nginx?x'],
+      ['at another path', {}, '/decide/nginx/x', 'proxy_dialect'],
+      ['at another path with a query', {}, '/decide/nginx?x', 'proxy_dialect'],
       ['in another dialect', {}, '/decide/forward-auth'],
-      ['in no dialect', {}, '/decide'],
+      ['in no dialect', {}, '/decide', null],
     ]
-    for (const [who, headers, path = '/decide/nginx'] of strangers) {
+    for (const [who, headers, path = '/decide/nginx', reason = 'proxy_secret'] of strangers) {
       test(who, async () => {
         const asked = {
           'x-ostiary-proxy-secret': SECRET,
@@ -226,6 +236,10 @@ describe('decisions for other proxies', () => {
         assert.equal(reply.status, 401)
         const withKey = await send(path, { ...asked, authorization: `Bearer ${key}` })
         assert.deepEqual([withKey.status, codeOf(withKey)], [404, 'route.not_found'])
+        // Only the operator is told.
+        const event = await gateway.event(String(withKey.headers['x-request-id']))
+        assert.equal(event.reason ?? null, reason)
+        if (reason !== null) assert.ok(!withKey.text.includes(reason))
         assert.equal((await eventOf(withKey)).decidedFor, undefined)
       })
     }
@@ -255,6 +269,9 @@ describe('decisions for other proxies', () => {
       ['another path in another dialect', () => nginx({ 'x-forwarded-uri': '/catalog/other' }), 'other_target'],
       ['another path under an odd name', () => nginx({ x_original_uri: '/catalog/other' }), 'other_target'],
       ['another method beside', () => envoy('/catalog', 'GET', { 'x-http-method-override': 'DELETE' }), 'other_method'],
+      ['another path beside, oddly spelled', () => nginx({ 'x.rewrite.url': '/admin' }), 'other_target'],
+      ['another path for Next.js', () => envoy('/catalog', 'GET', { 'x-invoke-path': '/admin' }), 'other_target'],
+      ['another path before Envoy’s', () => nginx({ 'x-original-path': '/admin' }), 'other_target'],
       ['an identity header', () => nginx({ 'x-ostiary-subject': 'key_root' }), 'forged'],
       ['an identity header under an odd name', () => nginx({ X_Ostiary_Roles: 'owner' }), 'forged'],
       ['an identity token', () => envoy('/catalog', 'GET', { 'X-Ostiary-Identity': 'x.y.z' }), 'forged'],
@@ -282,6 +299,12 @@ describe('decisions for other proxies', () => {
       ['an empty segment', () => forward({ 'x-forwarded-uri': '//catalog/items' }), 'request.invalid_path'],
       ['a path parameter', () => forward({ 'x-forwarded-uri': '/catalog;/items' }), 'request.invalid_path'],
       ['twice encoded', () => forward({ 'x-forwarded-uri': '/catalog/%252e%252e/admin' }), 'request.invalid_path'],
+      [
+        'a dot at the end of a segment',
+        () => forward({ 'x-forwarded-uri': '/catalog/items./1' }),
+        'request.invalid_path',
+      ],
+      ['a space at its end', () => forward({ 'x-forwarded-uri': '/catalog/items%20/1' }), 'request.invalid_path'],
       ['a fragment', () => forward({ 'x-forwarded-uri': '/catalog#/x' }), 'request.invalid_path'],
       ['encoded dot segments behind Envoy’s path', () => envoy('/catalog/%2e%2e/x', 'GET'), 'request.invalid_path'],
     ]
@@ -305,7 +328,46 @@ describe('decisions for other proxies', () => {
     assert.equal(asUpgrade.status, 200, asUpgrade.text)
     assert.equal((await eventOf(asUpgrade)).route, 'talk.connect')
     assert.equal((await nginx({ ...handshake })).status, 403)
-    assert.equal((await nginx(chat)).status, 403, 'the key may connect and not read')
+    assert.equal((await nginx(chat)).status, 200)
+  })
+
+  test('a WebSocket needs what the same GET does, and no other method opens one', async () => {
+    const chat = { host: 'chat.example.com:8443', 'x-original-uri': '/room', 'sec-websocket-key': 'x' }
+    const mint = async (...scopes: string[]) =>
+      (
+        await gateway.ostiary.keys.mint({ name: 'c', environment: 'live', scopes }, internalActor('test'))
+      ).secret.reveal()
+    const both = await mint('talk:connect', 'talk:read')
+    assert.equal((await nginx({ ...chat, authorization: `Bearer ${both}` })).status, 200)
+    const reader = await nginx({ ...chat, authorization: `Bearer ${await mint('talk:read')}` })
+    assert.deepEqual(
+      [reader.status, codeOf(reader), (await eventOf(reader)).route],
+      [403, 'policy.scope', 'talk.connect'],
+    )
+    const connector = await nginx({ ...chat, authorization: `Bearer ${await mint('talk:connect')}` })
+    assert.deepEqual(
+      [connector.status, codeOf(connector), (await eventOf(connector)).route],
+      [403, 'policy.scope', 'talk.read'],
+    )
+    const every = `Bearer ${await mint('talk:connect', 'talk:read', 'talk:write')}`
+    for (const method of ['DELETE', 'POST', 'HEAD', 'OPTIONS']) {
+      const reply = await nginx({ ...chat, authorization: every, 'x-original-method': method })
+      assert.deepEqual([reply.status, codeOf(reply)], [403, 'decide.not_decidable'], method)
+    }
+  })
+
+  test('an upgrade to anything but a WebSocket is refused, also where WebSockets are taken', async () => {
+    const chat = { host: 'chat.example.com:8443', 'x-original-uri': '/room' }
+    const signs: Headers[] = [
+      { upgrade: 'h2c' },
+      { upgrade: 'websocket, h2c' },
+      { 'http2-settings': 'AAMAAABkAAQCAAAAAAIAAAAA' },
+      { upgrade: 'websocket', 'http2-settings': 'AAMAAABkAAQCAAAAAAIAAAAA' },
+    ]
+    for (const sign of signs) {
+      const reply = await nginx({ ...chat, ...sign })
+      assert.deepEqual([reply.status, codeOf(reply)], [403, 'decide.not_decidable'], JSON.stringify(sign))
+    }
   })
 
   test('a key that is bound needs a proof for the URL at the proxy, which is good once', async () => {
@@ -387,6 +449,18 @@ test('without a proxy in the configuration there is no such path', async () => {
   const headers = { 'x-ostiary-proxy-secret': SECRET, authorization: `Bearer ${await gateway.liveKey()}` }
   for (const path of ['/decide/nginx', '/decide/envoy/x', '/decide'])
     assert.equal((await ask(gateway.url + path, { method: 'GET', headers })).status, 404)
+})
+
+test('a proxy at another address is told of in the event', async () => {
+  const yaml = `
+services: { catalog: { path: /catalog } }
+decide: { proxies: { afar: { dialect: nginx, addresses: [192.0.2.0/24], secret: 'env:OTHER_SECRET', origins: ['${APP}'] } } }
+`
+  await using gateway = await startGateway({ yaml, env: { OTHER_SECRET } })
+  const headers = { 'x-ostiary-proxy-secret': OTHER_SECRET, authorization: `Bearer ${await gateway.liveKey()}` }
+  const reply = await ask(`${gateway.url}/decide/nginx`, { method: 'GET', headers })
+  assert.equal(reply.status, 404)
+  assert.equal((await gateway.event(String(reply.headers['x-request-id']))).reason, 'proxy_address')
 })
 
 test('while a secret is rotated both are taken, and then only the new one', async () => {

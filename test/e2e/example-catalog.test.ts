@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { promisify } from 'node:util'
 import { startCatalog } from '../../examples/catalog/catalog-service.ts'
 import { startCompanyIdp } from '../../examples/catalog/company-idp.ts'
 import { logIn, rename, watch } from '../../examples/catalog/streaming-app.ts'
@@ -16,6 +20,20 @@ const PASSWORDS = {
   nobody: 'nobody-has-groups',
 }
 type Person = keyof typeof PASSWORDS
+
+/** What a command of the example prints on standard output. */
+async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [...args], { env, timeout: 60_000 })
+  return stdout
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
 
 /** The example as it stands, but for its ports. */
 describe('examples/catalog', () => {
@@ -109,6 +127,22 @@ describe('examples/catalog', () => {
       assert.ok(!shown.includes(secret.toLowerCase()), 'a token or a password was passed on')
     }
     assert.ok(!/^authorization$|^x_ostiary|10\.0\.0\.1/m.test(shown))
+  })
+
+  it('does what its README says, with one command', async () => {
+    const [publicPort, adminPort] = [await freePort(), await freePort()]
+    const env = {
+      ...process.env,
+      OSTIARY_LISTENERS_PUBLIC_PORT: String(publicPort),
+      OSTIARY_LISTENERS_ADMIN_PORT: String(adminPort),
+    }
+    const played = await run([join(EXAMPLE, 'run.ts')], env)
+    assert.match(played, /^ {2}frame 19$/m)
+    assert.match(played, /^vera renames a title: 403 .*policy\.denied/m)
+    assert.match(played, /^edgar renames a title: 200 /m)
+    assert.match(played, /saw a token of a person: 0$/m)
+    const main = join(EXAMPLE, '../../src/main.ts')
+    assert.match(await run([main, 'policy', 'test', '--config', join(EXAMPLE, 'ostiary.yaml')], env), /all as expected/)
   })
 
   it('has no use for the service’s identity token at its own door', async () => {

@@ -80,10 +80,85 @@ describe('an explanation of a key by the running gateway', () => {
       (await explain(id, body)).ceilings
         .filter(({ allows }: { allows: boolean }) => !allows)
         .map(({ ceiling, problem }: { ceiling: string; problem: string }) => `${ceiling} ${problem}`)
-    assert.deepEqual(await stopped({ ip: '192.0.2.7' }), ['listener policy.address'])
-    assert.deepEqual(await stopped({ action: 'openai.responses' }), ['admission policy.address'])
+    assert.deepEqual(await stopped({ ip: '192.0.2.7' }), ['listener_addresses policy.address'])
+    assert.deepEqual(await stopped({ action: 'openai.responses' }), ['operation_addresses policy.address'])
     assert.deepEqual(await stopped({ action: 'openai.embeddings' }), ['requirements policy.requirement'])
     assert.deepEqual([(await call(secret, 'responses')).status, (await call(secret, 'embeddings')).status], [403, 403])
+  })
+
+  test('gives the reason that the answer of the call gives', async () => {
+    for (const [settings, path, action] of [
+      [{}, 'responses', 'openai.responses'],
+      [{}, 'embeddings', 'openai.embeddings'],
+      [{ scopes: ['embeddings:create'] }, 'chat/completions', 'openai.chat'],
+      [{ operations: ['openai.embeddings'] }, 'chat/completions', 'openai.chat'],
+      [{ cidrs: ['10.0.0.0/8'] }, 'chat/completions', 'openai.chat'],
+      [{ environment: 'live' }, 'chat/completions', 'openai.chat'],
+    ] as const) {
+      const { id, secret } = await makeKey(settings)
+      const { code, message } = JSON.parse((await call(secret, path)).text).error
+      const { ceilings } = await explain(id, { action })
+      const [first] = ceilings.filter(({ allows }: { allows: boolean }) => !allows)
+      assert.equal(first.problem, code)
+      assert.ok(message.endsWith(`: ${first.detail}`), message)
+    }
+  })
+
+  test('says what was assumed, and never that it is allowed by policies which were not asked', async () => {
+    const { id } = await makeKey({ roles: ['admin'], scopes: ['embeddings:create'] })
+    const args = ['policy', 'explain', '--key', id, '--action', 'openai.chat', '--model', 'sandbox']
+    const { stdout } = await runCli(env, ...args, '--ip', '192.0.2.7', '--time', '2026-01-31T12:00:00Z')
+    const lines = stdout.split('\n')
+    const line = (what: string) => lines.find(line => line.startsWith(`  ${what} `))?.slice(23)
+    assert.equal(line('asked'), 'from 192.0.2.7 at 2026-01-31T12:00:00.000Z')
+    assert.match(line('caller') as string, /environment test$/)
+    assert.equal(
+      line('listener addresses'),
+      'refuse, 403 policy.address: The listener may not be called from 192.0.2.7.',
+    )
+    assert.equal(line('scopes'), `refuse, 403 policy.scope: The key ${id} lacks the scope chat:create.`)
+    assert.equal(line('policies'), 'allow, by ostiary.admin, but the call is refused before they are asked')
+    assert.equal(line('operation addresses'), 'allow')
+  })
+
+  test('takes the id of a request, and says what came of it and what would now', async () => {
+    const { id, secret } = await makeKey({ roles: ['viewer'], scopes: ['chat:create'] })
+    const ask = async (answer: Awaited<ReturnType<typeof call>>) => {
+      const request = answer.headers['x-request-id'] as string
+      for (;;) {
+        const json = await runCli(env, 'policy', 'explain', '--request', request, '--json')
+        // Events are written in batches, some milliseconds after the answer.
+        if (/event\.not_found/.test(json.stderr)) continue
+        assert.equal(json.code, 0, json.stderr)
+        const shown = await runCli(env, 'policy', 'explain', '--request', request)
+        return { request, explained: JSON.parse(json.stdout), shown: shown.stdout }
+      }
+    }
+    const denied = await ask(await call(secret))
+    const { request, now, not_on_record: missing } = denied.explained
+    assert.deepEqual(
+      [request.id, request.credential, request.action, request.resource, request.status, request.problem],
+      [denied.request, id, 'openai.chat', 'sandbox', 403, 'policy.denied'],
+    )
+    assert.deepEqual([request.reason, request.decision], ['no_policy', { allowed: false, policies: [], error: null }])
+    assert.deepEqual([now.allowed, now.caller.id, now.caller.roles], [false, id, ['viewer']])
+    assert.deepEqual(now.decision.roles_that_allow, ['developer', 'admin', 'owner'])
+    assert.deepEqual(missing, ['addresses', 'operations', 'models'])
+    assert.match(denied.shown, /answered +403 policy\.denied: the policies do not allow this\n +because +no_policy\n/)
+    assert.match(
+      denied.shown,
+      /under the policies of now: openai\.chat on sandbox: denied\n[\s\S]*would allow +each of/,
+    )
+    assert.match(denied.shown, new RegExp(`policy explain --key ${id} --action openai\\.chat --model sandbox`))
+
+    const refused = await ask(await call((await makeKey({ scopes: ['embeddings:create'] })).secret))
+    assert.deepEqual([refused.explained.request.problem, refused.explained.request.decision], ['policy.scope', null])
+    assert.deepEqual([refused.explained.now, refused.explained.not_on_record], [null, ['model']])
+    assert.match(refused.shown, /policies +were not asked\n\n.*model not on record\.\n.*--model NAME\n$/)
+
+    const unknown = await runCli(env, 'policy', 'explain', '--request', 'req_0')
+    assert.deepEqual([unknown.code, unknown.stdout], [1, ''])
+    assert.match(unknown.stderr, /event\.not_found/)
   })
 
   test('follows the key: its project, its state, its policies', async () => {

@@ -49,7 +49,7 @@ test('a gateway that stops waits for WebSockets as long as for any call, then cl
   upstream.answer = (req, socket) => accept(req, socket)
   const yaml = `services: { talk: { url: '${upstream.url}', path: /talk, webSocket: true } }\n`
   const gateway = await startGateway({ yaml, env: { OSTIARY_DRAIN_TIMEOUT_MS: '500' } })
-  const key = await mint(gateway, ['talk:connect'])
+  const key = await mint(gateway, ['talk:connect', 'talk:read'])
   const { hostname, port } = new URL(gateway.url)
   const socket = connect(Number(port), hostname).on('error', () => {})
   let heard = ''

@@ -16,6 +16,11 @@ const yamlOf = (url: string) =>
 services:
   chat: { url: ${url}, path: /talk, webSocket: true, idleTimeoutMs: 1500 }
   closed: { url: ${url}, path: /closed }
+  admin:
+    url: ${url}
+    path: /admin
+    webSocket: true
+    operations: { secret: { paths: [/secret/**], deny: [127.0.0.0/8] }, fine: { paths: [/fine/**] } }
 limits:
   four-at-once: { unit: concurrency, amount: 4, per: [key], operations: [talk.connect] }
 `.replace('  chat:', '  talk:')
@@ -28,7 +33,7 @@ async function mint(scopes: string[], lifetimeMs?: number): Promise<string> {
 before(async () => {
   upstream = await startWebSocketServer()
   gateway = await startGateway({ yaml: yamlOf(upstream.url) })
-  connector = await mint(['talk:connect'])
+  connector = await mint(['talk:connect', 'talk:read'])
   reader = await mint(['talk:read', 'closed:read'])
 })
 
@@ -116,6 +121,44 @@ describe('a WebSocket', () => {
     assert.equal(upstream.handshakes.length, 0)
   })
 
+  test('needs whatever the same request needs without the upgrade', async () => {
+    const refusalOf = async (path: string, scopes: string[]) => {
+      const { socket, heard } = dial(path, await mint(scopes))
+      await once(socket, 'close')
+      assert.match(heard(), /^HTTP\/1\.1 403 /)
+      const id = /x-request-id: (\S+)/i.exec(heard())?.[1] ?? ''
+      const { route, problem } = await gateway.event(id)
+      return [route, problem]
+    }
+    assert.deepEqual(await refusalOf('/talk', ['talk:connect']), ['talk.read', 'policy.scope'])
+    assert.deepEqual(await refusalOf('/admin/fine/a', ['admin:connect', 'admin:read']), ['admin.fine', 'policy.scope'])
+    const both = ['admin:connect', 'admin:secret']
+    assert.deepEqual(await refusalOf('/admin/secret/a', both), ['admin.secret', 'policy.address'])
+    assert.equal(upstream.handshakes.length, 0)
+    const { socket, heard } = dial('/admin/fine/a', await mint(['admin:connect', 'admin:fine']))
+    await until('the answer', () => heard().includes('101'))
+    socket.destroy()
+  })
+
+  for (const method of ['POST', 'HEAD', 'DELETE']) {
+    test(`is not asked for by ${method}`, async () => {
+      const { hostname, port } = new URL(gateway.url)
+      const key = await mint(['talk:connect', 'talk:read', 'talk:write'])
+      for (const sign of ['Upgrade: websocket', 'Sec-WebSocket-Key: x', 'Upgrade: h2c, WebSocket']) {
+        const socket = connect(Number(port), hostname).on('error', () => {})
+        let heard = ''
+        socket.setEncoding('latin1').on('data', chunk => {
+          heard += chunk
+        })
+        const lines = [`${method} /talk/a HTTP/1.1`, 'Host: x', `X-Ostiary-Key: ${key}`, 'Connection: close', sign]
+        socket.write(`${lines.join('\r\n')}\r\n\r\n`)
+        await once(socket, 'close')
+        assert.match(heard, /^HTTP\/1\.1 400 /, sign)
+      }
+      assert.equal(upstream.handshakes.length, 0)
+    })
+  }
+
   test('passes on what the service answers instead', async () => {
     upstream.answer = (_req, socket) => {
       socket.end('HTTP/1.1 403 Forbidden\r\nX-Why: full\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfull')
@@ -164,7 +207,7 @@ describe('a WebSocket', () => {
   })
 
   test('ends when the credential does', async () => {
-    const brief = await mint(['talk:connect'], 1000)
+    const brief = await mint(['talk:connect', 'talk:read'], 1000)
     const socket = open('/talk', brief)
     await once(socket, 'open')
     const closed = once(socket, 'close')

@@ -43,7 +43,7 @@ services:
       publish:
         methods: [PUT]
         allow: [127.0.0.1, 10.0.0.0/8]
-        require: [{ binding: [certificate] }, { issuers: [company], maxAgeSeconds: 300 }]
+        require: [{ binding: [dpop] }, { issuers: [company], maxAgeSeconds: 300 }]
 `,
     })
   })

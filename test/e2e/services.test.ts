@@ -29,14 +29,21 @@ services:
     url: ${url}
     path: /kept/here
     stripPath: false
+    stripHeaders: [X-Staff-Id]
     tags: [test]
   decided:
     path: /decided
+decide:
+  proxies:
+    edge: { dialect: nginx, addresses: [192.0.2.1], secret: env:EDGE_SECRET, origins: ['https://app.example.com'] }
 `
 
 before(async () => {
   upstream = await startProvider()
-  gateway = await startGateway({ yaml: yamlOf(upstream.url), env: { CATALOG_TOKEN: 'operators-own' } })
+  gateway = await startGateway({
+    yaml: yamlOf(upstream.url),
+    env: { CATALOG_TOKEN: 'operators-own', EDGE_SECRET: 'edge-secret-of-32-characters-or-more' },
+  })
   const mint = async (scopes: string[] | undefined, environment: 'live' | 'test' = 'live') => {
     const key = { name: 'k', environment, ...(scopes && { scopes }) }
     return (await gateway.ostiary.keys.mint(key, internalActor('test'))).secret.reveal()
@@ -106,6 +113,22 @@ describe('a service', () => {
   test('keeps its path where that is not stripped', async () => {
     assert.equal((await call('/kept/here/x/')).status, 200)
     assert.equal(upstream.one().path, '/kept/here/x/')
+  })
+
+  test('is never sent what the operator named, however it is spelled', async () => {
+    const staff = { 'x-staff-id': 'boss', X_Staff_ID: 'boss', 'x.staff.id': 'boss' }
+    assert.equal((await call('/kept/here/x', { headers: { ...staff, 'x-staff': 'kept' } })).status, 200)
+    const { headers, rawHeaders } = upstream.one()
+    assert.equal(headers['x-staff'], 'kept')
+    assert.ok(!rawHeaders.includes('boss'), rawHeaders.join(' '))
+    assert.equal((await call('/catalog/x', { headers: staff })).status, 200)
+    assert.equal(upstream.requests.at(-1)?.headers['x-staff-id'], 'boss')
+  })
+
+  test('is shown no handshake where no WebSocket was decided about', async () => {
+    const handshake = { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', Sec_WebSocket_Version: '13' }
+    assert.equal((await call('/catalog/x', { headers: handshake })).status, 200)
+    assert.doesNotMatch(upstream.one().rawHeaders.join('\n'), /sec.websocket/i)
   })
 
   test('gets a body as it is sent, by the scopes of the operation', async () => {

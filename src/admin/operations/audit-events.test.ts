@@ -49,6 +49,7 @@ test('an operator of projects sees the events of these and no others, whatever i
   // As for a project that there is not.
   assert.deepEqual(await list('project=b'), await list('project=c'))
   assert.deepEqual(idsOf(await list('key=key_of_b')), [])
+  assert.deepEqual([idsOf(await list('id=evt_1')), idsOf(await list('id=evt_2'))], [['evt_1'], []])
   assert.deepEqual(idsOf(await list('type=key.created&limit=1')), ['evt_4'])
 })
 

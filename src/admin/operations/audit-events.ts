@@ -33,6 +33,7 @@ const schema = {
       type: text(64, 'Type of the event.', 'call'),
       key: text(64, 'Id of the key.', 'key_01kd5e7m3v9qwhc4t2x8r6b0zn'),
       project: text(64, 'Id of the project.', 'proj_default'),
+      id: text(64, 'Id of the event: of a call its `x-request-id`.', 'req_01kd5e7m3v9qwhc4t2x8r6b0zn'),
       outcome: text(32, 'Outcome of the call.', 'refused'),
     },
     { additionalProperties: false },

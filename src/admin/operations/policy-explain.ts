@@ -96,6 +96,16 @@ const schema = {
         },
         { description: 'What it was asked for on.' },
       ),
+      context: Type.Object(
+        {
+          ip: Type.String({ description: 'From where.', examples: ['127.0.0.1'] }),
+          time: Type.String({ description: 'When (RFC 3339).', examples: ['2026-01-31T12:00:00.000Z'] }),
+          method: Type.Union([Type.String(), Type.Null()], { description: 'Of a service.', examples: ['PUT'] }),
+          path: Type.Union([Type.String(), Type.Null()], { description: 'Below a service.', examples: ['/items/1'] }),
+          features: answered('What the body asks for beyond text.'),
+        },
+        { description: 'How it was asked for, with what was left out of the question.' },
+      ),
       ceilings: Type.Array(
         Type.Object({
           ceiling: Type.Enum([...ceilings], {
@@ -106,6 +116,10 @@ const schema = {
           problem: Type.String({
             description: 'Code that a call which it stops is answered.',
             examples: ['policy.scope'],
+          }),
+          detail: Type.Union([Type.String(), Type.Null()], {
+            description: 'Why it stops the call, as the caller is told; null = it does not.',
+            examples: ['The key key_01kd5e7m3v9qwhc4t2x8r6b0zn lacks the scope chat:create.'],
           }),
           missing: answered('Scopes that the key lacks.'),
         }),

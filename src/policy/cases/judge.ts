@@ -16,12 +16,12 @@ export const causes = [
 export type Cause = (typeof causes)[number]
 
 const CAUSES = {
-  listener: 'address',
+  listener_addresses: 'address',
   login: 'login',
   addresses: 'address',
   scopes: 'scope',
   operations: 'operation',
-  admission: 'address',
+  operation_addresses: 'address',
   requirements: 'requirement',
   models: 'model',
   environment: 'environment',

@@ -7,13 +7,17 @@ import type { CallContext, Resource } from '#policy/decision.ts'
 /** What a call is decided by and may not be on record, or be no more. */
 export type MissingInput = 'action' | 'model' | 'features' | 'tags' | 'path'
 
-/** A call that policies had decided, as it was. */
-export interface RecordedCall {
+/** Who asked for what, as it is on record. */
+export interface RecordedQuestion {
   readonly principal: VerifiedIdentity
   readonly action: Action
   readonly resource: Resource
   /** Throws `NotRecorded` for what a policy looks at and the record lacks. */
   readonly context: CallContext
+}
+
+/** A call that policies had decided, as it was. */
+export interface RecordedCall extends RecordedQuestion {
   readonly was: { readonly allowed: boolean; readonly policies: readonly string[] }
 }
 
@@ -46,7 +50,17 @@ const PATH_END = 256
 const USUAL = ['ostiary.models']
 
 /** Reads calls as policies saw them; null = they were not asked. Throws `NotRecorded`. */
-export function createCallReader({ vocabulary, readsTags, findModel, serviceOf }: ReplayedConfiguration) {
+export function createCallReader(configuration: ReplayedConfiguration) {
+  const read = createQuestionReader(configuration)
+  return (event: CallEvent): RecordedCall | null => {
+    const was = decisionOf(event)
+    const question = was === null ? null : read(event)
+    return was === null || question === null ? null : { ...question, was }
+  }
+}
+
+/** Reads what calls asked for; null = nobody was known, or nothing is there. Throws `NotRecorded`. */
+export function createQuestionReader({ vocabulary, readsTags, findModel, serviceOf }: ReplayedConfiguration) {
   const actions = new Map(vocabulary.actions.map(action => [action.id, action]))
   const callers = new Map<string, VerifiedIdentity>()
   const callerOf = (event: CallEvent & { readonly principal: object }): VerifiedIdentity => {
@@ -61,14 +75,13 @@ export function createCallReader({ vocabulary, readsTags, findModel, serviceOf }
     return caller
   }
 
-  return (event: CallEvent): RecordedCall | null => {
-    const was = decisionOf(event)
+  return (event: CallEvent): RecordedQuestion | null => {
     const id = event.service === undefined ? event.route : `${event.service.name}.${event.service.operation}`
-    if (was === null || id === null || !hasPrincipal(event)) return null
+    if (id === null || !hasPrincipal(event)) return null
     const action = actions.get(id)
     if (action === undefined) throw new NotRecorded('action')
     const resource = event.service === undefined ? modelOf(event, action, findModel) : serviceOf(action)
-    return { principal: callerOf(event), action, resource, context: contextOf(event), was }
+    return { principal: callerOf(event), action, resource, context: contextOf(event) }
   }
 }
 
@@ -77,7 +90,7 @@ function hasPrincipal(event: CallEvent): event is CallEvent & { readonly princip
 }
 
 /** null = the call ended before policies were asked, or after them but without a word of it: that is told by what came then. */
-function decisionOf({ policies, problem, target }: CallEvent): RecordedCall['was'] | null {
+export function decisionOf({ policies, problem, target }: CallEvent): RecordedCall['was'] | null {
   if (problem === 'policy.denied') return { allowed: false, policies: policies ?? [] }
   if (policies === undefined && target === null) return null
   return { allowed: true, policies: policies ?? USUAL }
