@@ -5,7 +5,7 @@ import { Problem, type ProblemCode } from '#core/problems.ts'
 import { environmentRefusal } from './authorize.ts'
 import { createEngine } from './cedar/engine.ts'
 import type { Policy } from './cedar/policy.ts'
-import { compileGroups, createPolicySet } from './cedar/policy-set.ts'
+import { compileGroups, createPolicySet, mayApply } from './cedar/policy-set.ts'
 import type { Vocabulary } from './cedar/vocabulary.ts'
 import { addressRefusal } from './check-address.ts'
 import { modelRefusal } from './check-model.ts'
@@ -80,7 +80,7 @@ export interface Explanation {
   readonly roles: readonly string[]
 }
 
-/** Why somebody may do something or may not. Asks each policy by itself, and so takes its time: not for calls. */
+/** Why somebody may do something or may not. Parses all policies anew, and so takes its time: not for calls. */
 export function explain(question: Question, policies: readonly Policy[], vocabulary: Vocabulary): Explanation {
   using engine = createEngine(policies, vocabulary)
   const { principal, action, resource, context } = question
@@ -92,7 +92,7 @@ export function explain(question: Question, policies: readonly Policy[], vocabul
     allowed: decision.allowed && verdicts.every(({ holds }) => holds),
     ceilings: verdicts,
     decision,
-    policies: policies.flatMap(policy => askAlone(policy, question, vocabulary)),
+    policies: askEach(policies, question, vocabulary),
     roles: decision.allowed
       ? []
       : others.filter(role => decide({ ...principal, roles: [...principal.roles, role] }).allowed),
@@ -138,12 +138,29 @@ function loginRefusal({ principal: { kind, token }, context, conditions: { login
   return new Problem('auth.insufficient_authentication', { detail })
 }
 
-function askAlone(policy: Policy, question: Question, vocabulary: Vocabulary): PolicyVerdict[] {
+/**
+ * What each says by itself: of a set of permits alone, or of forbids alone, Cedar names every one that holds and every one that
+ * fails, so that two questions tell of all.
+ */
+function askEach(policies: readonly Policy[], question: Question, vocabulary: Vocabulary): PolicyVerdict[] {
   const { principal, action, resource, context } = question
-  using set = createPolicySet([policy], vocabulary, compileGroups(vocabulary.modelGroups))
-  if (!set.concerns(action)) return []
-  const { permits, forbids, errors } = set.evaluate(principal, action, resource, context)
-  const [error = null] = errors
-  const says = error !== null ? 'fails' : permits.length > 0 ? 'permits' : forbids.length > 0 ? 'forbids' : 'silent'
-  return [{ policy, says, error }]
+  const concerned = policies.filter(({ json }) => mayApply(json.action, action))
+  const [ofPermits, ofForbids] = (['permit', 'forbid'] as const).map(effect => {
+    const own = concerned.filter(policy => policy.effect === effect)
+    using set = createPolicySet(own, vocabulary, compileGroups(vocabulary.modelGroups))
+    const { permits, forbids, errors } = set.evaluate(principal, action, resource, context)
+    const ids = new Set(own.map(({ id }) => id))
+    const errorOf = new Map(errors.map(error => [error.slice(0, error.indexOf(': ')), error]))
+    // What names no policy is of the question, and so of all.
+    const general = errors.find(error => !ids.has(error.slice(0, error.indexOf(': ')))) ?? null
+    return { holding: new Set([...permits, ...forbids]), errorOf, general }
+  })
+  return concerned.map(policy => {
+    const found = policy.effect === 'permit' ? ofPermits : ofForbids
+    const error = found?.errorOf.get(policy.id) ?? found?.general ?? null
+    const holds = found?.holding.has(policy.id) === true
+    return { policy, says: error !== null ? 'fails' : !holds ? 'silent' : SAYS[policy.effect], error }
+  })
 }
+
+const SAYS = { permit: 'permits', forbid: 'forbids' } as const

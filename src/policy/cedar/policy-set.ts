@@ -105,7 +105,7 @@ export function failed(error: string): Verdict {
 }
 
 /** Whether the scope of a policy lets it apply to an action. */
-function mayApply(constraint: ActionConstraint, { id, group }: Action): boolean {
+export function mayApply(constraint: ActionConstraint, { id, group }: Action): boolean {
   if (constraint.op === 'All') return true
   const named = namedActions(constraint)
   return named.some(name => name.id === id || name.id === group)
