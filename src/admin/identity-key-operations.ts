@@ -5,6 +5,6 @@ import type { ListedKey } from '#identity/identity-keys.ts'
 export interface IdentityKeyOperations {
   /** In the order in which they sign. */
   list(): readonly ListedKey[]
-  /** Resolves to all keys, once the change is kept and on record. Throws `identity.rotation_pending`. */
+  /** Resolves to all keys, once the change is kept and on record. Throws `key.rotation_pending`. */
   rotate(immediately: boolean, by: Actor): Promise<readonly ListedKey[]>
 }

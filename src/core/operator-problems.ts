@@ -42,7 +42,7 @@ export const operatorProblems = {
     title: 'The first request with this idempotency key has not ended',
     help: 'Wait and repeat the request. If it stays, the first attempt was cut off: look whether it was done, then use a new key.',
   },
-  'identity.rotation_pending': {
+  'key.rotation_pending': {
     status: 409,
     title: 'A key is published already that is yet to sign',
     help: 'Wait until it signs: `ostiary identity-keys list` says when. Where a key may be known to others, `ostiary identity-keys rotate --now` replaces all of them at once.',

@@ -89,7 +89,7 @@ describe('keys of identity tokens', () => {
       keys.list().map(key => key.state),
       ['signing', 'waiting'],
     )
-    assert.throws(() => keys.rotate(false), { code: 'identity.rotation_pending' })
+    assert.throws(() => keys.rotate(false), { code: 'key.rotation_pending' })
     state.now += PUBLISHED_AHEAD_MS - 1
     assert.equal(signer(keys, state.now), first)
     state.now += 1

@@ -32,7 +32,7 @@ export interface IdentityKeys {
   advance(): KeysChanged | null
   /**
    * Publishes a key that signs a day from now. With `immediately` it signs at once, and all others are withdrawn.
-   * Throws `identity.rotation_pending`.
+   * Throws `key.rotation_pending`.
    */
   rotate(immediately: boolean): KeysChanged
 }
@@ -79,7 +79,7 @@ export function openIdentityKeys({ file, rules, clock, onChange }: IdentityKeyOp
     },
     rotate(immediately) {
       const next = immediately ? replaceAll(clock()) : publishNext(keys, clock())
-      if (next === null) throw new Problem('identity.rotation_pending')
+      if (next === null) throw new Problem('key.rotation_pending')
       return change(next)
     },
   }

@@ -22,7 +22,7 @@ const schema = {
 
 /** `POST /api/identity-keys/rotate` */
 export function identityKeysRotate(routing: Routing, { identityKeys }: { identityKeys: IdentityKeyOperations }): void {
-  const config = { scope: 'secrets:write', problems: ['identity.rotation_pending'] } as const
+  const config = { scope: 'secrets:write', problems: ['key.rotation_pending'] } as const
   routing.post('/api/identity-keys/rotate', { schema, config }, async request => {
     const by = callerOfWholeGateway(request)
     const keys = await identityKeys.rotate(request.body.immediately, by)
