@@ -135,7 +135,7 @@ describe('ostiary keys', () => {
     const listed = await cli('keys', 'list')
     assert.deepEqual([listed.code, listed.stderr], [0, ''])
     const row = listed.stdout.split('\n').find(line => line.startsWith(id))
-    assert.match(row ?? '', /till 7 {2}.*sk_test_….{4} {2}active {2}.*until/)
+    assert.match(row ?? '', /till 7 {2}.*sk_test_….{4} {2}- +active {2}.*until/)
     assert.ok(row?.includes(secret.slice(-4)))
     assert.ok(!listed.stdout.includes(secret.slice(8, 30)), 'no part of the secret')
 
